@@ -1,0 +1,1 @@
+"""Alembic migrations of lazydb, one folder per database of its own."""

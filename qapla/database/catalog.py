@@ -1,0 +1,142 @@
+"""The databases that are served right now, by name: what REST and admin look a database up in.
+
+A ``Served`` is immutable and swapped in whole: whoever holds one keeps working with it while a refresh puts a new one in its place.
+The catalog asks its source for the revision at most once a second, so that a look-up costs nothing in between; a change made in
+another process is seen within that second.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal
+
+from qapla.errors import NotFound, Unavailable, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from qapla.database.bulkhead import Bulkhead
+    from qapla.database.schema.description import DatabaseSchema
+    from qapla.ports import DatabaseSource
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What a connection allows and where its limits are. Times in seconds, sizes in bytes; None means no limit.
+
+    Names that PostgREST has carry PostgREST's names and meaning.
+    """
+
+    anonymous: Literal["none", "read", "write"] = "none"
+    writable: bool = False
+    require_filter: bool = True  # PATCH and DELETE on a whole collection are refused
+    db_schemas: tuple[str, ...] = ()  # empty: all that the account may read
+    include: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    db_max_rows: int | None = None
+    db_aggregates_enabled: bool = True
+    db_tx_end: Literal["commit", "commit-allow-override", "rollback", "rollback-allow-override"] = "commit-allow-override"
+    server_cors_allowed_origins: tuple[str, ...] = ()
+    max_body_bytes: int = 10 * 1024 * 1024
+    max_rows_per_request: int = 100_000
+    max_json_depth: int = 64
+    max_filter_depth: int = 32
+    max_embed_depth: int = 8
+    statement_timeout_s: float = 8.0
+    pool_size: int = 5
+    pool_timeout_s: float = 3.0
+    environment: Literal["", "development", "staging", "production"] = ""
+
+
+@dataclass(frozen=True)
+class Served:
+    """One database, ready to be asked: its schema, its options and the bulkhead that runs statements on it.
+
+    ``statements`` caches compiled statements by shape; it lives and dies with this schema, so that a refresh leaks nothing.
+    ``problem`` says why a database that is registered cannot be asked now (paused, never introspected, key lost).
+    """
+
+    name: str
+    schema: DatabaseSchema
+    options: Options
+    bulkhead: Bulkhead
+    revision: int = 0
+    problem: str | None = None
+    statements: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+
+class Catalog:
+    """All served databases; safe for threads.
+
+    Args:
+        source: where they come from.
+        check_every_s: how old an answer may be before the source is asked for its revision again.
+        clock: monotonic seconds.
+    """
+
+    def __init__(self, source: DatabaseSource, check_every_s: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source = source
+        self._check_every_s = check_every_s
+        self._clock = clock
+        self._entries: Mapping[str, Served] = {}
+        self._revision: int | None = None
+        self._checked_at = float("-inf")
+        self._lock = threading.Lock()
+
+    def __iter__(self) -> Iterator[Served]:
+        """Yield every served database, by name."""
+        entries = self._fresh()
+        return iter([entries[name] for name in sorted(entries)])
+
+    def find(self, name: str) -> Served | None:
+        """Return the database called *name*, paused or not, or None."""
+        return self._fresh().get(name)
+
+    def get(self, name: str) -> Served:
+        """Return the database called *name*, ready to be asked.
+
+        Raises:
+            NotFound: there is none (QAPLA404).
+            Unavailable: it is there, but paused or never read (QAPLA503, with ``Retry-After``).
+        """
+        served = self.find(name)
+        if served is None:
+            raise NotFound(f"no database is called {name[:100]!r}", hint=nearest(name[:100], self._entries))
+        if served.problem:
+            raise Unavailable(f"database {name!r} cannot be used now: {served.problem}", headers={"Retry-After": "5"})
+        return served
+
+    def refresh(self) -> None:
+        """Look at the source now, whatever the time: after a change made by this process."""
+        with self._lock:
+            self._check()
+
+    def close(self) -> None:
+        """Close every bulkhead; the catalog is empty afterwards."""
+        with self._lock:
+            closing, self._entries, self._revision = self._entries, {}, None
+        for served in closing.values():
+            served.bulkhead.close()
+
+    def _fresh(self) -> Mapping[str, Served]:
+        if self._clock() - self._checked_at >= self._check_every_s and self._lock.acquire(blocking=self._revision is None):
+            # One thread looks; the others go on with what is there, unless there is nothing yet.
+            try:
+                if self._clock() - self._checked_at >= self._check_every_s:
+                    self._check()
+            finally:
+                self._lock.release()
+        return self._entries
+
+    def _check(self) -> None:
+        revision = self._source.revision()
+        if revision != self._revision:
+            before, entries = self._entries, self._source.load(self._entries)
+            self._entries, self._revision = entries, revision
+            kept = {id(served.bulkhead) for served in entries.values()}
+            for served in before.values():
+                if id(served.bulkhead) not in kept:
+                    served.bulkhead.close()
+        self._checked_at = self._clock()

@@ -1,0 +1,1 @@
+"""What someone asks of a database: one frozen ``Query``, resolved against a schema, compiled to one statement."""

@@ -1,0 +1,214 @@
+"""What a database looks like, as one frozen value.
+
+Everything that reads a database's structure (REST, admin, OpenAPI, models, frames) reads this and nothing else. It holds no
+SQLAlchemy object and no connection, compares by value, and has a JSON form that round-trips exactly (``to_json``, ``from_json``).
+Relations are derived once, from the foreign keys, by ``relations.derive``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal, NamedTuple
+
+Kind = Literal[
+    "boolean", "integer", "decimal", "float", "text", "enum", "date", "time", "timestamp", "timestamp_tz", "interval",
+    "uuid", "json", "binary", "array", "range", "geometry", "network", "bits", "composite", "unknown",
+]  # fmt: skip
+TableKind = Literal["table", "view", "materialized_view", "foreign"]
+Severity = Literal["skipped", "degraded", "renamed", "note"]
+
+
+class TableName(NamedTuple):
+    """The identity of a table everywhere: its schema and its own name, as the engine spells them.
+
+    ``schema`` is None on SQLite; on MariaDB and MySQL it is the database, on Oracle the owner.
+    """
+
+    schema: str | None
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}" if self.schema else self.name
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnType:
+    """The type of a column: the ``kind`` that readers branch on, and the ``name`` as the engine prints it."""
+
+    kind: Kind
+    name: str  # "numeric(10,2)"
+    length: int | None = None  # characters, bytes or bits
+    precision: int | None = None
+    scale: int | None = None
+    values: tuple[str, ...] = ()  # of an enum, in their order
+    item: ColumnType | None = None  # of an array or a range
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. ``default`` is the engine's text; ``generated`` says when the database makes the value by itself.
+
+    ``always`` cannot be written (computed columns, identity always); ``by_default`` may be left out (identity, serial,
+    AUTO_INCREMENT, INTEGER PRIMARY KEY of SQLite).
+    """
+
+    name: str
+    type: ColumnType
+    nullable: bool = True
+    default: str | None = None
+    generated: Literal["always", "by_default"] | None = None
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A primary key or a unique set of columns, in the key's own order."""
+
+    name: str | None
+    columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ForeignKey:
+    """Columns here that point at columns there, pair by pair."""
+
+    name: str | None
+    columns: tuple[str, ...]
+    target: TableName
+    target_columns: tuple[str, ...]
+    on_delete: str = "NO ACTION"
+    on_update: str = "NO ACTION"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """How one row is addressed: by its primary key, else by a not-null unique set; ``none`` means rows are read only."""
+
+    by: Literal["primary_key", "unique", "none"]
+    columns: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table or a view. ``row_estimate`` is the engine's guess, None when it has none."""
+
+    name: TableName
+    kind: TableKind
+    columns: tuple[Column, ...]
+    primary_key: Key | None = None
+    identity: Identity = Identity("none")
+    unique: tuple[Key, ...] = ()
+    foreign_keys: tuple[ForeignKey, ...] = ()
+    comment: str | None = None
+    row_estimate: int | None = None
+    insertable: bool = True
+    updatable: bool = True
+    deletable: bool = True
+
+    @cached_property
+    def by_name(self) -> dict[str, Column]:
+        """Return the columns by name."""
+        return {column.name: column for column in self.columns}
+
+
+@dataclass(frozen=True, slots=True)
+class Junction:
+    """The table in the middle of a many-to-many relation.
+
+    ``source_columns`` of the junction equal ``Relation.columns`` of the source;
+    ``target_columns`` of the junction equal ``Relation.target_columns`` of the target.
+    """
+
+    table: TableName
+    source_columns: tuple[str, ...]
+    target_columns: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Relation:
+    """A way from one table to another, derived from foreign keys. One list, used by every reader under the same names.
+
+    ``name`` is what an embed is called by default: the target table's name. ``hints`` are the words that tell it from its
+    sisters: the constraint's name, the column of a single-column key, the junction's name.
+    """
+
+    name: str
+    kind: Literal["to_one", "to_many", "many_to_many"]
+    source: TableName
+    target: TableName
+    columns: tuple[str, ...]  # of the source
+    target_columns: tuple[str, ...]  # of the target
+    constraint: str | None = None  # of the foreign key; of the one towards the target for many_to_many
+    hints: tuple[str, ...] = ()
+    via: Junction | None = None
+    one_to_one: bool = False  # a to_one from the referenced side: the other side's columns are unique
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A parameter of a function. ``mode`` as in the catalog of PostgreSQL."""
+
+    name: str | None
+    type: ColumnType
+    mode: Literal["in", "out", "inout", "variadic", "table"] = "in"
+    has_default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """A stored function or procedure. ``returns_table`` names the table whose rows it gives, if it is one."""
+
+    schema: str | None
+    name: str
+    parameters: tuple[Parameter, ...] = ()
+    returns: ColumnType | None = None
+    returns_set: bool = False
+    returns_table: TableName | None = None
+    volatility: Literal["immutable", "stable", "volatile"] = "volatile"
+    kind: Literal["function", "procedure"] = "function"
+    comment: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report: what was skipped, degraded or renamed, why, and what can be done."""
+
+    subject: str
+    severity: Severity
+    what: str
+    why: str
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class DatabaseSchema:
+    """A whole database. ``engine`` is a key of ``qapla.database.dialects.ENGINES``; MariaDB and MySQL are two."""
+
+    engine: str
+    version: str
+    default_schema: str | None
+    schemas: tuple[str, ...]  # the exposed ones, default first
+    tables: tuple[Table, ...]  # sorted by name
+    relations: tuple[Relation, ...] = ()
+    functions: tuple[Function, ...] = ()
+    capabilities: tuple[str, ...] = ()  # of this server and account: "two_phase", "postgis", …
+    report: tuple[Finding, ...] = ()
+    fingerprint: str = field(default="", compare=False)  # a hash of all of the above but estimates; made by the inspector
+
+    @cached_property
+    def by_name(self) -> dict[TableName, Table]:
+        """Return the tables by their full name."""
+        return {table.name: table for table in self.tables}
+
+    @cached_property
+    def relations_of(self) -> dict[TableName, tuple[Relation, ...]]:
+        """Return the relations that start at each table; tables without any are left out."""
+        found: dict[TableName, list[Relation]] = {}
+        for relation in self.relations:
+            found.setdefault(relation.source, []).append(relation)
+        return {name: tuple(relations) for name, relations in found.items()}
+
+    def find_table(self, name: str, schema: str | None = None) -> Table | None:
+        """Return the table *name* of *schema* (the default one when None), or None."""
+        return self.by_name.get(TableName(schema or self.default_schema, name))

@@ -1,0 +1,200 @@
+"""Every error that qapla raises on purpose, each with the HTTP status it becomes.
+
+    QaplaError                     500
+    ├── ConfigurationError         500  the application is put together wrongly
+    │   ├── SettingsError               a setting is missing or wrong
+    │   └── PluginError                 a plugin is missing, declared twice, in the wrong order
+    ├── InputError                 400  what came in cannot be understood
+    │   ├── QueryError                  the question is malformed, or names what is not there
+    │   ├── ValueRefused                a value cannot be read as its column's type
+    │   ├── NotOffered                  right grammar, but this engine or release does not have it
+    │   └── TooLarge               413  over one of the limits
+    ├── AccessError                403
+    │   ├── NotAuthenticated       401
+    │   └── ReadOnly               405  the connection or the table takes no writes
+    ├── NotFound                   404  no such database, table, row, function
+    ├── Conflict                   409  a constraint, or somebody was faster
+    │   ├── NameTaken
+    │   └── PreconditionFailed     412  If-Match did not hold
+    ├── DatabaseError              500  what an engine answered, mapped to a SQLSTATE
+    └── Unavailable                503  down, paused, over capacity
+        └── TimedOut               504
+
+Every error carries the four parts of a REST answer: ``code`` (a SQLSTATE, a PGRST or a QAPLA code), the message, ``details``
+and ``hint``. A message names the thing, the value in quotes and what is wrong; the hint says what to do. Neither ever holds a
+password, SQL text, or the contents of a row that was not asked for.
+"""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+
+class QaplaError(Exception):
+    """Something qapla refuses or cannot do; the base class of all its errors.
+
+    Args:
+        message: one sentence: thing, value in quotes, what is wrong.
+        code: what a program can rely on; the class has a default.
+        details: more about this case; text, or a value that JSON can hold.
+        hint: what to do about it.
+        status: the HTTP status, where it differs from that of the class.
+        headers: HTTP headers that belong to the answer, ``{"Retry-After": "5"}``.
+    """
+
+    status: int = 500
+    code: str = "QAPLA500"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str | None = None,
+        details: Any = None,
+        hint: str | None = None,
+        status: int | None = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.details = details
+        self.hint = hint
+        self.headers = dict(headers or {})
+        if code is not None:
+            self.code = code
+        if status is not None:
+            self.status = status
+
+    def __str__(self) -> str:
+        return f"{self.message} ({self.hint})" if self.hint else self.message
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the body of a REST error: ``code``, ``message``, ``details``, ``hint``."""
+        return {"code": self.code, "message": self.message, "details": self.details, "hint": self.hint}
+
+
+class ConfigurationError(QaplaError):
+    """The application is put together wrongly; a programmer has to change it."""
+
+
+class SettingsError(ConfigurationError):
+    """A setting is missing or wrong: key, file and what was expected."""
+
+
+class PluginError(ConfigurationError):
+    """A plugin is missing, declared twice or declared in the wrong order."""
+
+
+class InputError(QaplaError):
+    """What came in cannot be understood."""
+
+    status = 400
+    code = "PGRST100"
+
+
+class QueryError(InputError):
+    """The question is malformed, or names something that is not there."""
+
+
+class ValueRefused(InputError):
+    """A value cannot be read as the type of its column, or would lose digits there."""
+
+    code = "22P02"
+
+
+class NotOffered(InputError):
+    """The request is understood, but this engine or this release has no such thing."""
+
+    code = "QAPLA100"
+
+
+class TooLarge(InputError):
+    """Over a limit of the connection."""
+
+    status = 413
+    code = "QAPLA413"
+
+
+class AccessError(QaplaError):
+    """The caller may not do this."""
+
+    status = 403
+    code = "42501"
+
+
+class NotAuthenticated(AccessError):
+    """Nobody is logged in, or the credentials are not valid."""
+
+    status = 401
+    code = "42501"
+
+
+class ReadOnly(AccessError):
+    """The connection, or the table, takes no writes."""
+
+    status = 405
+    code = "25006"
+
+
+class NotFound(QaplaError):
+    """There is no such database, table, function or row."""
+
+    status = 404
+    code = "QAPLA404"
+
+
+class Conflict(QaplaError):
+    """A constraint stands against it, or somebody else was faster."""
+
+    status = 409
+    code = "QAPLA409"
+
+
+class NameTaken(Conflict):
+    """Somebody else has this name already."""
+
+
+class PreconditionFailed(Conflict):
+    """The row is no longer the one that the caller has seen."""
+
+    status = 412
+    code = "QAPLA412"
+
+
+class DatabaseError(QaplaError):
+    """An engine's error, mapped to the SQLSTATE and the status it has on PostgreSQL.
+
+    ``column``, ``constraint`` and ``table`` are named where the engine does: a form shows the message beside its field.
+    """
+
+    code = "XX000"
+
+    def __init__(self, message: str, *, column: str | None = None, constraint: str | None = None, table: str | None = None, **parts: Any) -> None:
+        super().__init__(message, **parts)
+        self.column = column
+        self.constraint = constraint
+        self.table = table
+
+
+class Unavailable(QaplaError):
+    """Not now: down, paused, or at capacity."""
+
+    status = 503
+    code = "QAPLA503"
+
+
+class TimedOut(Unavailable):
+    """No answer within the deadline."""
+
+    status = 504
+    code = "QAPLA504"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """Return the hint ``did you mean 'shop'?`` for the closest of *names*, or None when nothing is close."""
+    found = get_close_matches(name, list(names), n=1, cutoff=0.6)
+    return f"did you mean {found[0]!r}?" if found else None

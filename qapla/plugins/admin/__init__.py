@@ -1,0 +1,1 @@
+"""Screens to browse and edit every database in the catalog."""

@@ -1,0 +1,1 @@
+"""Who is asking: login, sessions, API tokens, passwords."""

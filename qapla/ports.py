@@ -1,0 +1,137 @@
+"""Where parts meet that must not import each other: small Protocols, and the values that pass through them.
+
+A plugin offers a value under its key (``app["metrics"]``); whoever uses it knows the Protocol here and not the plugin. Beside every
+Protocol that may go unserved stands its Null.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+Operation = Literal["select", "insert", "update", "delete", "execute"]
+WRITES: frozenset[Operation] = frozenset({"insert", "update", "delete"})
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Who is asking. ``id`` is that of the user or the token; the name is for people and logs."""
+
+    kind: Literal["anonymous", "token", "user", "system"]
+    id: int | None = None
+    name: str = "anonymous"
+
+
+ANONYMOUS = Identity("anonymous")
+SYSTEM = Identity("system", name="system")
+
+
+class Rights(Protocol):
+    """What one caller may do in one database. Asked by ``query.resolve`` and nowhere else on the way to a row."""
+
+    def allows(self, operation: Operation, schema: str | None, table: str, column: str | None = None) -> bool:
+        """Tell whether *operation* is allowed on the table, or on one column of it."""
+        ...
+
+    @property
+    def authenticated(self) -> bool:
+        """Tell whether a refusal is 403 (somebody who may not) or 401 (nobody known)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FixedRights:
+    """The same operations on every table."""
+
+    operations: frozenset[Operation]
+    authenticated: bool = True
+
+    def allows(self, operation: Operation, schema: str | None, table: str, column: str | None = None) -> bool:
+        """Tell whether *operation* is among the fixed ones."""
+        return operation in self.operations
+
+
+READ_RIGHTS = FixedRights(frozenset({"select", "execute"}))
+ALL_RIGHTS = FixedRights(frozenset({"select", "insert", "update", "delete", "execute"}))
+NO_RIGHTS = FixedRights(frozenset(), authenticated=False)
+
+
+class Policy(Protocol):
+    """Who may do what in which database."""
+
+    def rights(self, identity: Identity, database: str) -> Rights:
+        """Return what *identity* may do in the database called *database*."""
+        ...
+
+
+class Identifier(Protocol):
+    """Find out who sends a request, without asking the registry while its snapshot is fresh."""
+
+    def identify(self, request: Any) -> Identity:
+        """Return who is asking.
+
+        Raises:
+            NotAuthenticated: there are credentials, and they are not valid; never falls back to anonymous.
+        """
+        ...
+
+
+class SecretBox(Protocol):
+    """Keeps secrets that only this installation can read, each bound to the place where it is stored."""
+
+    def seal(self, secret: str, bound_to: str) -> str:
+        """Return *secret* encrypted, as text with the id of its key in front."""
+        ...
+
+    def open(self, sealed: str, bound_to: str) -> str:
+        """Return the secret.
+
+        Raises:
+            SecretLost: the key is another one, or the text was moved from another place.
+        """
+        ...
+
+
+class MetricsBackend(Protocol):
+    """One place to count things and to time them."""
+
+    def increment(self, name: str, value: float = 1, **tags: str) -> None:
+        """Add *value* to a counter."""
+        ...
+
+    def observe(self, name: str, seconds: float, **tags: str) -> None:
+        """Record one duration, in seconds."""
+        ...
+
+
+class NullMetrics:
+    """Counts nothing."""
+
+    def increment(self, name: str, value: float = 1, **tags: str) -> None:
+        """Do nothing."""
+
+    def observe(self, name: str, seconds: float, **tags: str) -> None:
+        """Do nothing."""
+
+
+class TaskQueue(Protocol):
+    """Work that outlives a request: a Celery broker, or a bounded pool in this process."""
+
+    def submit(self, task: Callable[..., Any], *arguments: Any) -> str:
+        """Queue *task* (a Celery task) and return the id under which its progress is kept."""
+        ...
+
+
+class DatabaseSource(Protocol):
+    """Where the catalog learns which databases there are. lazydb's is its registry; a program's own can be a dict."""
+
+    def revision(self) -> int:
+        """Return a number that grows with every change. Costs at most one short statement."""
+        ...
+
+    def load(self, known: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Return every ``catalog.Served`` by name; those of *known* that did not change are returned as they are."""
+        ...

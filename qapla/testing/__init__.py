@@ -1,0 +1,1 @@
+"""What an application needs to test itself: fixtures, servers, statement counters, contract suites."""

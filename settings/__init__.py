@@ -1,0 +1,1 @@
+"""Settings of lazydb: ``default``, then the start point, then ``local``."""

@@ -1,0 +1,134 @@
+"""What each engine is and what it can: one entry per engine, and the only place besides readers and renderers that tells them apart.
+
+A new engine is a new entry here, a catalog reader (``schema/inspect_*.py``), a renderer, and a green contract suite. Code that
+wants to know whether an engine has something asks a flag of its entry, never its name.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from qapla.errors import InputError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """One engine. ``key`` is its name in URLs, forms, the registry and ``DatabaseSchema.engine``."""
+
+    key: str
+    label: str  # for people
+    drivername: str  # SQLAlchemy's: dialect+driver
+    module: str  # the Python driver to import
+    extra: str | None  # the extra of qapla that installs it; None: comes with Python
+    port: int | None  # None: there is no server
+    schemes: tuple[str, ...]  # of URLs that mean this engine, without a driver's suffix
+    placeholder: Literal["%s", "?", ":1"]  # of the driver's own parameter style; with "%s" a literal % is written %%
+    quote: str  # around identifiers, doubled inside
+
+    # what its structure can have
+    has_schemas: bool = True
+    has_functions: bool = True
+    has_materialized_views: bool = False
+    reads_own_case: bool = True  # False: an unquoted name reaches the catalog in upper case
+
+    # what its statements can have
+    has_returning: bool = False
+    has_two_phase: bool = False
+    has_schema_transactions: bool = False  # CREATE TABLE can be rolled back
+
+    @property
+    def is_file(self) -> bool:
+        """Tell whether a database of this engine is a file, not a server."""
+        return self.port is None
+
+
+POSTGRESQL = Engine(
+    key="postgresql",
+    label="PostgreSQL",
+    drivername="postgresql+psycopg",
+    module="psycopg",
+    extra="postgresql",
+    port=5432,
+    schemes=("postgresql", "postgres"),
+    placeholder="%s",
+    quote='"',
+    has_materialized_views=True,
+    has_returning=True,
+    has_two_phase=True,
+    has_schema_transactions=True,
+)
+
+MARIADB = Engine(
+    key="mariadb",
+    label="MariaDB",
+    drivername="mariadb+pymysql",
+    module="pymysql",
+    extra="mysql",
+    port=3306,
+    schemes=("mariadb",),
+    placeholder="%s",
+    quote="`",
+    has_two_phase=True,
+)
+
+MYSQL = Engine(
+    key="mysql",
+    label="MySQL",
+    drivername="mysql+pymysql",
+    module="pymysql",
+    extra="mysql",
+    port=3306,
+    schemes=("mysql",),
+    placeholder="%s",
+    quote="`",
+    has_two_phase=True,
+)
+
+SQLITE = Engine(
+    key="sqlite",
+    label="SQLite",
+    drivername="sqlite+pysqlite",
+    module="sqlite3",
+    extra=None,
+    port=None,
+    schemes=("sqlite",),
+    placeholder="?",
+    quote='"',
+    has_schemas=False,
+    has_functions=False,
+    has_returning=True,
+    has_schema_transactions=True,
+)
+
+ORACLE = Engine(
+    key="oracle",
+    label="Oracle",
+    drivername="oracle+oracledb",
+    module="oracledb",
+    extra="oracle",
+    port=1521,
+    schemes=("oracle",),
+    placeholder=":1",
+    quote='"',
+    has_materialized_views=True,
+    reads_own_case=False,
+    has_two_phase=True,
+)
+
+ENGINES: Mapping[str, Engine] = {engine.key: engine for engine in (POSTGRESQL, MARIADB, MYSQL, SQLITE, ORACLE)}
+
+
+def get_engine(key: str) -> Engine:
+    """Return the engine called *key*.
+
+    Raises:
+        InputError: there is none.
+    """
+    try:
+        return ENGINES[key]
+    except KeyError:
+        raise InputError(f"engine {key[:100]!r} is not known", hint=nearest(key, ENGINES) or f"one of {', '.join(ENGINES)}") from None

@@ -8,6 +8,7 @@
     │   ├── QueryError                  the question is malformed, or names what is not there
     │   ├── ValueRefused                a value cannot be read as its column's type
     │   ├── NotOffered                  right grammar, but this engine or release does not have it
+    │   ├── TargetRefused               a connection that is wrong or not allowed
     │   └── TooLarge               413  over one of the limits
     ├── AccessError                403
     │   ├── NotAuthenticated       401
@@ -18,6 +19,7 @@
     │   └── PreconditionFailed     412  If-Match did not hold
     ├── DatabaseError              500  what an engine answered, mapped to a SQLSTATE
     └── Unavailable                503  down, paused, over capacity
+        ├── SecretLost                  sealed with another key
         └── TimedOut               504
 
 Every error carries the four parts of a REST answer: ``code`` (a SQLSTATE, a PGRST or a QAPLA code), the message, ``details``
@@ -112,6 +114,16 @@ class NotOffered(InputError):
     code = "QAPLA100"
 
 
+class TargetRefused(InputError):
+    """A connection cannot be made like this: a part of it is wrong, missing or not allowed. ``field`` says which one."""
+
+    code = "QAPLA400"
+
+    def __init__(self, message: str, *, field: str = "url", **parts: Any) -> None:
+        super().__init__(message, **parts)
+        self.field = field
+
+
 class TooLarge(InputError):
     """Over a limit of the connection."""
 
@@ -173,7 +185,9 @@ class DatabaseError(QaplaError):
 
     code = "XX000"
 
-    def __init__(self, message: str, *, column: str | None = None, constraint: str | None = None, table: str | None = None, **parts: Any) -> None:
+    def __init__(
+        self, message: str, *, column: str | None = None, constraint: str | None = None, table: str | None = None, **parts: Any
+    ) -> None:
         super().__init__(message, **parts)
         self.column = column
         self.constraint = constraint
@@ -185,6 +199,10 @@ class Unavailable(QaplaError):
 
     status = 503
     code = "QAPLA503"
+
+
+class SecretLost(Unavailable):
+    """A sealed secret cannot be opened: its key is another one, or it was moved from another place."""
 
 
 class TimedOut(Unavailable):

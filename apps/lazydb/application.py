@@ -1,0 +1,47 @@
+"""Which plugins lazydb is made of, and in which order."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qapla.database import migrate
+from qapla.database.application import DatabaseApplication
+from qapla.database.database import Database
+from qapla.plugin import Plugin
+
+if TYPE_CHECKING:
+    from qapla.application import Application
+
+
+class RegistryPlugin(Plugin):
+    """Bring the registry up to date, under a lock, before anything else uses it."""
+
+    key = "registry"
+    requires = ("database",)
+
+    def start(self, app: Application) -> Database:
+        """Upgrade the registry; return its ``Database``."""
+        database: Database = app["database"]["main"]
+        migrate.upgrade(database)
+        return database
+
+
+class LazydbApplication(DatabaseApplication):
+    """A REST API and an admin for every database that is registered."""
+
+    class MetaConfig:
+        """Where the settings are."""
+
+        settings_module = "lazydb.settings"
+
+    def append_app_plugins(self) -> None:
+        """Declare what serving, working and the command line have in common."""
+        self.add_database_app([Database("main", "migrations")])
+        self.add_app_plugin(RegistryPlugin())
+
+    def append_web_plugins(self) -> None:
+        """Declare what only serving needs."""
+        self.add_database_web(commit="manual")
+
+
+main = LazydbApplication()

@@ -1,0 +1,61 @@
+"""Declared databases in requests: ``request.main`` is this request's session on the database ``main``.
+
+Adds      ``config.add_database(database)``, and it for every database that the application declares.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pyramid.interfaces import PHASE1_CONFIG
+
+from qapla.errors import PluginError
+from qapla.plugin import Plugin
+
+if TYPE_CHECKING:
+    from pyramid.config import Configurator
+
+    from qapla.database.database import Database
+    from qapla.database.session import CommitMode
+
+
+class DatabaseWebPlugin(Plugin):
+    """Give requests a session on every declared database."""
+
+    key = "database.web"
+    requires = ("database",)
+
+    def __init__(self, commit: CommitMode = "manual") -> None:
+        if commit not in ("manual", "tm"):
+            raise PluginError(f"commit mode {commit!r} is not known", hint="use 'manual' or 'tm'")
+        self.commit = commit
+
+    def includeme(self, config: Configurator) -> None:
+        """Declare the databases of the application to Pyramid."""
+        config.add_directive("add_database", add_database)
+        if self.commit == "tm":
+            add_transaction_manager(config)
+        for database in config.registry["qapla.app"]["database"]:
+            config.add_database(database)
+
+
+def add_database(config: Configurator, database: Database) -> None:
+    """Let requests use *database* as ``request.<name>``.
+
+    Declaring a name twice is a conflict: Pyramid then shows both source lines. No connection is opened here.
+    """
+    entry = config.introspectable("databases", database.name, f"database {database.name!r}", "database")
+    entry["url"] = database.safe_url  # password masked: this ends up in the debug toolbar
+    config.action(("qapla.database", database.name), None, introspectables=(entry,), order=PHASE1_CONFIG)
+    config.add_request_method(lambda request: request.scope["database"][database.name], database.name, reify=True)
+
+
+def add_transaction_manager(config: Configurator) -> None:
+    """Commit with pyramid_tm: one manager per request, explicit, so that no work slips in before it begins or after it ended.
+
+    A request that ends in an exception view or with a status of 400 and more is rolled back.
+    """
+    config.add_settings({"tm.manager_hook": "pyramid_tm.explicit_manager", "tm.commit_veto": "pyramid_tm.default_commit_veto"})
+    config.add_settings({"tm.annotate_user": False})  # it would authenticate every request
+    config.include("pyramid_tm")
+

@@ -1,0 +1,207 @@
+"""Read the settings of an application: ``default``, then the start point's module, then ``local``.
+
+Every module of the settings package has one function, ``make_settings(settings, paths)``, as morfdict has it. Two of morfdict's habits are
+left out on purpose: it interpolates ``%`` (a ``%40`` in a database URL would print all settings into it), and it swallows the ImportError
+of a settings file that exists but is broken. Here a file is looked for first and then imported loudly.
+
+A key is written ``settings["db:main:url"]`` or ``settings["db"]["main"]["url"]``; both are the same. ``QAPLA__DB__MAIN__URL`` in the
+environment wins over the files.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from importlib import import_module
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+from morfdict import MorfDict, Paths
+
+from qapla.errors import SettingsError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from types import ModuleType
+
+ENVIRONMENT_PREFIX = "QAPLA__"
+MASK = "***"
+SECRET_NAMES = re.compile(r"password|passwd|secret|token|credential|private_?key", re.IGNORECASE)
+URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):(.*)@(?=[^@/]*)")
+REQUIRED = object()
+
+
+class Settings(MorfDict):
+    """The settings by key; ``:`` in a key leads one level deeper. Its ``repr`` masks secrets."""
+
+    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
+        self._origins: dict[str, str] = {}
+        super().__init__(data or {})
+
+    def __getitem__(self, key: str) -> Any:
+        first, _, rest = key.partition(":")
+        value: Any = dict.__getitem__(self, first)
+        return value[rest] if rest else value
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        first, _, rest = key.partition(":")
+        if not rest:
+            dict.__setitem__(self, first, Settings(value) if type(value) is dict else value)
+            return
+        if not isinstance(dict.get(self, first, None), Settings):
+            dict.__setitem__(self, first, Settings())
+        dict.__getitem__(self, first)[rest] = value
+
+    def __contains__(self, key: object) -> bool:
+        return self.get(str(key), REQUIRED) is not REQUIRED
+
+    def __repr__(self) -> str:
+        return f"<Settings {masked(self)}>"
+
+    __str__ = __repr__
+
+    def get(self, key: str, default: Any = None) -> Any:
+        """Return the setting, or *default* where any part of *key* is missing."""
+        try:
+            return self[key]
+        except (KeyError, TypeError):
+            return default
+
+    def require(self, key: str, expected: str) -> Any:
+        """Return the setting.
+
+        Args:
+            expected: what it should be, in words, for whoever has to write it: ``"a database URL"``.
+
+        Raises:
+            SettingsError: it is missing; the message has key, file and what was expected.
+        """
+        value: Any = self.get(key)
+        if value is None:
+            near = nearest(key, [known for known, _ in flat(self)])
+            raise SettingsError(f"setting {key!r} is missing from {self._files()}", hint=near or f"expected {expected}")
+        return value
+
+    def read(self, key: str, kind: type, default: Any, expected: str) -> Any:
+        """Return the setting as *kind*; text, as the environment has it, is converted.
+
+        Raises:
+            SettingsError: it cannot be read so; the message has key, file and what was expected.
+        """
+        value = self.get(key)
+        if value is None:
+            return default
+        if kind is bool and isinstance(value, str):
+            if value.lower() not in BOOLEANS:
+                raise self.wrong(key, expected)
+            return BOOLEANS[value.lower()]
+        try:
+            return kind(value)
+        except (TypeError, ValueError):
+            raise self.wrong(key, expected) from None
+
+    def resolve(self, key: str, default: Any = None) -> Any:
+        """Return the object that the setting names by its dotted path, or *default* without such a setting.
+
+        Raises:
+            SettingsError: there is no such object.
+        """
+        value = self.get(key)
+        if not isinstance(value, str):
+            return default if value is None else value
+        module, _, name = value.rpartition(".")
+        try:
+            return getattr(import_module(module), name)
+        except (ImportError, AttributeError, ValueError):
+            raise self.wrong(key, "the dotted name of something that can be imported") from None
+
+    def wrong(self, key: str, expected: str) -> SettingsError:
+        """Make the error for a value that cannot be used; the value itself may be secret and is not shown."""
+        return SettingsError(f"setting {key!r} in {self.origin(key)} is wrong", hint=f"expected {expected}")
+
+    def origin(self, key: str) -> str:
+        """Return the file, or the environment variable, that set *key*."""
+        return self._origins.get(key) or self._files()
+
+    def mark(self, origin: str, before: Mapping[str, Any]) -> None:
+        """Remember *origin* for every setting that differs from *before* (from ``dict(flat(settings))``)."""
+        self._origins.update({key: origin for key, value in flat(self) if key not in before or before[key] is not value})
+
+    def _files(self) -> str:
+        return ", ".join(dict.fromkeys(self._origins.values())) or "the settings"
+
+
+BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
+
+
+def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield every single setting with its whole key, ``db:main:url``."""
+    for key in list(settings):
+        value: Any = settings[key]
+        if isinstance(value, Settings):
+            yield from flat(value, f"{prefix}{key}:")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def masked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings by their whole keys, with every secret and every password of a URL masked."""
+    return {key: mask(key, value) for key, value in flat(settings)}
+
+
+def mask(key: str, value: Any) -> Any:
+    """Return *value* as it may be shown: secrets by name, and passwords in URLs, are masked."""
+    if SECRET_NAMES.search(key.rpartition(":")[2]):
+        return MASK if value else value
+    return URL_PASSWORD.sub(rf"\1:{MASK}@", value) if isinstance(value, str) else value
+
+
+def load(package: str, start_point: str, overrides: Mapping[str, Any] | None = None) -> tuple[Settings, Paths]:
+    """Read the settings in *package* for one start point (``uwsgi celery tests shell command``).
+
+    ``default`` must exist. ``local``, a file of this machine, comes last, but never over ``tests``: a test must not depend on it.
+    *overrides*, given by the program that starts the application, win over everything.
+
+    Raises:
+        SettingsError: no ``default``, or a module without ``make_settings``.
+    """
+    settings, paths = Settings(), Paths()
+    root = import_module(package.rpartition(".")[0] or package)
+    paths.set("module_root", os.path.dirname(os.path.abspath(root.__file__ or ".")))
+    for name in ("default", start_point) if start_point == "tests" else ("default", start_point, "local"):
+        module = _find_module(package, name)
+        if module is not None:
+            _run(module, settings, paths)
+    _read_environment(settings)
+    before = dict(flat(settings))
+    for key, value in (overrides or {}).items():
+        settings[key] = value
+    settings.mark("the start call", before)
+    return settings, paths
+
+
+def _find_module(package: str, name: str) -> ModuleType | None:
+    try:
+        found = find_spec(f"{package}.{name}")
+    except ModuleNotFoundError as error:
+        raise SettingsError(f"settings package {package!r} cannot be imported", hint=f"{error}") from error
+    if found is None and name == "default":
+        raise SettingsError(f"settings package {package!r} has no module 'default'", hint="default.py with make_settings(settings, paths)")
+    return import_module(f"{package}.{name}") if found else None
+
+
+def _run(module: ModuleType, settings: Settings, paths: Paths) -> None:
+    make_settings = getattr(module, "make_settings", None)
+    if make_settings is None:
+        raise SettingsError(f"settings file {module.__file__!r} is incomplete", hint="expected a function make_settings(settings, paths)")
+    before = dict(flat(settings))
+    make_settings(settings, paths)
+    settings.mark(str(module.__file__), before)
+
+
+def _read_environment(settings: Settings) -> None:
+    for variable, value in os.environ.items():
+        if variable.startswith(ENVIRONMENT_PREFIX):
+            before = dict(flat(settings))
+            settings[variable[len(ENVIRONMENT_PREFIX) :].lower().replace("__", ":")] = value
+            settings.mark(f"environment variable {variable}", before)

@@ -1,0 +1,178 @@
+"""Where an application meets Pyramid: the Configurator, the request, and how one request begins and ends.
+
+The request's properties sit on a subclass of Pyramid's Request, one per application: ``add_request_method`` with a property would make
+a new class for every single request (30 µs). The scope is opened by the first who asks, closed by the execution policy: after an exception
+view, after the last chunk of a streamed answer, when the client goes away.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from pyramid.config import Configurator
+from pyramid.decorator import reify
+from pyramid.request import Request as PyramidRequest
+
+from qapla.errors import NotFound
+from qapla.ports import ANONYMOUS, NO_RIGHTS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from pyramid.response import Response
+
+    from qapla.application import Application
+    from qapla.ports import Identity, Rights
+    from qapla.scope import Scope
+
+builtin_property = property
+
+
+class Databases:
+    """The served databases by name; mapping-like. Empty where the application has no catalog."""
+
+    def __init__(self, app: Application) -> None:
+        self._app = app
+
+    def __getitem__(self, name: str) -> Any:
+        """Return the ``catalog.Served`` called *name*; raises what ``Catalog.get`` raises."""
+        catalog = self._app.find("catalog")
+        if catalog is None:
+            raise NotFound(f"no database is called {name[:100]!r}")
+        return catalog.get(name)
+
+    def __iter__(self) -> Iterator[Any]:
+        """Yield every served database, by name."""
+        return iter(self._app.find("catalog", ()))
+
+
+class Request(PyramidRequest):
+    """A request that knows its application.
+
+    ``app`` and ``databases`` are set on the subclass that ``make_configurator`` makes for one application.
+    """
+
+    app: Application
+    databases: Databases
+
+    @reify
+    def scope(self) -> Scope:
+        """Return the unit of work that this request is."""
+        scope = self.app.scope(self)
+        if "qapla.policy" not in self.__dict__:  # a subrequest: nobody but Pyramid sees its end
+            self.add_finished_callback(lambda request: scope.close(getattr(request, "exception", None)))
+        return scope
+
+    @reify
+    def identity(self) -> Identity:
+        """Return who is asking.
+
+        Raises:
+            NotAuthenticated: there are credentials, and they are not valid.
+        """
+        identifier = self.app.find("identifier")
+        return identifier.identify(self) if identifier is not None else ANONYMOUS
+
+    def rights(self, name: str) -> Rights:
+        """Return what the caller may do in the database called *name*; nothing where the application has no policy."""
+        policy = self.app.find("policy")
+        return policy.rights(self.identity, name) if policy is not None else NO_RIGHTS
+
+
+class AppConfigurator(Configurator):
+    """Pyramid's Configurator, but a property added to the request goes on the request class of the application.
+
+    Whatever is included (Cornice adds one) then costs nothing per request.
+    """
+
+    def add_request_method(self, callable: Any = None, name: str | None = None, property: bool = False, reify: bool = False) -> None:
+        """Let ``request.<name>`` be a method or a property; declaring a name twice is a conflict that shows both source lines."""
+        make = self.maybe_dotted(callable)
+        if make is None or not (property or reify or isinstance(make, builtin_property)):
+            super().add_request_method(make, name, property, reify)
+            return
+        name = name or getattr(make, "__name__", None) or make.fget.__name__
+        if isinstance(make, builtin_property):
+            made: Any = make
+        else:
+            made = Reified(make, name) if reify else builtin_property(make)
+        request_class = self.registry["qapla.request_class"]
+        self.action(("request extensions", name), lambda: setattr(request_class, name, made))
+
+
+class Reified:
+    """A property that is made once per request, when somebody asks for it."""
+
+    def __init__(self, make: Callable[[Any], Any], name: str) -> None:
+        self._make, self._name = make, name
+
+    def __get__(self, request: Any, owner: type | None = None) -> Any:
+        if request is None:
+            return self
+        value = request.__dict__[self._name] = self._make(request)
+        return value
+
+
+def make_configurator(app: Application) -> AppConfigurator:
+    """Make the Configurator of *app*, with a request class of its own."""
+    factory = type("Request", (Request,), {"app": app, "databases": Databases(app), "__module__": __name__})
+    config = AppConfigurator(settings=dict(app.settings.get("pyramid") or {}), request_factory=factory)
+    config.registry["qapla.request_class"] = factory
+    config.registry["qapla.app"] = app
+    config.set_execution_policy(run_request)
+    return config
+
+
+def run_request(environ: dict[str, Any], router: Any) -> Response:
+    """Run one request, and close its scope when it has really ended (Pyramid's execution policy)."""
+    with router.request_context(environ) as request:
+        request.__dict__["qapla.policy"] = True
+        try:
+            response = router.invoke_request(request)
+        except BaseException as error:
+            _close(request, error)
+            raise
+        if "scope" in request.__dict__:
+            _close_after(request, response)
+        return response
+
+
+def _close(request: Any, error: BaseException | None) -> None:
+    scope = request.__dict__.get("scope")
+    if scope is not None:
+        scope.close(error)
+
+
+def _close_after(request: Any, response: Response) -> None:
+    """Close the scope now, or after the body where that is still to be made."""
+    error = getattr(request, "exception", None)
+    body = response.app_iter
+    if isinstance(body, (list, tuple)):
+        _close(request, error)
+    else:
+        response.app_iter = ClosingBody(body, request, error)
+
+
+class ClosingBody:
+    """The body of a streamed answer that closes the request's scope at its end, or when the server drops it."""
+
+    def __init__(self, body: Any, request: Any, error: BaseException | None) -> None:
+        self._body, self._request, self._error = body, request, error
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            yield from self._body
+        except BaseException as error:
+            self._error = error
+            raise
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Close the body, then the scope; WSGI servers call this in every ending."""
+        close_body = getattr(self._body, "close", None)
+        try:
+            if close_body is not None:
+                close_body()
+        finally:
+            _close(self._request, self._error)

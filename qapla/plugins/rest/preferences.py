@@ -1,0 +1,120 @@
+"""Read the ``Prefer`` header (RFC 7240) and say in ``Preference-Applied`` what was honoured."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qapla.errors import NotOffered, QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# What a request may prefer: the name, its values (None: see _is_valid), and the methods for which it means something.
+_READS = frozenset({"GET", "HEAD"})
+_WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+PREFERENCES: dict[str, tuple[tuple[str, ...] | None, frozenset[str]]] = {
+    "resolution": (("merge-duplicates", "ignore-duplicates"), frozenset({"POST"})),
+    "return": (("minimal", "headers-only", "representation"), _WRITES),
+    "count": (("exact", "planned", "estimated"), _READS | _WRITES),
+    "missing": (("default", "null"), frozenset({"POST", "PATCH", "PUT"})),
+    "handling": (("strict", "lenient"), _READS | _WRITES),
+    "tx": (("commit", "rollback"), _WRITES),
+    "timezone": (None, _READS | _WRITES),
+    "max-affected": (None, frozenset({"PATCH", "DELETE"})),
+}
+_ITEM = re.compile(r"""\s*([^\s=,;"]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^,;"]*)))?\s*(?:;[^,]*)?(?:,|$)""")
+_COUNT = re.compile(r"\d{1,18}")
+
+
+@dataclass(frozen=True, slots=True)
+class Preferences:
+    """What a request prefers; None where it says nothing."""
+
+    resolution: str | None = None
+    returned: str | None = None
+    count: str | None = None
+    missing: str | None = None
+    handling: str | None = None
+    tx: str | None = None
+    timezone: str | None = None
+    max_affected: int | None = None
+    applied: tuple[str, ...] = ()
+
+    @property
+    def applied_header(self) -> str:
+        """Return the value of ``Preference-Applied``; empty when nothing was asked that is honoured."""
+        return ", ".join(self.applied)
+
+
+NO_PREFERENCES = Preferences()
+
+
+def parse_preferences(header: str | None, method: str, *, tx_override: bool = True) -> Preferences:
+    """Return what the ``Prefer`` header asks for in a request with *method*.
+
+    What is unknown or not valid is passed over, unless ``handling=strict`` is among it. The first of two values of one name counts.
+
+    Args:
+        tx_override: whether the connection lets a caller choose how a transaction ends.
+
+    Raises:
+        QueryError: PGRST122, handling is strict and something is not valid.
+        NotOffered: a time zone other than UTC.
+    """
+    if not header:
+        return NO_PREFERENCES
+    found: dict[str, str] = {}
+    invalid: list[str] = []
+    for name, value, text in _split(header):
+        known = PREFERENCES.get(name)
+        if known is None or not _is_valid(name, value, known[0]) or (name == "tx" and not tx_override):
+            invalid.append(text)
+        else:
+            found.setdefault(name, value)
+    if found.get("handling") == "strict" and invalid:
+        details = f"Invalid preferences: {', '.join(invalid)}"
+        raise QueryError("Invalid preferences given with handling=strict", code="PGRST122", details=details)
+    honoured = {name: value for name, value in found.items() if method in PREFERENCES[name][1]}
+    if honoured.get("max-affected") and honoured.get("handling") != "strict":
+        del honoured["max-affected"]  # as PostgREST: it counts with handling=strict only
+    return _make(honoured)
+
+
+def _make(honoured: dict[str, str]) -> Preferences:
+    zone = honoured.get("timezone")
+    if zone is not None and zone.upper() not in ("UTC", "ETC/UTC"):
+        raise NotOffered(f"times in the zone {zone[:60]!r} are not offered", hint="leave timezone out: times come in UTC")
+    affected = honoured.get("max-affected")
+    return Preferences(
+        resolution=honoured.get("resolution"),
+        returned=honoured.get("return"),
+        count=honoured.get("count"),
+        missing=honoured.get("missing"),
+        handling=honoured.get("handling"),
+        tx=honoured.get("tx"),
+        timezone=zone,
+        max_affected=int(affected) if affected else None,
+        applied=tuple(f"{name}={honoured[name]}" for name in PREFERENCES if name in honoured),
+    )
+
+
+def _split(header: str) -> Iterable[tuple[str, str, str]]:
+    place = 0
+    while place < len(header):
+        found = _ITEM.match(header, place)
+        if not found or found.end() == place:
+            rest = header[place:].strip(" ,\t")
+            if rest:
+                yield "", "", rest[:100]
+            return
+        place = found.end()
+        value = (found[3] or "").strip() if found[2] is None else re.sub(r"\\(.)", r"\1", found[2])
+        yield found[1].lower(), value or "", found[0].strip(" ,\t")[:100]
+
+
+def _is_valid(name: str, value: str, values: tuple[str, ...] | None) -> bool:
+    if values is not None:
+        return value in values
+    return bool(_COUNT.fullmatch(value)) if name == "max-affected" else bool(value)

@@ -16,7 +16,7 @@ from qapla.errors import PluginError, nearest
 from qapla.scope import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from morfdict import Paths
     from pyramid.config import Configurator
@@ -79,9 +79,9 @@ class Application:
         """Start for an interactive session."""
         return self._start("shell", settings)
 
-    def run_command(self, settings: Mapping[str, Any] | None = None) -> Self:
-        """Start for one command of a command line."""
-        return self._start("command", settings)
+    def run_command(self, settings: Mapping[str, Any] | None = None, only: Collection[str] | None = None) -> Self:
+        """Start for one command of a command line; *only* names the plugins that it needs, None means all."""
+        return self._start("command", settings, only)
 
     def __call__(self, global_config: Mapping[str, Any] | None = None, **settings: Any) -> Callable[..., Any]:
         """Start for the web: an application is a WSGI factory, also for PasteDeploy."""
@@ -176,8 +176,8 @@ class Application:
 
     # -- the phases
 
-    def _start(self, start_point: str, settings: Mapping[str, Any] | None) -> Self:
-        self._prepare(start_point, settings)
+    def _start(self, start_point: str, settings: Mapping[str, Any] | None, only: Collection[str] | None = None) -> Self:
+        self._prepare(start_point, settings, only)
         self.phase = "ready"
         return self
 
@@ -200,18 +200,18 @@ class Application:
         self.phase = "ready"
         return wsgi
 
-    def _prepare(self, start_point: str, settings: Mapping[str, Any] | None) -> None:
+    def _prepare(self, start_point: str, settings: Mapping[str, Any] | None, only: Collection[str] | None = None) -> None:
         if self.phase != "new":
+            state = f"it is {self.phase!r}, started as {self.start_point!r}"
             raise PluginError(
-                f"application {type(self).__name__!r} cannot start as {start_point!r}: it is {self.phase!r}, started as {self.start_point!r}",
-                hint="an application starts once; make another one",
+                f"application {type(self).__name__!r} cannot start as {start_point!r}: {state}", hint="an application starts once; make another one"
             )
         self.phase, self.start_point = "settings", start_point
         try:
             self.settings, self.paths = settings_loader.load(self._settings_module(), start_point, settings)
             self.append_app_plugins()
             self.phase = "plugins"
-            self._start_plugins(list(self._plugins))
+            self._start_plugins([key for key in self._plugins if only is None or key in only])
         except BaseException:
             self.stop()
             raise

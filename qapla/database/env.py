@@ -53,7 +53,7 @@ class AlembicEnv:
         if given is not None:  # from ``migrate.upgrade``: the database of the application that is running
             return given
         if self._main.phase == "new":
-            self._main.run_command()
+            self._main.run_command(only=("database",))  # nothing else may use a database that is not up to date
         return self._main["database"][self._name]
 
     def _run_offline(self) -> None:

@@ -224,3 +224,12 @@ class Missing:
 
 
 MISSING = Missing()
+
+
+class TextValue(str):
+    """A value of a new row that came as text (a cell of a CSV, a field of a form): its column reads it, as the operand of a filter.
+
+    A plain ``str`` is a JSON string: ``"[1]"`` is a text where a JSON column gets it, ``TextValue("[1]")`` an array.
+    """
+
+    __slots__ = ()

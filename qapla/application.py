@@ -202,10 +202,8 @@ class Application:
 
     def _prepare(self, start_point: str, settings: Mapping[str, Any] | None, only: Collection[str] | None = None) -> None:
         if self.phase != "new":
-            state = f"it is {self.phase!r}, started as {self.start_point!r}"
-            raise PluginError(
-                f"application {type(self).__name__!r} cannot start as {start_point!r}: {state}", hint="an application starts once; make another one"
-            )
+            problem = f"cannot start as {start_point!r}: it is {self.phase!r}, started as {self.start_point!r}"
+            raise PluginError(f"application {type(self).__name__!r} {problem}", hint="an application starts once; make another one")
         self.phase, self.start_point = "settings", start_point
         try:
             self.settings, self.paths = settings_loader.load(self._settings_module(), start_point, settings)

@@ -117,11 +117,132 @@ class NullMetrics:
         """Do nothing."""
 
 
-class TaskQueue(Protocol):
-    """Work that outlives a request: a Celery broker, or a bounded pool in this process."""
+class Work(Protocol):
+    """What a running task gets as its first argument."""
 
-    def submit(self, task: Callable[..., Any], *arguments: Any) -> str:
-        """Queue *task* (a Celery task) and return the id under which its progress is kept."""
+    app: Any
+    scope: Any
+    id: str
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Say how far it is, 0 to 1, and what it does now; cheap to call often."""
+        ...
+
+
+class TaskQueue(Protocol):
+    """Work that outlives a request: a Celery broker, or a bounded pool in this process. ``app["tasks"]``."""
+
+    def submit(self, task: Callable[..., Any], *arguments: Any, subject: int | None = None) -> str:
+        """Queue *task* (made with ``@task``) and return the id under which its progress is kept.
+
+        Args:
+            arguments: JSON values: ids, never secrets. The task may run twice.
+            subject: id of what it is about, kept with the job.
+
+        Raises:
+            Unavailable: the queue is full, or the broker does not answer.
+        """
+        ...
+
+
+JobState = Literal["queued", "running", "done", "failed"]
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """Work in the background and how far it is; ``progress`` from 0 to 1."""
+
+    id: str
+    kind: str
+    subject: int | None
+    state: JobState
+    progress: float
+    message: str
+
+
+class JobStore(Protocol):
+    """Where the progress of tasks is kept, for every process to see. ``app["jobs"]``; each call is a transaction of its own."""
+
+    def add(self, job_id: str, kind: str, subject: int | None) -> None:
+        """Keep a new job, queued."""
+        ...
+
+    def update(self, job_id: str, *, state: JobState | None = None, progress: float | None = None, message: str | None = None) -> None:
+        """Change what is given; a job that is gone is no error."""
+        ...
+
+    def find(self, job_id: str) -> Job | None:
+        """Return the job, or None."""
+        ...
+
+
+class NullJobs:
+    """Keeps nothing."""
+
+    def add(self, job_id: str, kind: str, subject: int | None) -> None:
+        """Do nothing."""
+
+    def update(self, job_id: str, *, state: JobState | None = None, progress: float | None = None, message: str | None = None) -> None:
+        """Do nothing."""
+
+    def find(self, job_id: str) -> Job | None:
+        """Know of no job."""
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Somebody who may log in. A session made under another ``epoch`` has ended; without a hash there is no login by password."""
+
+    id: int
+    name: str
+    password_hash: str | None
+    epoch: int
+
+    def __repr__(self) -> str:
+        return f"Account({self.id}, {self.name!r})"
+
+
+@dataclass(frozen=True, slots=True)
+class AccessToken:
+    """A key for programs. ``expires_at``: seconds since 1970, None for never."""
+
+    id: int
+    name: str
+    expires_at: float | None
+
+
+class AccountStore(Protocol):
+    """Who may log in, and which tokens there are. ``app["accounts"]``.
+
+    The ``find_…`` methods are asked on every request and answer from memory; the others write, each in a transaction of its own.
+    """
+
+    def find_user(self, user_id: int) -> Account | None:
+        """Return the account, or None."""
+        ...
+
+    def find_user_by_name(self, name: str) -> Account | None:
+        """Return the account of that name, or None."""
+        ...
+
+    def find_token(self, digest: str) -> AccessToken | None:
+        """Return the token whose SHA-256 is *digest* (hex), expired or not, or None."""
+        ...
+
+    def use_login_link(self, digest: str) -> Account | None:
+        """Use up the login link whose SHA-256 is *digest*; return its account, or None when it is used, expired or unknown.
+
+        Of two that come at once, one gets the account.
+        """
+        ...
+
+    def set_password(self, user_id: int, password_hash: str, *, end_sessions: bool = True) -> None:
+        """Keep another hash; with *end_sessions* the epoch grows, so that every session of the account ends."""
+        ...
+
+    def note_login(self, user_id: int) -> None:
+        """Remember that the account has just logged in."""
         ...
 
 

@@ -39,7 +39,8 @@ if TYPE_CHECKING:
 LOCK_TIMEOUT_S = 5.0
 IDLE_IN_TRANSACTION_S = 60
 PREPARE_AFTER = 3  # executions of the same text, after which psycopg keeps a prepared statement
-SQL_MODE = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO"  # zero dates that are there stay writable
+# Strict, but zero dates that are there can be written back, and an id of 0 stays 0.
+SQL_MODE = "STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO"
 GROUP_CONCAT_BYTES = 256 * 1024 * 1024  # the default, 1 MiB, cuts JSON arrays silently
 
 
@@ -162,7 +163,7 @@ def _keep_as_printed(connection: Any) -> None:
 
 def _connect_mysql(spec: ConnectionSpec, options: Options, address: str | None) -> Any:
     import pymysql
-    from pymysql.constants import FIELD_TYPE
+    from pymysql.constants import CLIENT, FIELD_TYPE
     from pymysql.converters import conversions
 
     unread = {FIELD_TYPE.DATE, FIELD_TYPE.DATETIME, FIELD_TYPE.TIMESTAMP, FIELD_TYPE.TIME}
@@ -180,6 +181,7 @@ def _connect_mysql(spec: ConnectionSpec, options: Options, address: str | None) 
         write_timeout=options.statement_timeout_s + 1,
         conv={key: convert for key, convert in conversions.items() if key not in unread},
         program_name=spec.application_name,
+        client_flag=CLIENT.FOUND_ROWS,  # an UPDATE counts the rows it matched, as elsewhere
         defer_connect=True,
         **_mysql_tls(spec),
     )

@@ -1,0 +1,389 @@
+"""Run statements on one database so that its troubles stay its own: own pool, own deadline, own breaker.
+
+A database that hangs costs its callers a few seconds and nobody else anything. Reads run in autocommit, the SQL text as it was compiled
+on the driver's own connection; a connection that went stale in the pool is replaced and the read done again, once. Whoever holds a
+bulkhead that is closed under way finishes what is running.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+
+from qapla.database import deadline
+from qapla.database.breaker import Breaker
+from qapla.database.catalog import Options
+from qapla.database.connect import make_engine, spec_of
+from qapla.database.faults import RETRY_AFTER, translate
+from qapla.database.runners import RUNNERS
+from qapla.database.statement import Result, Statement
+from qapla.errors import QaplaError, TimedOut, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import URL, Connection, Engine, Pool
+    from sqlalchemy.pool import PoolProxiedConnection
+
+    from qapla.database.breaker import State
+    from qapla.database.connect import FindAddress
+    from qapla.database.runners import Rows
+    from qapla.database.spec import ConnectionSpec
+
+GRACE_S = 1.0  # between the engine's own limit on a statement and the moment at which we cut the line
+
+
+class Bulkhead:
+    """One database's way in; safe for threads, and made anew after a fork.
+
+    Args:
+        make: makes the SQLAlchemy engine, on first use: a database that nobody asks costs nothing.
+        engine: a key of ``dialects.ENGINES``.
+        name: the name under which it is served, for messages.
+        options: pool size and deadlines.
+
+    ``on_statement`` holds functions that are told about every statement before it runs; tests count with it.
+    """
+
+    def __init__(self, make: Callable[[], Engine], *, engine: str, name: str, options: Options | None = None) -> None:
+        self.name = name
+        self.engine = engine
+        self.options = options or Options()
+        self.on_statement: list[Callable[[Statement], None]] = []
+        self._make = make
+        self._runner = RUNNERS[engine]
+        self._closed = False
+        self._sqlalchemy: Engine | None = None
+        self._streams: Pool | None = None
+        self._begin_anew()
+
+    @property
+    def state(self) -> State:
+        """Return that of the breaker: ``closed`` is the good one."""
+        return self._breaker.state
+
+    def fetch(self, statement: Statement) -> Rows:
+        """Run one read in autocommit and return its rows.
+
+        Raises:
+            DatabaseError, InputError, AccessError: what the database said about it.
+            Unavailable: it cannot be reached (503). TimedOut: it, or the pool, took too long (504).
+        """
+        self._tell(statement)
+        until = self._deadline()
+        lease = self._lease(until)
+        try:
+            return self._guard(lease, until, self._runner.fetch, statement)
+        except _Stale:
+            lease.close()
+            lease = self._lease(until)
+            return self._guard(lease, until, self._runner.fetch, statement, last=True)
+        finally:
+            self._release(lease)
+
+    def ping(self) -> float:
+        """Return how many seconds the smallest statement takes."""
+        started = time.perf_counter()
+        self.fetch(Statement(self._runner.ping))
+        return time.perf_counter() - started
+
+    @contextmanager
+    def stream(self, statement: Statement, size_rows: int = 1000) -> Iterator[Iterator[Rows]]:
+        """Give an iterator of lists of rows, from a server-side cursor on a connection of its own that is closed afterwards.
+
+        Streams have a pool of their own, so that a few long exports do not keep everybody else waiting. The deadline holds until
+        the first rows are there.
+        """
+        self._tell(statement)
+        until = self._deadline()
+        lease = self._lease(until, self._stream_pool())
+        rows = self._runner.stream(lease.driver_connection, statement, size_rows)
+        try:
+            yield self._rows(lease, until, rows)
+        finally:
+            rows.close()
+            if lease.is_valid:
+                self._runner.abandon(lease.driver_connection)
+                lease.invalidate()
+            lease.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Give a transaction: committed at the end, rolled back on an error or when it was made ``rollback_only``."""
+        transaction = self._begin()
+        try:
+            yield transaction
+        except BaseException:
+            transaction.end(keep=False, is_failing=True)
+            raise
+        else:
+            transaction.end(keep=True)
+        finally:
+            self._release(transaction.lease)
+
+    @contextmanager
+    def connection(self) -> Iterator[Connection]:
+        """Give a SQLAlchemy connection in autocommit, for readers of the catalog and other work off the hot path."""
+        self._lease(self._deadline()).close()  # through the breaker; leaves a connection in the pool
+        try:
+            with self._get_engine().connect() as connection:
+                if self.engine == "sqlite":
+                    connection.connection.driver_connection.text_factory = str  # type: ignore[union-attr]
+                yield connection
+        except (DBAPIError, PoolTimeout) as error:
+            raise self._translated(error) from error
+
+    def close(self) -> None:
+        """Close every connection; what is running elsewhere finishes first. Nothing can be asked any more."""
+        self._closed = True
+        with self._lock:
+            engine = self._sqlalchemy
+            self._sqlalchemy = self._streams = None
+        if engine is not None:
+            engine.dispose()
+
+    # ------------------------------------------------------------------------------------------------ connections
+
+    def _begin_anew(self) -> None:
+        """Start without connections: in the beginning, and in the child of a fork, where the parent's must not be touched."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._breaker = Breaker()
+        self._sqlalchemy = self._streams = None
+
+    def _get_engine(self) -> Engine:
+        if self._pid != os.getpid():
+            if self._sqlalchemy is not None:
+                _inherited.append(self._sqlalchemy)
+            self._begin_anew()
+        engine = self._sqlalchemy
+        if engine is None:
+            with self._lock:
+                if self._closed:
+                    raise Unavailable(f"database {self.name!r} was closed", headers=RETRY_AFTER)
+                engine = self._sqlalchemy = self._sqlalchemy or self._make()
+        return engine
+
+    def _stream_pool(self) -> Pool:
+        engine = self._get_engine()
+        with self._lock:
+            if self._streams is None:
+                self._streams = engine.pool.recreate()
+            return self._streams
+
+    def _deadline(self) -> float:
+        return time.monotonic() + self.options.statement_timeout_s + GRACE_S
+
+    def _lease(self, until: float, pool: Pool | None = None) -> PoolProxiedConnection:
+        """Return a connection out of the pool, through the breaker."""
+        engine = self._get_engine()
+        breaker = self._breaker
+        if not breaker.allows():
+            raise Unavailable(
+                f"database {self.name!r} cannot be used now: it did not answer lately",
+                code="PGRST000",
+                headers={"Retry-After": str(breaker.retry_after_s)},
+            )
+        try:
+            lease = engine.raw_connection() if pool is None else pool.connect()
+        except PoolTimeout as error:
+            raise self._translated(error) from error
+        except Exception as error:
+            breaker.failed()
+            raise self._unreachable(error) from error
+        if not breaker.is_calm:
+            breaker.succeeded()
+        return lease
+
+    def _release(self, lease: PoolProxiedConnection) -> None:
+        if self._closed and lease.is_valid:
+            lease.invalidate()
+        lease.close()
+
+    # ------------------------------------------------------------------------------------------------ running
+
+    def _guard(self, lease: PoolProxiedConnection, until: float, run: Callable[..., Any], *arguments: Any, last: bool = False) -> Any:
+        """Call *run* with the driver's connection, under the deadline, with its errors translated.
+
+        Raises:
+            _Stale: the connection had been lost, and it is worth trying another one.
+        """
+        connection = lease.driver_connection
+        number = deadline.watch(until, partial(self._runner.cancel, connection))
+        try:
+            answer = run(connection, *arguments)
+        except Exception as error:
+            if deadline.unwatch(number):
+                self._drop(lease, error, others=False)
+                raise self._late() from error
+            self._judge(lease, error, last)
+        if deadline.unwatch(number):  # cancelled in its last moment: the answer is good, the connection is not
+            lease.invalidate()
+        return answer
+
+    def _judge(self, lease: PoolProxiedConnection, error: Exception, last: bool) -> None:
+        """Raise what belongs to *error*; drop the connection when it is lost."""
+        dialect = self._get_dialect()
+        is_ours = isinstance(error, QaplaError)
+        if not is_ours and isinstance(error, dialect.loaded_dbapi.Error):
+            if dialect.is_disconnect(error, lease.driver_connection, None):
+                self._drop(lease, error, others=True)
+                if not last:
+                    raise _Stale from error
+                raise self._unreachable(error) from error
+            if "cached plan must not change result type" in str(error):
+                self._drop(lease, error, others=True)  # a prepared statement from before the schema changed
+                if not last:
+                    raise _Stale from error
+        raise self._translated(error) from error
+
+    def _drop(self, lease: PoolProxiedConnection, error: BaseException, *, others: bool) -> None:
+        """Close a connection that is of no use, and with *others* every one that is as old: the server has probably been away."""
+        if others:
+            lease._pool._invalidate(lease, error)  # what SQLAlchemy's own engine does on a disconnect
+        if lease.is_valid:
+            lease.invalidate(error)
+
+    def _begin(self) -> Transaction:
+        until = self._deadline()
+        lease = self._lease(until)
+        try:
+            return Transaction(self, lease, until)
+        except _Stale:
+            lease.close()
+            lease = self._lease(until)
+            return Transaction(self, lease, until, last=True)
+        except BaseException:
+            self._release(lease)
+            raise
+
+    def _rows(self, lease: PoolProxiedConnection, until: float, rows: Iterator[Rows]) -> Iterator[Rows]:
+        first = self._guard(lease, until, lambda _: next(rows, None), last=True)
+        while first is not None:
+            yield first
+            try:
+                first = next(rows, None)
+            except Exception as error:
+                self._judge(lease, error, last=True)
+
+    def _tell(self, statement: Statement) -> None:
+        for listener in self.on_statement:
+            listener(statement)
+
+    # ------------------------------------------------------------------------------------------------ errors
+
+    def _get_dialect(self) -> Any:
+        return self._get_engine().dialect if not self._closed else self._make().dialect
+
+    def _translated(self, error: BaseException) -> QaplaError:
+        if isinstance(error, PoolTimeout):
+            return TimedOut(
+                f"database {self.name!r} is busy: all {self.options.pool_size} connections are in use", code="PGRST003", headers=RETRY_AFTER
+            )
+        return translate(self.engine, error, self.name)
+
+    def _unreachable(self, error: BaseException) -> QaplaError:
+        found = self._translated(error)
+        if isinstance(found, Unavailable) or found.code == "QAPLA500":
+            return found
+        return Unavailable(f"database {self.name!r} cannot be used now: it cannot be reached", code="PGRST000", headers=RETRY_AFTER)
+
+    def _late(self) -> TimedOut:
+        said = f"the statement on database {self.name!r} took longer than the connection allows"
+        return TimedOut(said, code="57014", headers=RETRY_AFTER)
+
+
+class Transaction:
+    """A transaction under way. Made by ``Bulkhead.transaction``."""
+
+    def __init__(self, bulkhead: Bulkhead, lease: PoolProxiedConnection, until: float, *, last: bool = False) -> None:
+        self.lease = lease
+        self._bulkhead = bulkhead
+        self._runner = bulkhead._runner
+        self._is_rollback_only = False
+        if self._runner.begin is None:
+            lease.driver_connection.autocommit = False  # type: ignore[union-attr]
+        else:
+            bulkhead._guard(lease, until, self._runner.run, self._runner.begin, last=last)
+
+    def execute(self, statement: Statement) -> Result:
+        """Run one statement and return its rows and how many rows it touched."""
+        self._bulkhead._tell(statement)
+        return self._bulkhead._guard(self.lease, self._bulkhead._deadline(), self._runner.execute, statement, last=True)
+
+    def rollback_only(self) -> None:
+        """Decide that nothing of this is kept, though everything is executed and checked."""
+        self._is_rollback_only = True
+
+    def end(self, *, keep: bool, is_failing: bool = False) -> None:
+        """Commit or roll back.
+
+        Raises:
+            Unavailable: the line broke during the commit, and whether it was kept is not known (08007).
+            DatabaseError: a constraint that is checked last does not hold; nothing was kept.
+        """
+        if not self.lease.is_valid:
+            return
+        keep = keep and not self._is_rollback_only
+        if self._is_rollback_only and not is_failing and self._runner.check_constraints:
+            try:
+                self._say(self._runner.check_constraints)
+            except QaplaError:
+                self._roll_back()
+                raise
+        if keep:
+            self._commit()
+        else:
+            self._roll_back()
+
+    def _commit(self) -> None:
+        try:
+            self._say(self._runner.commit)
+        except QaplaError as error:
+            if self.lease.is_valid:
+                self._roll_back()
+                raise
+            raise Unavailable(
+                f"database {self._bulkhead.name!r} was lost while it committed: whether the change was kept is not known",
+                code="08007",
+                hint="look before you send it again",
+            ) from error
+
+    def _roll_back(self) -> None:
+        try:
+            self._say(self._runner.rollback)
+        except QaplaError as error:
+            # SQLite has rolled back by itself after some errors; elsewhere a connection in an unknown state is of no use.
+            if self._bulkhead.engine != "sqlite" and self.lease.is_valid:
+                self.lease.invalidate(error)
+
+    def _say(self, word: str) -> None:
+        self._bulkhead._guard(self.lease, self._bulkhead._deadline(), self._runner.run, word, last=True)
+        if self._runner.begin is None and self.lease.is_valid:
+            self.lease.driver_connection.autocommit = True  # type: ignore[union-attr]
+
+
+# The parent's connections, kept alive in its forked child: closing them there would end them for the parent, too.
+_inherited: list[Engine] = []
+
+
+class _Stale(Exception):
+    """A pooled connection had been lost before it was used."""
+
+
+def make_bulkhead(spec: ConnectionSpec, name: str, options: Options | None = None, *, find_address: FindAddress | None = None) -> Bulkhead:
+    """Return the bulkhead of a checked spec. Nothing is connected, and no driver imported, before it is used."""
+    chosen = options or Options()
+    return Bulkhead(lambda: make_engine(spec, chosen, find_address=find_address), engine=spec.engine, name=name, options=chosen)
+
+
+def make_bulkhead_from_url(url: URL, name: str = "database", options: Options | None = None) -> Bulkhead:
+    """Return the bulkhead of a URL that a program wrote."""
+    return make_bulkhead(spec_of(url), name, options)

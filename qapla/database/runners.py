@@ -1,0 +1,184 @@
+"""How a statement runs on each driver: the SQL text as it is, on the raw connection, without SQLAlchemy in between.
+
+What differs between drivers beyond DB-API: how a transaction begins, how a statement of another thread is stopped, and what a
+server-side cursor is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from qapla.database.statement import Result, Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Mapping
+
+Rows = list[tuple[Any, ...]]
+
+
+class Runner:
+    """Plain DB-API on a connection in autocommit."""
+
+    begin: str | None = "BEGIN"
+    commit: str = "COMMIT"
+    rollback: str = "ROLLBACK"
+    check_constraints: str | None = None  # before a rollback that pretends to be a commit
+    ping = "SELECT 1"
+
+    def fetch(self, connection: Any, statement: Statement) -> Rows:
+        """Run a read and return all of its rows."""
+        cursor = connection.cursor()
+        try:
+            cursor.execute(statement.sql, statement.values)
+            rows = cursor.fetchall()
+            return rows if type(rows) is list else list(rows)
+        finally:
+            cursor.close()
+
+    def execute(self, connection: Any, statement: Statement) -> Result:
+        """Run any statement."""
+        cursor = connection.cursor()
+        try:
+            cursor.execute(statement.sql, statement.values)
+            rows = list(cursor.fetchall()) if cursor.description else []
+            return Result(rows, cursor.rowcount, getattr(cursor, "lastrowid", None) or None)
+        finally:
+            cursor.close()
+
+    def run(self, connection: Any, sql: str) -> None:
+        """Run one of our own words, ``BEGIN`` or ``COMMIT``."""
+        cursor = connection.cursor()
+        try:
+            cursor.execute(sql)
+        finally:
+            cursor.close()
+
+    def stream(self, connection: Any, statement: Statement, size_rows: int) -> Generator[Rows, None, None]:
+        """Yield the rows of a read, *size_rows* at a time, without holding all of them."""
+        cursor = connection.cursor()
+        cursor.arraysize = size_rows
+        try:
+            cursor.execute(statement.sql, statement.values)
+            while rows := cursor.fetchmany(size_rows):
+                yield list(rows)
+        finally:
+            cursor.close()
+
+    def cancel(self, connection: Any) -> None:
+        """Stop what another thread is running on *connection*, which is of no use afterwards."""
+
+    def abandon(self, connection: Any) -> None:
+        """Make a connection with an unfinished stream ready to be closed."""
+
+
+class PostgresqlRunner(Runner):
+    """psycopg."""
+
+    check_constraints = "SET CONSTRAINTS ALL IMMEDIATE"
+
+    def stream(self, connection: Any, statement: Statement, size_rows: int) -> Generator[Rows, None, None]:
+        """Yield from a cursor of the server, which lives in a transaction."""
+        connection.execute("BEGIN READ ONLY")
+        cursor = connection.cursor(name="qapla")
+        try:
+            cursor.execute(statement.sql, statement.values)
+            while rows := cursor.fetchmany(size_rows):
+                yield rows
+        finally:
+            with contextlib.suppress(Exception):  # the line may be gone, and it is closed next
+                cursor.close()
+
+    def cancel(self, connection: Any) -> None:
+        """Cut the line; the server's own limit ends the statement there."""
+        _shut(connection.pgconn.socket)
+
+
+class MysqlRunner(Runner):
+    """PyMySQL."""
+
+    begin = "START TRANSACTION"
+
+    def stream(self, connection: Any, statement: Statement, size_rows: int) -> Generator[Rows, None, None]:
+        """Yield rows as they arrive; the server waits while nobody takes them."""
+        from pymysql.cursors import SSCursor
+
+        if "mariadb" in connection.get_server_info().lower():
+            self.run(connection, "SET SESSION max_statement_time = 0")  # it would count the reader's time, too
+        self.run(connection, "SET SESSION net_write_timeout = 3600")
+        cursor = connection.cursor(SSCursor)
+        cursor.execute(statement.sql, statement.values)
+        try:
+            while rows := cursor.fetchmany(size_rows):
+                yield list(rows)
+        finally:
+            cursor.connection = None  # or closing it would read all the rest
+
+    def cancel(self, connection: Any) -> None:
+        """Cut the line; the server's own limit ends the statement there."""
+        if connection._sock is not None:
+            _shut(connection._sock.fileno())
+
+    def abandon(self, connection: Any) -> None:
+        """Forget the unread rows: PyMySQL would read all of them before it lets go."""
+        result = connection._result
+        if result is not None:
+            result.unbuffered_active = False
+            result.connection = None
+
+
+class SqliteRunner(Runner):
+    """sqlite3. Text comes as bytes: a file may hold text that is not UTF-8."""
+
+    begin = "BEGIN IMMEDIATE"  # a write that finds the file locked waits here, and not in the middle
+
+    def fetch(self, connection: Any, statement: Statement) -> Rows:
+        """Run a read and return all of its rows."""
+        connection.text_factory = bytes
+        return connection.execute(statement.sql, statement.values).fetchall()
+
+    def execute(self, connection: Any, statement: Statement) -> Result:
+        """Run any statement."""
+        connection.text_factory = bytes
+        return super().execute(connection, statement)
+
+    def stream(self, connection: Any, statement: Statement, size_rows: int) -> Generator[Rows, None, None]:
+        """Yield rows as SQLite finds them."""
+        connection.text_factory = bytes
+        return super().stream(connection, statement, size_rows)
+
+    def cancel(self, connection: Any) -> None:
+        """Interrupt it."""
+        connection.interrupt()
+
+
+class OracleRunner(Runner):
+    """python-oracledb, thin."""
+
+    begin = None  # a transaction begins by itself once autocommit is off
+    ping = "SELECT 1 FROM DUAL"
+
+    def run(self, connection: Any, sql: str) -> None:
+        """Commit and roll back are calls of the driver."""
+        connection.commit() if sql == self.commit else connection.rollback()
+
+    def cancel(self, connection: Any) -> None:
+        """Send a break."""
+        connection.cancel()
+
+
+def _shut(descriptor: int) -> None:
+    """Shut a socket down under whoever waits for it, and leave the closing to its owner."""
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as line:
+        line.shutdown(socket.SHUT_RDWR)
+
+
+RUNNERS: Mapping[str, Runner] = {
+    "postgresql": PostgresqlRunner(),
+    "mariadb": MysqlRunner(),
+    "mysql": MysqlRunner(),
+    "sqlite": SqliteRunner(),
+    "oracle": OracleRunner(),
+}

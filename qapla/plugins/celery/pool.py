@@ -1,0 +1,113 @@
+"""Tasks in this process: a few threads and a bounded queue, for installations without a broker."""
+
+from __future__ import annotations
+
+import os
+import queue
+import threading
+import uuid
+from typing import TYPE_CHECKING, Any
+
+from qapla.errors import ConfigurationError, Unavailable
+from qapla.plugins.celery.task import TASKS, run_task
+from qapla.ports import NullJobs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qapla.application import Application
+    from qapla.ports import JobStore
+
+STOP_WAIT_S = 5.0
+
+
+class PoolQueue:
+    """A ``TaskQueue`` on threads. They begin with the first task, and anew after a fork.
+
+    Args:
+        threads: how many tasks run at once.
+        size: how many may wait; more are refused.
+    """
+
+    def __init__(self, app: Application, threads: int = 2, size: int = 100) -> None:
+        self._app = app
+        self._count = threads
+        self._size = size
+        self._pid: int | None = None
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._waiting: queue.Queue[tuple[str, str, tuple[Any, ...]] | None]
+        self._threads: list[threading.Thread] = []
+
+    def submit(self, task: Callable[..., Any], *arguments: Any, subject: int | None = None) -> str:
+        """Queue *task* and return the id of its job.
+
+        Raises:
+            Unavailable: too many tasks are waiting, or the application is stopping.
+        """
+        self._start()
+        name, job_id = task_name(task), uuid.uuid4().hex
+        self._jobs.add(job_id, name, subject)
+        try:
+            if self._stopping.is_set():
+                raise queue.Full
+            self._waiting.put_nowait((name, job_id, arguments))
+        except queue.Full:
+            problem = f"the task queue is full, {self._size} tasks are waiting"
+            self._jobs.update(job_id, state="failed", message=problem)
+            raise Unavailable(problem, hint="try again later", headers={"Retry-After": "5"}) from None
+        return job_id
+
+    def stop(self) -> None:
+        """Let running tasks finish for a few seconds; those that still wait are given up, and their jobs say so."""
+        self._stopping.set()
+        if self._pid != os.getpid():
+            return
+        self._give_up()
+        for _ in self._threads:
+            self._waiting.put(None)
+        for thread in self._threads:
+            thread.join(STOP_WAIT_S / len(self._threads))
+
+    @property
+    def _jobs(self) -> JobStore:
+        return self._app.find("jobs") or NullJobs()
+
+    def _start(self) -> None:
+        with self._lock:
+            if self._pid == os.getpid():
+                return
+            self._pid = os.getpid()
+            self._waiting = queue.Queue(self._size)
+            # Daemons: a task that hangs must not keep the process from ending.
+            self._threads = [threading.Thread(target=self._work, name=f"task-{number}", daemon=True) for number in range(self._count)]
+            for thread in self._threads:
+                thread.start()
+
+    def _work(self) -> None:
+        while True:
+            item = self._waiting.get()
+            if item is None:
+                return
+            run_task(self._app, *item)
+
+    def _give_up(self) -> None:
+        while True:
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                return
+            if item is not None:
+                self._jobs.update(item[1], state="failed", message="the application stopped before it began")
+
+
+def task_name(task: Callable[..., Any]) -> str:
+    """Return the name that *task* is known by.
+
+    Raises:
+        ConfigurationError: it was not made with ``@task``.
+    """
+    name = getattr(task, "name", None)
+    if name not in TASKS:
+        raise ConfigurationError(f"{task!r} is no task", hint="decorate it with @task")
+    return str(name)

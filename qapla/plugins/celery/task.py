@@ -1,0 +1,107 @@
+"""``@task``: a function that can run in the background, here or in another process.
+
+::
+
+    @task("shop.recount")
+    def recount(work: Work, product_id: int) -> None:
+        with work.scope["database"]["main"] as session: ...
+        work.progress(0.5, "counted half of them")
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from functools import update_wrapper
+from typing import TYPE_CHECKING, Any
+
+from qapla.errors import ConfigurationError, QaplaError
+from qapla.ports import NullJobs
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from qapla.application import Application
+    from qapla.ports import JobStore
+    from qapla.scope import Scope
+
+PROGRESS_EVERY_S = 0.5
+log = logging.getLogger(__name__)
+
+
+class Task:
+    """A function with a name that every process knows it by. Calling it calls the function."""
+
+    def __init__(self, name: str, function: Callable[..., Any]) -> None:
+        self.name = name
+        self.function = function
+        update_wrapper(self, function)
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        """Call the function, here and now."""
+        return self.function(*arguments, **keywords)
+
+    def __repr__(self) -> str:
+        return f"<Task {self.name!r}>"
+
+
+TASKS: dict[str, Task] = {}
+
+
+def task(name: str) -> Callable[[Callable[..., Any]], Task]:
+    """Make a task of the decorated function. Its first argument is a ``qapla.ports.Work``; it may run twice.
+
+    Raises:
+        ConfigurationError: another function has this name.
+    """
+
+    def make(function: Callable[..., Any]) -> Task:
+        known = TASKS.get(name)
+        if known is not None and known.function.__qualname__ != function.__qualname__:
+            raise ConfigurationError(f"task {name!r} is defined twice", hint=f"the first time in {known.function.__module__!r}")
+        TASKS[name] = Task(name, function)
+        return TASKS[name]
+
+    return make
+
+
+class RunningWork:
+    """The ``Work`` of one run; writes its progress at most twice a second."""
+
+    def __init__(self, app: Application, scope: Scope, job_id: str, jobs: JobStore) -> None:
+        self.app = app
+        self.scope = scope
+        self.id = job_id
+        self._jobs = jobs
+        self._said_at = float("-inf")
+
+    def progress(self, fraction: float, message: str = "") -> None:
+        """Say how far it is, 0 to 1, and what it does now."""
+        if time.monotonic() - self._said_at >= PROGRESS_EVERY_S:
+            self._said_at = time.monotonic()
+            self._jobs.update(self.id, progress=min(max(fraction, 0.0), 1.0), message=message)
+
+
+def run_task(app: Application, name: str, job_id: str, arguments: Sequence[Any]) -> None:
+    """Run a task in a scope of its own, and keep its state.
+
+    A job that is done is not done again: a broker may deliver a message twice. A task that fails is logged, its job says why.
+    """
+    jobs: JobStore = app.find("jobs") or NullJobs()
+    known = jobs.find(job_id)
+    if known is not None and known.state == "done":
+        return
+    jobs.update(job_id, state="running")
+    try:
+        with app.scope() as scope:
+            TASKS[name](RunningWork(app, scope, job_id, jobs), *arguments)
+    except Exception as error:
+        log.exception("task %s (job %s) failed", name, job_id)
+        jobs.update(job_id, state="failed", message=reason(error))
+    else:
+        jobs.update(job_id, state="done", progress=1.0)
+
+
+def reason(error: BaseException) -> str:
+    """Return what may be shown of *error*: the text of our own ones, which hold no secrets, else only the kind."""
+    return str(error) if isinstance(error, QaplaError) else f"stopped by an error of kind {type(error).__name__}; the log says more"

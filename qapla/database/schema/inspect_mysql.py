@@ -1,0 +1,282 @@
+"""Read ``information_schema`` of MariaDB and MySQL: one plain SELECT per kind of thing, put together here.
+
+Joins inside ``information_schema`` are slow, because each of its tables is made on the spot. What it shows depends on the account: a
+column comes with the privileges on it, a table without any is not there at all.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import groupby
+from typing import TYPE_CHECKING, Any, Literal
+
+from qapla.database.schema import report
+from qapla.database.schema.description import Column, ColumnType, ForeignKey, Function, Key, Parameter, TableKind, TableName
+from qapla.database.schema.kinds import mysql_type
+from qapla.database.schema.reading import Listed, Reader, Reading, shortened
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+KINDS: dict[str, TableKind] = {"BASE TABLE": "table", "SYSTEM VERSIONED": "table", "VIEW": "view"}
+MODES: dict[str, Literal["in", "out", "inout"]] = {"IN": "in", "OUT": "out", "INOUT": "inout"}
+OWN = ("information_schema", "mysql", "performance_schema", "sys")
+JSON_CHECK = re.compile(r"json_valid\(`((?:[^`]|``)+)`\)")
+INVALID = "references invalid table"
+
+SERVER = "SELECT VERSION(), DATABASE(), @@lower_case_table_names"
+SCHEMAS = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME"
+TABLES = "SELECT TABLE_SCHEMA, TABLE_NAME, TABLE_TYPE, TABLE_ROWS, TABLE_COMMENT FROM information_schema.TABLES WHERE TABLE_SCHEMA IN %s"
+COLUMNS = """
+SELECT TABLE_SCHEMA, TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE,
+    DATETIME_PRECISION, IS_NULLABLE, COLUMN_DEFAULT, EXTRA, GENERATION_EXPRESSION, PRIVILEGES, COLUMN_COMMENT, ORDINAL_POSITION
+FROM information_schema.COLUMNS WHERE TABLE_SCHEMA IN %s
+"""
+JSON_CHECKS = "SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CHECK_CLAUSE FROM information_schema.CHECK_CONSTRAINTS WHERE CONSTRAINT_SCHEMA IN %s"
+INDEXES = """
+SELECT TABLE_SCHEMA, TABLE_NAME, INDEX_NAME, SEQ_IN_INDEX, COLUMN_NAME, SUB_PART
+FROM information_schema.STATISTICS WHERE NON_UNIQUE = 0 AND TABLE_SCHEMA IN %s
+"""
+FOREIGN_KEYS = """
+SELECT TABLE_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, ORDINAL_POSITION, COLUMN_NAME, REFERENCED_TABLE_SCHEMA, REFERENCED_TABLE_NAME,
+    REFERENCED_COLUMN_NAME
+FROM information_schema.KEY_COLUMN_USAGE WHERE REFERENCED_TABLE_NAME IS NOT NULL AND TABLE_SCHEMA IN %s
+"""
+RULES = """
+SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, UPDATE_RULE, DELETE_RULE
+FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA IN %s
+"""
+VIEWS = "SELECT TABLE_SCHEMA, TABLE_NAME, IS_UPDATABLE FROM information_schema.VIEWS WHERE TABLE_SCHEMA IN %s"
+ROUTINES = """
+SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, IS_DETERMINISTIC, SQL_DATA_ACCESS, ROUTINE_COMMENT
+FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA IN %s
+"""
+PARAMETERS = """
+SELECT SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE, ORDINAL_POSITION, PARAMETER_MODE, PARAMETER_NAME, DATA_TYPE, DTD_IDENTIFIER,
+    CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE
+FROM information_schema.PARAMETERS WHERE SPECIFIC_SCHEMA IN %s
+"""
+ACCOUNT = """CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))"""
+PRIVILEGES = f"""
+SELECT NULL, NULL, PRIVILEGE_TYPE FROM information_schema.USER_PRIVILEGES WHERE GRANTEE = {ACCOUNT}
+UNION ALL SELECT TABLE_SCHEMA, NULL, PRIVILEGE_TYPE FROM information_schema.SCHEMA_PRIVILEGES WHERE GRANTEE = {ACCOUNT}
+UNION ALL SELECT TABLE_SCHEMA, TABLE_NAME, PRIVILEGE_TYPE FROM information_schema.TABLE_PRIVILEGES WHERE GRANTEE = {ACCOUNT}
+UNION ALL SELECT ROLE_NAME, NULL, 'role' FROM information_schema.ENABLED_ROLES WHERE ROLE_NAME IS NOT NULL
+"""  # noqa: S608 - ACCOUNT is text of ours
+
+
+class MysqlReader(Reader):
+    """Reads MariaDB and MySQL; which of the two it is, the server says."""
+
+    engine = "mysql"
+
+    def read(self) -> Reading:
+        """Return all that the catalog says."""
+        self.ignores_case = False
+        self.json_columns: set[tuple[TableName, str]] = set()
+
+        self.need("the server's version", self.read_server)
+        self.need("the list of tables", self.read_tables)
+        if self.reading.engine == "mariadb":
+            self.attempt("JSON columns", self.read_json_checks)
+        self.attempt("columns", self.read_columns)
+        self.attempt("keys", self.read_indexes)
+        self.attempt("foreign keys", self.read_foreign_keys)
+        self.attempt("what views can be written", self.read_views)
+        self.attempt("privileges", self.read_privileges)
+        self.attempt("functions", self.read_functions)
+        self.report_unread()
+        return self.reading
+
+    def read_server(self) -> None:
+        """Read version and schemas. A connection that names a database means that one; another is shown when asked for."""
+        version, current, case = self.rows(SERVER)[0]
+        readable = [row[0] for row in self.rows(SCHEMAS) if row[0].lower() not in OWN]
+        reading = self.reading
+        reading.engine = "mariadb" if "mariadb" in version.lower() else "mysql"
+        reading.version = version.split("-")[0]
+        reading.capabilities.append("two_phase")
+        self.ignores_case = bool(case)
+        wanted = self.wanted_schemas or ((current,) if current else tuple(readable))
+        reading.schemas = tuple(name for name in wanted if name in readable)
+        reading.findings += [report.unread_schema(name) for name in wanted if name not in readable]
+
+    def part(self, sql: str) -> list[Sequence[Any]]:
+        """Return the rows about listed tables: their schema and name come first in every statement."""
+        if not self.reading.schemas:
+            return []
+        return [row for row in self.rows(sql, (self.reading.schemas,)) if (row[0], row[1]) in self.reading.tables]
+
+    def all_of(self, sql: str) -> list[Sequence[Any]]:
+        """Return the rows of the chosen schemas; the server compares their names without case, which is too lax."""
+        if not self.reading.schemas:
+            return []
+        return [row for row in self.rows(sql, (self.reading.schemas,)) if row[0] in self.reading.schemas]
+
+    def read_tables(self) -> None:
+        """List tables and views; sequences and temporary tables are left out."""
+        for schema, table, kind, count, comment in self.all_of(TABLES):
+            name = TableName(schema, table)
+            if kind not in KINDS or not self.patterns.take(name):
+                continue
+            is_view = kind == "VIEW"
+            if is_view and INVALID in (comment or ""):
+                self.reading.findings.append(report.unread_view(name, "it refers to something that is gone or closed to it"))
+            self.reading.tables[name] = Listed(
+                name=name,
+                kind=KINDS[kind],
+                comment=None if is_view else shortened(comment),
+                row_estimate=None if is_view else count,
+            )
+        self.reading.findings += [report.unused_pattern(pattern) for pattern in self.patterns.unused]
+
+    def read_json_checks(self) -> None:
+        """See which columns are JSON: in MariaDB they are text with a check."""
+        for schema, table, clause in self.part(JSON_CHECKS):
+            match = JSON_CHECK.fullmatch(clause)
+            if match:
+                self.json_columns.add((TableName(schema, table), match[1].replace("``", "`")))
+
+    def read_columns(self) -> None:
+        """Read the columns that the account may read; what may be written follows from the privileges on them."""
+        hidden: dict[TableName, list[str]] = {}
+        for table, rows in grouped(self.part(COLUMNS), parts=2, order=15):
+            name = TableName(*table)
+            privileges: set[str] = set()
+            for row in rows:
+                own = set((row[13] or "").lower().split(","))
+                privileges |= own
+                if "select" in own:
+                    self.reading.columns[name].append(self.column(name, row))
+                else:
+                    hidden.setdefault(name, []).append(row[2])
+            self.reading.change_table(name, insertable="insert" in privileges, updatable="update" in privileges)
+        for name, columns in hidden.items():
+            if name in self.reading.columns:
+                self.reading.findings.append(report.unread_columns(name, columns))
+            else:
+                del self.reading.tables[name]
+                self.reading.findings.append(report.unread_table(name))
+
+    def column(self, table: TableName, row: Sequence[Any]) -> Column:
+        """Return one column."""
+        name, data_type, printed, length, precision, scale, time_precision, nullable, default, extra, expression = row[2:13]
+        extra = (extra or "").upper()
+        is_json = (table, name) in self.json_columns and data_type == "longtext"
+        is_computed = "VIRTUAL GENERATED" in extra or "STORED GENERATED" in extra or "PERSISTENT" in extra
+        return Column(
+            name=name,
+            type=ColumnType("json", "json") if is_json else mysql_type(data_type, printed, length, precision, scale, time_precision),
+            nullable=nullable == "YES",
+            default=expression if is_computed else self.default(default),
+            generated="always" if is_computed else "by_default" if "AUTO_INCREMENT" in extra else None,
+            comment=shortened(row[14]),
+        )
+
+    def default(self, text: str | None) -> str | None:
+        """Return a default; MariaDB writes expressions, so that no default is the word NULL."""
+        return None if self.reading.engine == "mariadb" and text == "NULL" else text
+
+    def read_indexes(self) -> None:
+        """Read primary keys and unique sets; an index on part of a text or on an expression is neither."""
+        for (schema, table, index), rows in grouped(self.part(INDEXES), parts=3, order=3):
+            if any(row[4] is None or row[5] is not None for row in rows):
+                continue
+            name, columns = TableName(schema, table), tuple(row[4] for row in rows)
+            if index == "PRIMARY":
+                self.reading.primary_keys[name] = Key(index, columns)
+            else:
+                self.reading.unique[name].append(Key(index, columns))
+
+    def read_foreign_keys(self) -> None:
+        """Read the foreign keys and their rules; on some systems the target's name comes in another case."""
+        spelled = {(str(name.schema).lower(), name.name.lower()): name for name in self.reading.tables} if self.ignores_case else {}
+        rules = {tuple(row[:3]): (row[3], row[4]) for row in self.part(RULES)}
+        for (schema, table, constraint), rows in grouped(self.part(FOREIGN_KEYS), parts=3, order=3):
+            target = TableName(rows[0][5], rows[0][6])
+            on_update, on_delete = rules.get((schema, table, constraint), ("NO ACTION", "NO ACTION"))
+            key = ForeignKey(
+                name=constraint,
+                columns=tuple(row[4] for row in rows),
+                target=spelled.get((str(target.schema).lower(), target.name.lower()), target),
+                target_columns=tuple(row[7] for row in rows),
+                on_delete=on_delete,
+                on_update=on_update,
+            )
+            self.reading.foreign_keys[TableName(schema, table)].append(key)
+
+    def read_views(self) -> None:
+        """See which views take writes."""
+        for schema, table, updatable in self.part(VIEWS):
+            if updatable != "YES":
+                self.reading.change_table(TableName(schema, table), insertable=False, updatable=False, deletable=False)
+
+    def read_privileges(self) -> None:
+        """See where the account may delete; with roles in play that is not written down in one place, and the server decides."""
+        rows = self.rows(PRIVILEGES)
+        if not rows or any(row[2] == "role" for row in rows):
+            return
+        granted = [(row[0], row[1]) for row in rows if row[2] == "DELETE"]
+        for name in self.reading.tables:
+            allowed = any(covers(schema, table, name) for schema, table in granted)
+            if not allowed:
+                self.reading.change_table(name, deletable=False)
+
+    def read_functions(self) -> None:
+        """Read functions and procedures with their parameters; the one at place 0 is what a function returns."""
+        found = dict(grouped(self.all_of(PARAMETERS), parts=3, order=3))
+        for schema, name, kind, deterministic, access, comment in self.all_of(ROUTINES):
+            rows = found.get((schema, name, kind), [])
+            returns = [row for row in rows if row[3] == 0]
+            function = Function(
+                schema=schema,
+                name=name,
+                parameters=tuple(Parameter(row[5], parameter_type(row), MODES[row[4]]) for row in rows if row[3] > 0),
+                returns=parameter_type(returns[0]) if returns else None,
+                volatility=volatility(deterministic, access),
+                kind="procedure" if kind == "PROCEDURE" else "function",
+                comment=shortened(comment),
+            )
+            self.reading.functions.append(function)
+
+    def report_unread(self) -> None:
+        """Say which views came without columns, if nothing was said about them yet."""
+        said = {finding.subject for finding in self.reading.findings}
+        for name, listed in self.reading.tables.items():
+            if listed.kind == "view" and not self.reading.columns.get(name) and str(name) not in said:
+                self.reading.findings.append(report.unread_view(name, "the server does not tell its columns"))
+
+
+def grouped(rows: list[Sequence[Any]], *, parts: int, order: int) -> list[tuple[tuple[Any, ...], list[Sequence[Any]]]]:
+    """Return *rows* by their first *parts* values, each group sorted by the value at *order*."""
+    rows = sorted(rows, key=lambda row: (tuple(row[:parts]), row[order]))
+    return [(key, list(group)) for key, group in groupby(rows, key=lambda row: tuple(row[:parts]))]
+
+
+def covers(schema: str | None, table: str | None, name: TableName) -> bool:
+    """Tell whether a grant on everything, on schemas like a pattern, or on one table is about the table *name*."""
+    if schema is None:
+        return True
+    if table is not None:
+        return (schema, table) == name
+    pattern = re.sub(r"\\(.)|(%)|(_)|(.)", _as_regex, schema, flags=re.DOTALL)
+    return re.fullmatch(pattern, name.schema or "", flags=re.DOTALL) is not None
+
+
+def _as_regex(match: re.Match[str]) -> str:
+    if match[2]:
+        return ".*"
+    return "." if match[3] else re.escape(match[1] or match[4])
+
+
+def parameter_type(row: Sequence[Any]) -> ColumnType:
+    """Return the type of a parameter, or of what a function returns."""
+    data_type, printed, length, precision, scale = row[6:11]
+    return mysql_type(data_type or "", printed or data_type or "", length, precision, scale, None)
+
+
+def volatility(deterministic: str, access: str) -> Literal["immutable", "stable", "volatile"]:
+    """Return PostgreSQL's word for what a routine declares about itself."""
+    if access == "READS SQL DATA":
+        return "stable"
+    return "immutable" if deterministic == "YES" and access in ("CONTAINS SQL", "NO SQL") else "volatile"

@@ -1,0 +1,66 @@
+"""Logs of the serving process: for people on a terminal, else one JSON object per line; each record knows its request.
+
+``current_request`` is set by ``lazydb.front`` for the time of a request; the ids in the log, in the ``X-Request-Id`` of the answer and
+in the body of an unexpected error are the same.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from contextvars import ContextVar
+from datetime import UTC, datetime
+
+current_request: ContextVar[str] = ContextVar("current_request", default="")
+
+ACCESS = logging.getLogger("lazydb.access")
+
+
+class JsonFormatter(logging.Formatter):
+    """One line of JSON per record; a traceback is one string in it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        request = current_request.get()
+        if request:
+            entry["request_id"] = request
+        entry.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            entry["traceback"] = self.formatException(record.exc_info)
+        return json.dumps(entry, ensure_ascii=False, default=str)
+
+
+class TextFormatter(logging.Formatter):
+    """For a terminal: time, level and message, the request behind it."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line."""
+        time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
+        line = f"{time} {record.levelname.lower():<7} {record.getMessage()}"
+        request = current_request.get()
+        if request and record.levelno >= logging.WARNING:
+            line += f" [request {request}]"
+        if record.exc_info:
+            line += "\n" + self.formatException(record.exc_info)
+        return line
+
+
+def configure_logging(level: str, as_json: bool) -> None:
+    """Send everything to standard error, from *level* up. The server's own chatter starts at warnings."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    for name in ("_granian", "granian.access"):
+        chatter = logging.getLogger(name)
+        chatter.handlers.clear()
+        chatter.propagate = True
+        chatter.setLevel(max(logging.WARNING, root.level))

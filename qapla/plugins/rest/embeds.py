@@ -22,6 +22,15 @@ class Extras:
         self.limit: int | None = None
         self.offset = 0
 
+    def add(self, other: Extras) -> None:
+        """Take what *other* says, too: an embed can be addressed by its alias and by its relation."""
+        if self.order and other.order:
+            raise QueryError("the order of an embed is given twice", hint="terms of an order are separated by commas")
+        self.parts += other.parts
+        self.order = self.order or other.order
+        self.limit = min((limit for limit in (self.limit, other.limit) if limit is not None), default=None)
+        self.offset = max(self.offset, other.offset)
+
     @property
     def where(self) -> Condition | None:
         if len(self.parts) > 1:
@@ -37,7 +46,7 @@ def with_extras(selection: Selection, extras: dict[Way, Extras]) -> Selection:
     """
     inner: dict[int, dict[Way, Extras]] = {}
     for way, extra in extras.items():
-        inner.setdefault(_find_embed(selection, way[0]), {})[way[1:]] = extra
+        inner.setdefault(_find_embed(selection, way[0]), {}).setdefault(way[1:], Extras()).add(extra)
     items = list(selection.items)
     for place, item in enumerate(items):
         if isinstance(item, Embed):
@@ -46,9 +55,10 @@ def with_extras(selection: Selection, extras: dict[Way, Extras]) -> Selection:
 
 
 def _find_embed(selection: Selection, name: str) -> int:
-    for place, item in enumerate(selection.items):
-        if isinstance(item, Embed) and name in (item.alias, item.relation):
-            return place
+    for names_of in (lambda embed: embed.alias or embed.relation, lambda embed: embed.relation):
+        for place, item in enumerate(selection.items):
+            if isinstance(item, Embed) and names_of(item) == name:
+                return place
     raise QueryError(
         f"{name[:100]!r} is not an embedded resource in this request",
         code="PGRST108",

@@ -18,8 +18,8 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal, cast
 from urllib.parse import unquote_to_bytes
 
-from qapla.database.query.cursor import decode_cursor
-from qapla.database.query.description import ALL_COLUMNS, Cursor, Not, Query, Selection, Window
+from qapla.database.query.cursor import read_cursor
+from qapla.database.query.description import ALL_COLUMNS, Not, Query, Selection, Window
 from qapla.errors import QueryError, TooLarge
 from qapla.plugins.rest.conditions import parse_filter, parse_group, parse_order
 from qapla.plugins.rest.embeds import Extras, Way, with_exists, with_extras
@@ -118,7 +118,7 @@ def _decode(text: str) -> str:
 def _parse(text: str, table: TableName, limits: Limits) -> Asked:
     select: Selection | None = None
     lists: dict[str, tuple[str, ...]] = {}
-    after: Cursor | None = None
+    token: str | None = None
     extras: dict[Way, Extras] = {}
     seen: set[str] = set()
     for key, value in decode_parameters(text):
@@ -129,7 +129,7 @@ def _parse(text: str, table: TableName, limits: Limits) -> Asked:
             if key == "select":
                 select = parse_select(value, limits.embed_depth)
             elif key == "after":
-                after = decode_cursor(value)
+                token = value
             else:
                 lists[key] = parse_names(value, key)
         else:
@@ -140,6 +140,7 @@ def _parse(text: str, table: TableName, limits: Limits) -> Asked:
     if select.embeds or extras:
         select = with_extras(select, extras)
         where = with_exists(where, select)
+    after = read_cursor(token, root.order) if token is not None else None
     query = Query(table, select, where, root.order, Window(root.limit, root.offset, after))
     return Asked(query, lists.get("columns"), lists.get("on_conflict"))
 

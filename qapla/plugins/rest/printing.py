@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from qapla.database.query.cursor import encode_cursor
+from qapla.database.query.cursor import write_cursor
 from qapla.database.query.description import ALL_COLUMNS, Aggregate, And, Compare, Embed, Exists, Field, Not, Or, Search
 from qapla.errors import QueryError
 from qapla.plugins.rest.language import EMBED_PARAMETERS, ROOT_PARAMETERS
@@ -75,7 +75,7 @@ def _print_extras(prefix: str, where: Condition | None, order: tuple[Order, ...]
     if window.offset:
         yield f"{prefix}offset", str(window.offset)
     if window.after is not None:
-        yield f"{prefix}after", encode_cursor(window.after)
+        yield f"{prefix}after", write_cursor(window.after)
 
 
 def _print_embeds(prefix: str, selection: Selection) -> Iterator[tuple[str, str]]:

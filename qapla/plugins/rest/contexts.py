@@ -1,0 +1,182 @@
+"""What a URL of the REST API names: one small class per kind of thing, made from the path before any view runs.
+
+The database is looked up first (404 for anyone, 503 while it is paused), then the caller: a database that takes no anonymous callers
+answers them 401 whatever the rest of the path is, and shows nothing of its tables.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qapla.driver.keys import find_target
+from qapla.errors import NotAuthenticated, NotFound, QueryError
+from qapla.plugins.rest import cors
+from qapla.ports import NO_RIGHTS
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+
+    from qapla.database.catalog import Served
+    from qapla.database.schema.description import Table
+    from qapla.driver.keys import KeyValues
+    from qapla.ports import Rights
+
+READ_METHODS = ("GET", "HEAD", "OPTIONS")
+
+
+class Databases:
+    """``/api/``: the databases that the caller may see."""
+
+    methods: tuple[str, ...] = READ_METHODS
+    served = None
+
+    def __init__(self, request: Request) -> None:
+        request.identity  # noqa: B018  credentials that are not valid are refused here, too
+
+
+class Resource:
+    """Something in one database. ``methods`` is what ``Allow`` says; ``profile`` the schema that the caller has chosen."""
+
+    __slots__ = ("profile", "rights", "served")
+    methods: tuple[str, ...] = READ_METHODS
+
+    def __init__(self, served: Served, rights: Rights, profile: str | None = None) -> None:
+        self.served = served
+        self.rights = rights
+        self.profile = profile
+
+
+class Root(Resource):
+    """``/api/{database}/``: its description."""
+
+    __slots__ = ()
+
+
+class Health(Resource):
+    """``/-/health``."""
+
+    __slots__ = ()
+
+
+class Batch(Resource):
+    """``/-/batch``."""
+
+    __slots__ = ()
+    methods = ("OPTIONS", "POST")
+
+
+class SchemaPage(Resource):
+    """``/-/schema``, ``/-/schema/{table}``: what was introspected."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: Table | None, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.table = table
+
+
+class Function(Resource):
+    """``/rpc/{function}``."""
+
+    __slots__ = ("name",)
+    methods = ("GET", "HEAD", "OPTIONS", "POST")
+
+    def __init__(self, name: str, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.name = name
+
+
+class Collection(Resource):
+    """``/{table}``: a table or a view as a collection of rows."""
+
+    __slots__ = ("table",)
+
+    def __init__(self, table: Table, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.table = table
+
+    @property
+    def methods(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Return what can be done with this table over this connection, by whoever has the right to."""
+        table, writable = self.table, self.served.options.writable
+        methods = list(READ_METHODS)
+        if writable and table.insertable:
+            methods.append("POST")
+        if writable and table.insertable and table.updatable and table.primary_key:
+            methods.append("PUT")
+        if writable and table.updatable:
+            methods.append("PATCH")
+        if writable and table.deletable:
+            methods.append("DELETE")
+        return tuple(methods)
+
+
+class Row(Collection):
+    """``/{table}/{key}``: one row by the values of its key, as text."""
+
+    __slots__ = ("key",)
+
+    def __init__(self, key: KeyValues, *parts: Any) -> None:
+        super().__init__(*parts)
+        self.key = key
+
+    @property
+    def methods(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Return what can be done with one row."""
+        return tuple(method for method in super().methods if method != "POST")
+
+
+def make_root(request: Request) -> Root:
+    """Return the database that the path names (route factory)."""
+    return Root(*_open_database(request))
+
+
+def make_resource(request: Request) -> Resource:
+    """Return the table, row, function or page that the path names (route factory)."""
+    served, rights, profile = _open_database(request)
+    path = request.matchdict["rest"]
+    parts = (served, rights, profile)
+    if path.startswith("-/") or path == "-":
+        return _make_page(path[2:], parts)
+    if path.startswith("rpc/") or path == "rpc":
+        return Function(path[4:], *parts)
+    table, key = find_target(served.schema, path, profile)
+    return Collection(table, *parts) if key is None else Row(key, table, *parts)
+
+
+def _make_page(path: str, parts: tuple[Served, Rights, str | None]) -> Resource:
+    if path == "health":
+        return Health(*parts)
+    if path == "batch":
+        return Batch(*parts)
+    if path in ("schema", "schema/"):
+        return SchemaPage(None, *parts)
+    if path.startswith("schema/"):
+        table, _key = find_target(parts[0].schema, path.removeprefix("schema/").rstrip("/"), parts[2])
+        return SchemaPage(table, *parts)
+    raise NotFound("there is nothing at this URL", hint="below /-/ there are health, schema and batch")
+
+
+def _open_database(request: Request) -> tuple[Served, Rights, str | None]:
+    name = request.matchdict["database"]
+    served: Served = request.databases[name]
+    if cors.is_preflight(request) and cors.is_allowed(request.environ["HTTP_ORIGIN"], served.options):
+        return served, NO_RIGHTS, None  # a browser asks without credentials whether it may ask
+    if request.identity.kind == "anonymous" and served.options.anonymous == "none":
+        raise NotAuthenticated("Anonymous access is disabled", code="PGRST302", hint="send the header Authorization: Bearer <token>")
+    return served, request.rights(name), _read_profile(request, served)
+
+
+def _read_profile(request: Request, served: Served) -> str | None:
+    """Return the schema that the request chooses by a header, or None.
+
+    Raises:
+        QueryError: PGRST106 (406), it is not one of the exposed ones.
+    """
+    reads = request.environ["REQUEST_METHOD"] in ("GET", "HEAD")
+    profile = request.environ.get("HTTP_ACCEPT_PROFILE" if reads else "HTTP_CONTENT_PROFILE")
+    if profile is not None and profile not in served.schema.schemas:
+        names = ", ".join(served.schema.schemas) or "none; this engine has no schemas"
+        hint = f"Only the following schemas are exposed: {names}"
+        raise QueryError(f"Invalid schema: {profile[:100]}", code="PGRST106", status=406, hint=hint)
+    return profile

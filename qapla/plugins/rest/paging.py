@@ -1,0 +1,81 @@
+"""Which rows were asked for and which came: ``Range``, ``Content-Range``, ``Link``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from qapla.database.query.description import Window
+from qapla.errors import QueryError
+from qapla.plugins.rest.printing import print_query
+
+if TYPE_CHECKING:
+    from qapla.database.query.description import Cursor, Query
+
+_RANGE = re.compile(r"(\d{1,18})-(\d{0,18})")
+
+
+def narrow(window: Window, header: str | None) -> Window:
+    """Return the rows that are both in *window* and in the header ``Range: 0-9`` (both ends included).
+
+    A header that is no range of items (``bytes=0-``) is passed over, as PostgREST does.
+
+    Raises:
+        QueryError: PGRST103 (416), the range ends before it begins, or nothing is in both.
+    """
+    found = _RANGE.fullmatch(header.strip()) if header else None
+    if not found:
+        return window
+    first, last = int(found[1]), int(found[2]) if found[2] else None
+    if last is not None and last < first:
+        raise _unsatisfiable("The lower boundary must be lower than or equal to the upper boundary in the Range header.")
+    end = None if last is None else last + 1
+    window_end = None if window.limit is None else window.offset + window.limit
+    start = max(first, window.offset)
+    ends = [value for value in (end, window_end) if value is not None]
+    if window.limit == 0 or not ends:
+        return replace(window, offset=start)
+    if min(ends) <= start:
+        raise _unsatisfiable("The Range header and limit and offset have no row in common.")
+    return replace(window, offset=start, limit=min(ends) - start)
+
+
+def check_offset(window: Window, count: int, total: int | None) -> None:
+    """Refuse an offset behind the last row, where the total is known.
+
+    Raises:
+        QueryError: PGRST103 (416).
+    """
+    if total is not None and count == 0 and window.offset > total:
+        raise _unsatisfiable(f"An offset of {window.offset} was requested, but there are only {total} rows.")
+
+
+def _unsatisfiable(details: str) -> QueryError:
+    return QueryError("Requested range not satisfiable", code="PGRST103", status=416, details=details, headers={"Content-Range": "*/*"})
+
+
+def content_range(window: Window, count: int, total: int | None) -> str:
+    """Return ``Content-Range``: ``0-9/100``; ``*`` for what is not known, such as the place of a page after a cursor."""
+    rows = f"{window.offset}-{window.offset + count - 1}" if count and window.after is None else "*"
+    return f"{rows}/{'*' if total is None else total}"
+
+
+def is_partial(window: Window, count: int, total: int | None) -> bool:
+    """Tell whether the answer is 206: the total is known, and there are more rows than came."""
+    return total is not None and count < total and (count > 0 or window.offset > 0)
+
+
+def make_links(path: str, query: Query, size: int, last: Cursor | None) -> str:
+    """Return the ``Link`` header of a page that has more rows behind it.
+
+    Args:
+        path: of the table, encoded.
+        size: how many rows came.
+        last: the place of the last of them; without one (no key) the next page goes on by ``offset``.
+    """
+    limit = query.window.limit if query.window.limit is not None else size
+    offset = 0 if last is not None else query.window.offset + size
+    following = replace(query, window=Window(limit, offset, last))
+    first = replace(query, window=Window(limit))
+    return f'<{path}?{print_query(following)}>; rel="next", <{path}?{print_query(first)}>; rel="first"'

@@ -41,7 +41,10 @@ class LazydbApplication(DatabaseApplication):
 
     def append_web_plugins(self) -> None:
         """Declare what only serving needs."""
+        from lazydb.health import HealthPlugin
+
         self.add_database_web(commit="manual")
+        self.add_web_plugin(HealthPlugin())
 
 
 main = LazydbApplication()

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     StartResponse = Callable[..., Any]
     Wsgi = Callable[[Environ, StartResponse], Iterable[bytes]]
 
+PROBES = ("/healthz", "/readyz")  # asked every few seconds by supervisors
 _REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}", re.ASCII)
 
 
@@ -126,7 +127,8 @@ class _Exchange:
         return self._start(status, headers, exc_info)
 
     def _log(self, ended: str) -> None:
-        if not ACCESS.isEnabledFor(logging.INFO):
+        level = logging.DEBUG if self._environ.get("PATH_INFO") in PROBES else logging.INFO
+        if not ACCESS.isEnabledFor(level):
             return
         environ, milliseconds = self._environ, (time.perf_counter() - self._begin) * 1000
         fields = {
@@ -138,7 +140,7 @@ class _Exchange:
         }
         note = "" if ended == "done" else f" ({ended})"
         message = f"{fields['method']} {fields['path']!a} {self._status} {milliseconds:.0f} ms{note}"
-        ACCESS.info("%s", message, extra={"fields": fields})
+        ACCESS.log(level, "%s", message, extra={"fields": fields})
 
 
 class _Body:

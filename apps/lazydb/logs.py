@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import warnings
 from contextvars import ContextVar
 from datetime import UTC, datetime
 
@@ -53,14 +54,16 @@ class TextFormatter(logging.Formatter):
 
 
 def configure_logging(level: str, as_json: bool) -> None:
-    """Send everything to standard error, from *level* up. The server's own chatter starts at warnings."""
+    """Send everything to standard error, from *level* up; what libraries say about their normal work is left out."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in ("_granian", "granian.access"):
+    for name, least in (("_granian", logging.ERROR), ("alembic", logging.WARNING)):
         chatter = logging.getLogger(name)
         chatter.handlers.clear()
         chatter.propagate = True
-        chatter.setLevel(max(logging.WARNING, root.level))
+        chatter.setLevel(max(least, root.level))
+    # Pyramid and Cornice still ask setuptools for pkg_resources; nobody who reads this log can change that.
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")

@@ -132,8 +132,7 @@ def run_request(environ: dict[str, Any], router: Any) -> Response:
         except BaseException as error:
             _close(request, error)
             raise
-        if "scope" in request.__dict__:
-            _close_after(request, response)
+        _close_after(request, response)
         return response
 
 
@@ -145,12 +144,11 @@ def _close(request: Any, error: BaseException | None) -> None:
 
 def _close_after(request: Any, response: Response) -> None:
     """Close the scope now, or after the body where that is still to be made."""
-    error = getattr(request, "exception", None)
     body = response.app_iter
-    if isinstance(body, (list, tuple)):
-        _close(request, error)
-    else:
-        response.app_iter = ClosingBody(body, request, error)
+    if not isinstance(body, (list, tuple)):  # made while it is sent, perhaps with a scope that is not open yet
+        response.app_iter = ClosingBody(body, request, getattr(request, "exception", None))
+    elif "scope" in request.__dict__:
+        _close(request, getattr(request, "exception", None))
 
 
 class ClosingBody:

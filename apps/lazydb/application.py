@@ -8,6 +8,7 @@ from qapla.database import migrate
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
 from qapla.plugin import Plugin
+from qapla.plugins.celery.plugin import CeleryPlugin
 
 if TYPE_CHECKING:
     from qapla.application import Application
@@ -38,6 +39,7 @@ class LazydbApplication(DatabaseApplication):
         """Declare what serving, working and the command line have in common."""
         self.add_database_app([Database("main", "migrations")])
         self.add_app_plugin(RegistryPlugin())
+        self.add_app_plugin(CeleryPlugin(modules=("lazydb.tasks",), prefix="lazydb"))
 
     def append_web_plugins(self) -> None:
         """Declare what only serving needs."""

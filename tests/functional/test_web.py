@@ -1,0 +1,203 @@
+"""qapla.web and qapla.database.web: the life of a request and of its sessions"""
+
+from __future__ import annotations
+
+import pytest
+from pyramid.exceptions import ConfigurationConflictError
+from pyramid.response import Response
+from sqlalchemy import text
+from webtest import TestApp
+
+from qapla.database.application import DatabaseApplication
+from qapla.database.database import Database
+from qapla.errors import NotFound, NotOffered
+
+
+def stream(request):
+    """Answer rows while they are read."""
+
+    def body():
+        for number in range(3):
+            yield str(request.main.scalar(text("SELECT count(*) FROM word")) + number).encode()
+
+    return Response(app_iter=body())
+
+
+def write(request):
+    """Write without committing, or with, or fail afterwards."""
+    request.main.execute(text("INSERT INTO word VALUES ('x')"))
+    end = request.params.get("end")
+    if end == "commit":
+        request.main.commit()
+    if end == "fail":
+        raise ValueError("on purpose")
+    if end == "veto":
+        request.response.status = 409
+    return request.response
+
+
+def count(request):
+    """Answer the number of rows."""
+    return Response(str(request.main.scalar(text("SELECT count(*) FROM word"))))
+
+
+def both(request):
+    """Use two databases in one request."""
+    return Response(f"{request.main.scalar(text('SELECT 1'))}{request.other.scalar(text('SELECT 2'))}")
+
+
+def nested(request):
+    """Make a subrequest that uses a session of its own."""
+    inner = request.invoke_subrequest(type(request).blank("/count"))
+    assert "scope" not in request.__dict__
+    return inner
+
+
+def broken(error, request):
+    """Show that an error was met."""
+    return Response("sorry", status=500)
+
+
+@pytest.fixture
+def make_web(tmp_path):
+    """Give a function that starts an application with two SQLite databases."""
+    started = []
+
+    def make(commit):
+        class Words(DatabaseApplication):
+            class MetaConfig:
+                settings_module = "lazydb.settings"
+
+            def append_app_plugins(self):
+                self.add_database_app([Database("main"), Database("other")])
+
+            def append_web_plugins(self):
+                self.add_database_web(commit=commit)
+                for view in (stream, write, count, both, nested):
+                    self.config.add_route(view.__name__, f"/{view.__name__}")
+                    self.config.add_view(view, route_name=view.__name__)
+                self.config.add_exception_view(broken, context=ValueError)
+
+        app = Words()
+        urls = {f"db:{name}:url": f"sqlite:///{tmp_path / name}.sqlite" for name in ("main", "other")}
+        web = TestApp(app.run_web_tests(urls))
+        web.application = app
+        started.append(app)
+        with app["database"]["main"].transaction() as session:
+            session.execute(text("CREATE TABLE word (value TEXT)"))
+        return web
+
+    yield make
+    for app in started:
+        app.stop()
+
+
+def open_connections(web):
+    """Return how many connections are lent out."""
+    return web.application["database"]["main"].engine.pool.checkedout()
+
+
+class TestManual:
+    """add_database_web(commit="manual")"""
+
+    @pytest.mark.parametrize(("end", "status", "rows"), [("", 200, "0"), ("commit", 200, "1"), ("fail", 500, "0")])
+    def test_commit_is_yours(self, make_web, end, status, rows):
+        """Only what the view commits is kept; the session is closed in every ending."""
+        web = make_web("manual")
+
+        web.get(f"/write?end={end}", status=status)
+
+        assert web.get("/count").text == rows
+        assert open_connections(web) == 0
+
+    def test_session_lives_as_long_as_a_streamed_answer(self, make_web):
+        """The body may use the session until its last chunk, and not longer."""
+        web = make_web("manual")
+
+        answer = web.get("/stream")
+
+        assert answer.text == "012"
+        assert open_connections(web) == 0
+
+    def test_client_goes_away(self, make_web):
+        """A server that drops the body closes the session."""
+        web = make_web("manual")
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/stream", "SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http"}
+        body = web.app(environ, lambda *arguments: None)
+        chunks = iter(body)
+        next(chunks)
+        before = open_connections(web)
+
+        body.close()
+
+        assert (before, open_connections(web)) == (1, 0)
+
+    def test_subrequest_closes_its_own(self, make_web):
+        """A subrequest is a scope of its own and ends with itself."""
+        web = make_web("manual")
+
+        answer = web.get("/nested")
+
+        assert answer.text == "0"
+        assert open_connections(web) == 0
+
+    def test_two_databases(self, make_web):
+        """Every declared database is a property of the request."""
+        assert make_web("manual").get("/both").text == "12"
+
+
+class TestTransactionManager:
+    """add_database_web(commit="tm")"""
+
+    @pytest.mark.parametrize(("end", "status", "rows"), [("", 200, "1"), ("fail", 500, "0"), ("veto", 409, "0")])
+    def test_commits_when_it_went_well(self, make_web, end, status, rows):
+        """Core writes are kept too; an error or a status of 400 and more rolls back."""
+        web = make_web("tm")
+
+        web.get(f"/write?end={end}", status=status)
+
+        assert web.get("/count").text == rows
+        assert open_connections(web) == 0
+
+    def test_two_databases_are_refused(self, make_web):
+        """Two commits, one after the other, are never pretended to be one."""
+        with pytest.raises(NotOffered, match="'main' and 'other'"):
+            make_web("tm").get("/both")
+
+
+class TestRequest:
+    """request.app, request.databases, request.identity, request.rights"""
+
+    def test_nulls(self, make_web):
+        """Without catalog, identifier and policy there are no databases, nobody, and no rights."""
+        web = make_web("manual")
+        request = web.application.config.registry["qapla.request_class"].blank("/")
+
+        with pytest.raises(NotFound, match="no database is called 'shop'"):
+            request.databases["shop"]
+        assert list(request.databases) == []
+        assert request.identity.kind == "anonymous"
+        assert not request.rights("shop").allows("select", None, "orders")
+
+    def test_no_class_per_request(self, make_web):
+        """Declared properties sit on one class for all requests."""
+        web = make_web("manual")
+        config = web.application.config
+        kinds = set()
+        config.add_view(lambda request: kinds.add(type(request)) or Response(request.shout), name="kind")
+        config.add_request_method(lambda request: "loud", "shout", reify=True)
+        config.commit()
+
+        web.get("/kind")
+        web.get("/kind")
+
+        assert kinds == {config.registry["qapla.request_class"]}
+
+    def test_a_name_declared_twice_is_a_conflict(self, make_web):
+        """Pyramid shows both lines."""
+        config = make_web("manual").application.config
+        config.add_request_method(lambda request: 1, "twice", reify=True)
+        config.add_request_method(lambda request: 2, "twice", property=True)
+
+        with pytest.raises(ConfigurationConflictError, match="twice"):
+            config.commit()

@@ -1,0 +1,337 @@
+"""qapla.database.database, migrate, env, decorators, testing"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import threading
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from qapla.database import migrate
+from qapla.database.application import DatabaseApplication
+from qapla.database.database import Database
+from qapla.database.decorators import WithDatabase
+from qapla.errors import ConfigurationError, PluginError, SettingsError, Unavailable
+from qapla.testing import BaseApplicationFixture, at_most
+
+ENV = """
+from sqlalchemy.orm import DeclarativeBase
+from qapla.database.env import AlembicEnv
+class Model(DeclarativeBase): pass
+AlembicEnv(None, Model, "main").run()
+"""
+VERSION = """
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision, branch_labels, depends_on = {revision!r}, {before!r}, None, None
+def upgrade():
+    {body}
+"""
+
+
+@pytest.fixture
+def migrations(tmp_path):
+    """Give a function that adds a migration to a fresh directory."""
+    folder = tmp_path / "100% migrations"
+    (folder / "versions").mkdir(parents=True)
+    (folder / "env.py").write_text(ENV)
+    known = []
+
+    def add(body):
+        revision = f"{len(known) + 1:04}"
+        script = VERSION.format(revision=revision, before=known[-1] if known else None, body=body)
+        (folder / "versions" / f"{revision}.py").write_text(script)
+        known.append(revision)
+        return folder / "versions" / f"{revision}.py"
+
+    add.folder = folder
+    return add
+
+
+@pytest.fixture
+def make_app(migrations):
+    """Give a function that starts an application with one database, and stops it afterwards."""
+    started = []
+
+    def make(url, start="run_command"):
+        class Words(DatabaseApplication):
+            class MetaConfig:
+                settings_module = "lazydb.settings"
+
+            def append_app_plugins(self):
+                self.paths.set("words", str(migrations.folder))
+                self.add_database_app([Database("main", "words")])
+
+        text_url = url if isinstance(url, str) else url.render_as_string(hide_password=False)
+        app = getattr(Words(), start)({"db:main:url": text_url})
+        started.append(app)
+        return app
+
+    yield make
+    for app in started:
+        app.stop()
+
+
+class TestMigrate:
+    """migrate.upgrade(database)"""
+
+    def test_brings_up_to_date_once(self, make_app, migrations, fresh_database):
+        """What is missing runs; the second time nothing does."""
+        migrations("op.create_table('word', sa.Column('id', sa.Integer, primary_key=True))")
+        database = make_app(fresh_database)["database"]["main"]
+
+        assert [migrate.upgrade(database), migrate.upgrade(database)] == [True, False]
+        migrations("op.add_column('word', sa.Column('value', sa.String(20)))")
+        assert migrate.upgrade(database)
+        with database.session() as session:
+            assert session.execute(text("SELECT id, value FROM word")).all() == []
+
+    def test_several_at_once(self, make_app, migrations, fresh_database):
+        """Whoever comes later waits and finds the work done."""
+        migrations("op.create_table('word', sa.Column('id', sa.Integer, primary_key=True)); import time; time.sleep(0.3)")
+        databases = [make_app(fresh_database)["database"]["main"] for _ in range(3)]
+        done = []
+        # Alembic's `op` and `context` are global to a process: only one thread gets as far as using them, thanks to the lock.
+        threads = [threading.Thread(target=lambda one=one: done.append(migrate.upgrade(one))) for one in databases]
+
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        assert sorted(done) == [False, False, True]
+
+    def test_newer_than_the_program_is_refused(self, make_app, migrations, fresh_database):
+        """A database with a revision that is not known here is left alone."""
+        migrations("pass")
+        newest = migrations("pass")
+        database = make_app(fresh_database)["database"]["main"]
+        migrate.upgrade(database)
+        newest.unlink()
+
+        with pytest.raises(ConfigurationError, match=r"'main' is newer than this program: its revision '0002' is not known"):
+            migrate.upgrade(database)
+
+    def test_unreachable(self, make_app, migrations):
+        """The error says which database, and neither password nor SQL."""
+        migrations("pass")
+        database = make_app("postgresql+psycopg://u:geheim@127.0.0.1:1/x")["database"]["main"]
+
+        with pytest.raises(Unavailable, match="database 'main' cannot be reached") as caught:
+            migrate.upgrade(database)
+        assert "geheim" not in f"{caught.value}{caught.value.details}"
+
+    def test_half_a_migration_leaves_nothing_on_sqlite(self, make_app, migrations, tmp_path):
+        """DDL is inside the transaction."""
+        migrations("op.create_table('word', sa.Column('id', sa.Integer)); raise RuntimeError('stop')")
+        database = make_app(f"sqlite:///{tmp_path}/half.sqlite")["database"]["main"]
+
+        with pytest.raises(RuntimeError, match="stop"):
+            migrate.upgrade(database)
+
+        with database.session() as session:
+            assert session.scalars(text("SELECT name FROM sqlite_schema WHERE name = 'word'")).all() == []
+
+    def test_table_made_anew_keeps_what_points_to_it(self, make_app, migrations, tmp_path):
+        """SQLite's batch migrations drop a table; rows that cascade from it stay."""
+        migrations(
+            "op.execute('CREATE TABLE a (id INTEGER PRIMARY KEY, v TEXT)'); "
+            "op.execute('CREATE TABLE b (a_id INTEGER REFERENCES a(id) ON DELETE CASCADE)'); "
+            "op.execute('INSERT INTO a VALUES (1, 2)'); op.execute('INSERT INTO b VALUES (1)')"
+        )
+        migrations("exec('with op.batch_alter_table(\"a\") as batch:\\n    batch.alter_column(\"v\", nullable=False)')")
+        database = make_app(f"sqlite:///{tmp_path}/batch.sqlite")["database"]["main"]
+
+        migrate.upgrade(database)
+
+        with database.session() as session:
+            assert session.scalar(text("SELECT count(*) FROM b")) == 1
+            assert session.scalar(text("PRAGMA foreign_keys")) == 1
+
+
+class TestDatabase:
+    """Database(name, migrations_key)"""
+
+    def test_encoded_password_survives(self, make_app):
+        """``%40`` in a URL is an ``@`` of the password; shown, it is masked."""
+        database = make_app("postgresql+psycopg://u:p%40s%25@127.0.0.1:1/x")["database"]["main"]
+
+        assert database.url.password == "p@s%"
+        assert database.safe_url == "postgresql+psycopg://u:***@127.0.0.1:1/x"
+
+    def test_wrong_url_is_told_at_the_start(self, make_app):
+        """The value, which may hold a password, is not shown."""
+        with pytest.raises(SettingsError, match="setting 'db:main:url' in the start call is wrong") as caught:
+            make_app("geheim@nowhere")
+        assert "geheim" not in str(caught.value)
+
+    def test_sqlite_is_opened_safely(self, make_app, tmp_path):
+        """WAL, foreign keys, waiting for locks; a file for nobody else."""
+        database = make_app(f"sqlite:///{tmp_path}/deep/er/registry.sqlite")["database"]["main"]
+
+        with database.session() as session:
+            found = [session.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "foreign_keys", "busy_timeout")]
+
+        assert found == ["wal", 1, 10_000]
+        assert (tmp_path / "deep/er/registry.sqlite").stat().st_mode & 0o777 == 0o600
+
+    def test_transaction_commits_or_rolls_back(self, make_app, fresh_database):
+        """``with database.transaction()`` keeps all or nothing."""
+        database = make_app(fresh_database)["database"]["main"]
+        with database.transaction() as session:
+            session.execute(text("CREATE TABLE word (id INTEGER PRIMARY KEY)"))
+            session.execute(text("INSERT INTO word VALUES (1)"))
+
+        with pytest.raises(IntegrityError), database.transaction() as session:
+            session.execute(text("INSERT INTO word VALUES (2), (1)"))
+
+        with database.session() as session:
+            assert session.scalars(text("SELECT id FROM word")).all() == [1]
+
+    def test_transactions_that_read_first_wait_for_each_other(self, make_app, tmp_path):
+        """Two threads that read and then write both succeed on SQLite."""
+        database = make_app(f"sqlite:///{tmp_path}/count.sqlite")["database"]["main"]
+        with database.transaction() as session:
+            session.execute(text("CREATE TABLE counter AS SELECT 0 AS value"))
+
+        def count():
+            for _ in range(20):
+                with database.transaction() as session:
+                    value = session.scalar(text("SELECT value FROM counter"))
+                    session.execute(text("UPDATE counter SET value = :value"), {"value": value + 1})
+
+        threads = [threading.Thread(target=count) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+
+        with database.session() as session:
+            assert session.scalar(text("SELECT value FROM counter")) == 60
+
+    def test_engine_is_made_anew_after_fork(self, make_app, postgresql_url):
+        """A child does not talk on its parent's connection."""
+        database = make_app(postgresql_url.replace("postgresql://", "postgresql+psycopg://"))["database"]["main"]
+        with database.session() as session:
+            mine = session.scalar(text("SELECT pg_backend_pid()"))
+        read, write = os.pipe()
+
+        child = os.fork()
+        if child == 0:
+            with database.session() as session:
+                os.write(write, str(session.scalar(text("SELECT pg_backend_pid()"))).encode())
+            os._exit(0)
+        os.waitpid(child, 0)
+
+        assert int(os.read(read, 100)) != mine
+        with database.session() as session:
+            assert session.scalar(text("SELECT pg_backend_pid()")) == mine
+
+    def test_unknown_name(self, make_app):
+        """The nearest name is the hint."""
+        with pytest.raises(PluginError, match=r"'mian' \(did you mean 'main'\?\)"):
+            make_app("sqlite://")["database"]["mian"]
+
+
+class TestWithDatabase:
+    """@WithDatabase(app, "main")"""
+
+    def test_function(self, make_app, tmp_path):
+        """The session comes by keyword and is closed afterwards, name and signature are kept."""
+        app = make_app(f"sqlite:///{tmp_path}/x.sqlite")
+
+        @WithDatabase(app, "main")
+        def add(a, b=1, *, main):
+            """Add."""
+            return main.scalar(text("SELECT :a + :b"), {"a": a, "b": b})
+
+        assert add(40, b=2) == 42
+        assert (add.__name__, add.__doc__, str(inspect.signature(add))) == ("add", "Add.", "(a, b=1)")
+        assert app["database"]["main"].engine.pool.checkedout() == 0
+
+    def test_error_rolls_back_and_closes(self, make_app, tmp_path):
+        """What was not committed is gone."""
+        app = make_app(f"sqlite:///{tmp_path}/x.sqlite")
+
+        @WithDatabase(app, "main")
+        def fail(main):
+            main.execute(text("CREATE TABLE t (a)"))
+            raise KeyError
+
+        with pytest.raises(KeyError):
+            fail()
+        with app["database"]["main"].session() as session:
+            assert session.scalar(text("SELECT count(*) FROM sqlite_schema")) == 0
+        assert app["database"]["main"].engine.pool.checkedout() == 0
+
+    def test_generator_coroutine_and_own_session(self, make_app, tmp_path):
+        """The session lives as long as the body does; one that the caller passes is used as it is."""
+        app = make_app(f"sqlite:///{tmp_path}/x.sqlite")
+
+        @WithDatabase(app, "main", argument="db")
+        def numbers(db):
+            for number in range(3):
+                yield db.scalar(text("SELECT :n"), {"n": number})
+
+        @WithDatabase(app, "main")
+        async def one(main):
+            return main.scalar(text("SELECT 1"))
+
+        assert list(numbers()) == [0, 1, 2]
+        assert asyncio.run(one()) == 1
+        given = type("Given", (), {"scalar": lambda self, *a: "given"})()
+        assert list(numbers(db=given)) == ["given"] * 3
+        unfinished = numbers()
+        next(unfinished)
+        unfinished.close()
+        assert app["database"]["main"].engine.pool.checkedout() == 0
+
+
+class Lexicon(DatabaseApplication):
+    """An application for the fixture below."""
+
+    class MetaConfig:
+        settings_module = "lazydb.settings"
+
+    def append_app_plugins(self):
+        """Declare one database without migrations."""
+        self.add_database_app([Database("main")])
+
+
+class TestBaseApplicationFixture(BaseApplicationFixture):
+    """BaseApplicationFixture"""
+
+    APP_CLASS = Lexicon
+
+    @pytest.fixture
+    def overrides(self, tmp_path_factory):
+        """Keep one file for all tests of this class."""
+        return {"db:main:url": f"sqlite:///{tmp_path_factory.getbasetemp()}/lexicon.sqlite"}
+
+    @pytest.mark.parametrize("run", [1, 2])
+    def test_even_commits_are_gone(self, dbsession, dbplugin, run):
+        """Each test finds the database as it was before."""
+        with at_most(2, dbplugin["main"]):
+            dbsession.execute(text("CREATE TABLE word (id INTEGER)"))
+            dbsession.commit()
+            dbsession.execute(text("INSERT INTO word VALUES (1)"))
+            dbsession.commit()
+
+    def test_settings_of_tests(self, application):
+        """The application is started with the settings of tests."""
+        assert application.start_point == "tests"
+
+    def test_at_most_lists_what_was_too_much(self, dbsession, dbplugin):
+        """The failure shows the statements."""
+
+        def ask():
+            with at_most(1, dbplugin["main"]):
+                dbsession.execute(text("SELECT 1"))
+                dbsession.execute(text("SELECT 2"))
+
+        with pytest.raises(AssertionError, match=r"2 statements instead of at most 1:\n  SELECT 1\n  SELECT 2"):
+            ask()

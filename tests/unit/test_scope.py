@@ -1,0 +1,93 @@
+"""qapla.scope"""
+
+from __future__ import annotations
+
+import pytest
+
+from qapla.application import Application
+from qapla.plugin import Plugin
+
+
+class Tracing(Plugin):
+    """Writes down what happens to it."""
+
+    def __init__(self, key, seen, fails=False):
+        self.key, self.seen, self.fails = key, seen, fails
+
+    def enter(self, scope):
+        """Open."""
+        self.seen.append(f"open {self.key}")
+        return self.key.upper()
+
+    def exit(self, scope, value, error):
+        """Close."""
+        self.seen.append(f"close {self.key} {type(error).__name__}")
+        if self.fails:
+            raise ValueError(self.key)
+
+
+@pytest.fixture
+def seen():
+    """Give the list that plugins write to."""
+    return []
+
+
+@pytest.fixture
+def app(seen):
+    """Give a running application with three plugins; the second fails when it closes."""
+
+    class Traced(Application):
+        class MetaConfig:
+            settings_module = "lazydb.settings"
+
+        def append_app_plugins(self):
+            for key in ("one", "two", "three"):
+                self.add_app_plugin(Tracing(key, seen, fails=key == "two"))
+
+    app = Traced().run_tests()
+    yield app
+    app.stop()
+
+
+class TestScope:
+    """Application.scope()"""
+
+    def test_opens_nothing_by_itself(self, app, seen):
+        """A plugin that nobody asks costs nothing."""
+        with app.scope():
+            pass
+
+        assert seen == []
+
+    def test_opens_once_and_closes_last_first(self, app, seen):
+        """What was opened last is closed first."""
+        with app.scope() as scope:
+            assert [scope["three"], scope["one"], scope["three"]] == ["THREE", "ONE", "THREE"]
+
+        assert seen == ["open three", "open one", "close one NoneType", "close three NoneType"]
+
+    def test_tells_the_error(self, app, seen):
+        """Plugins learn what ended the scope."""
+        with pytest.raises(KeyError), app.scope() as scope:
+            {}[scope["one"]]
+
+        assert seen == ["open one", "close one KeyError"]
+
+    def test_one_failing_exit_stops_no_other(self, app, seen):
+        """All are closed; the first problem is raised afterwards."""
+        scope = app.scope()
+        scope["one"], scope["two"]
+
+        with pytest.raises(ValueError, match="two"):
+            scope.close()
+
+        assert seen[2:] == ["close two NoneType", "close one NoneType"]
+
+    def test_closed_stays_closed(self, app):
+        """A closed scope opens nothing any more, and closing twice does nothing."""
+        scope = app.scope()
+        scope.close()
+        scope.close()
+
+        with pytest.raises(RuntimeError, match="'one'"):
+            scope["one"]

@@ -50,8 +50,8 @@ def now() -> datetime:
 class Connection(Model):
     """A registered database.
 
-    ``target`` is ``ConnectionSpec.as_fields()``, ``sealed`` its password. ``problem`` says why it cannot be used until somebody
-    does something; ``error`` why it could not be reached when it was last tried. ``revision`` is that of its last change.
+    ``target`` is ``ConnectionSpec.as_fields()``, ``sealed`` its password. ``error`` says why it could not be read when it was
+    last tried. ``revision`` is that of its last change.
     """
 
     __tablename__ = "connection"
@@ -65,7 +65,6 @@ class Connection(Model):
     sealed: Mapped[str | None] = mapped_column(Text)
     options: Mapped[dict[str, Any]] = mapped_column(JSON)
     paused: Mapped[bool] = mapped_column(Boolean, default=False)
-    problem: Mapped[str | None] = mapped_column(Text)
     error: Mapped[str | None] = mapped_column(Text)
     latency_s: Mapped[float | None] = mapped_column(Float)
     checked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

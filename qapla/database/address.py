@@ -48,6 +48,23 @@ def connectable(spec: ConnectionSpec, timeout_s: float | None = None) -> list[st
     return allowed
 
 
+def find_address(spec: ConnectionSpec) -> str:
+    """Return the one address to connect to; of several the first that takes a connection. ``connect.make_engine`` asks at each connect.
+
+    Raises:
+        Unavailable: the host is unknown.
+        TargetRefused: none of its addresses is allowed.
+    """
+    found = connectable(spec)
+    for address in found if len(found) > 1 else ():
+        try:
+            socket.create_connection((address, spec.port), min(2.0, spec.connect_timeout)).close()
+        except OSError:
+            continue
+        return address
+    return found[0]  # if it does not answer, the driver says so in its own words
+
+
 def refusal(text: str, *, private_allowed: bool) -> str | None:
     """Return what is wrong with an IP address, in words, or None when it may be connected to."""
     for address in _forms(ipaddress.ip_address(text.partition("%")[0])):

@@ -27,7 +27,6 @@ def upgrade() -> None:
         sa.Column("sealed", sa.Text(), nullable=True),
         sa.Column("options", sa.JSON(), nullable=False),
         sa.Column("paused", sa.Boolean(), nullable=False),
-        sa.Column("problem", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=True),
         sa.Column("latency_s", sa.Float(), nullable=True),
         sa.Column("checked_at", sa.DateTime(), nullable=True),

@@ -11,10 +11,14 @@ from qapla.database import address
 from qapla.database.spec import ConnectionSpec
 from qapla.errors import TargetRefused, TimedOut, Unavailable
 
-METADATA = """169.254.169.254 ::ffff:169.254.169.254 64:ff9b::a9fe:a9fe 2002:a9fe:a9fe::1
-    fe80::1 fe80::1%eth0 100.100.100.200 fd00:ec2::254""".split()
-PRIVATE = """127.0.0.1 127.8.8.8 0.0.0.0 ::1 :: 10.0.0.1 172.16.5.4 192.168.1.1 100.64.0.1
-    fc00::1 ::ffff:10.0.0.1 64:ff9b::7f00:1""".split()
+METADATA = [
+    "169.254.169.254", "::ffff:169.254.169.254", "64:ff9b::a9fe:a9fe", "2002:a9fe:a9fe::1", "fe80::1", "fe80::1%eth0",
+    "100.100.100.200", "fd00:ec2::254",
+]  # fmt: skip
+PRIVATE = [
+    "127.0.0.1", "127.8.8.8", "0.0.0.0", "::1", "::", "10.0.0.1", "172.16.5.4", "192.168.1.1", "100.64.0.1", "fc00::1",
+    "::ffff:10.0.0.1", "64:ff9b::7f00:1",
+]  # fmt: skip
 PUBLIC = ["8.8.8.8", "2600::1", "::ffff:8.8.8.8"]
 
 

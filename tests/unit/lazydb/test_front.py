@@ -1,0 +1,142 @@
+"""What stands between the web server and the application."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import TYPE_CHECKING, Any
+from wsgiref.util import setup_testing_defaults
+
+import pytest
+
+from lazydb.front import Front
+from lazydb.logs import JsonFormatter, current_request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+
+def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [])
+    logging.getLogger("app").info("inside")
+    parts = ("SCRIPT_NAME", "PATH_INFO", "REMOTE_ADDR", "wsgi.url_scheme")
+    return [json.dumps([environ.get(part) for part in parts]).encode()]
+
+
+def ask(front: Front, **environ: Any) -> tuple[dict[str, str], bytes]:
+    setup_testing_defaults(environ)
+    answer: dict[str, str] = {}
+    body = front(environ, lambda status, headers, exc_info=None: answer.update(headers, status=status))
+    try:
+        return answer, b"".join(body)
+    finally:
+        close = getattr(body, "close", None)
+        if close is not None:
+            close()
+
+
+def test_answer_names_its_request() -> None:
+    """The id in the answer is the one that the caller sent."""
+    headers, _ = ask(Front(echo), HTTP_X_REQUEST_ID="abc-1")
+
+    assert headers["X-Request-Id"] == "abc-1"
+
+
+@pytest.mark.parametrize("sent", ["", "a b", "x" * 65, "a\r\nSet-Cookie: b"])
+def test_unusable_request_id_is_replaced(sent: str) -> None:
+    """An id that is missing, too long or could break a header is not taken over."""
+    headers, _ = ask(Front(echo), HTTP_X_REQUEST_ID=sent)
+
+    assert headers["X-Request-Id"] != sent
+    assert headers["X-Request-Id"].isalnum()
+
+
+def test_log_record_knows_its_request() -> None:
+    """Every record made during a request has its id; afterwards there is none."""
+    lines: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(JsonFormatter().format(record))  # type: ignore[method-assign]
+    logger = logging.getLogger("app")
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+
+    ask(Front(echo), HTTP_X_REQUEST_ID="abc-1")
+    logger.info("outside")
+    logger.removeHandler(handler)
+
+    assert [json.loads(line).get("request_id") for line in lines] == ["abc-1", None]
+
+
+def test_access_log_tells_the_end_of_a_stream(caplog: pytest.LogCaptureFixture) -> None:
+    """A streamed answer is logged when it is over, and one that was cut says so."""
+
+    def stream(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"a"
+        yield b"b"
+
+    def take_one(body: Iterable[bytes]) -> None:
+        iterator = iter(body)
+        next(iterator)
+        body.close()  # type: ignore[attr-defined]
+
+    environ: dict[str, Any] = {}
+    setup_testing_defaults(environ)
+    with caplog.at_level(logging.INFO, logger="lazydb.access"):
+        ask(Front(stream))
+        take_one(Front(stream)(environ, lambda *arguments: None))
+
+    assert [record.getMessage().endswith("(cut)") for record in caplog.records] == [False, True]
+
+
+def test_probes_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    """What a supervisor asks every second does not fill the log."""
+    with caplog.at_level(logging.INFO, logger="lazydb.access"):
+        ask(Front(echo), PATH_INFO="/healthz")
+
+    assert [record for record in caplog.records if record.name == "lazydb.access"] == []
+
+
+def test_broken_stream_breaks_off(caplog: pytest.LogCaptureFixture) -> None:
+    """An error in the middle of a stream reaches the server and the log, with the id of the request."""
+    seen: list[str] = []
+
+    def stream(environ: dict[str, Any], start_response: Any) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"a"
+        seen.append(current_request.get())
+        raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        ask(Front(stream), HTTP_X_REQUEST_ID="abc-1")
+
+    assert seen == ["abc-1"]
+    assert any("broke off" in record.getMessage() for record in caplog.records)
+
+
+@pytest.mark.parametrize(
+    ("trusted", "sender", "forwarded", "client"),
+    [
+        ((), "10.0.0.1", "203.0.113.5", "10.0.0.1"),
+        (("10.0.0.0/8",), "10.0.0.1", "203.0.113.5", "203.0.113.5"),
+        (("10.0.0.0/8",), "10.0.0.1", "198.51.100.1, 203.0.113.5, 10.0.0.2", "203.0.113.5"),
+        (("10.0.0.0/8",), "203.0.113.9", "198.51.100.1", "203.0.113.9"),
+        (("10.0.0.1",), "10.0.0.1", "", "10.0.0.1"),
+    ],
+)
+def test_only_trusted_proxies_are_believed(trusted: tuple[str, ...], sender: str, forwarded: str, client: str) -> None:
+    """The client is the last address that is not a trusted proxy."""
+    _, body = ask(Front(echo, trusted), REMOTE_ADDR=sender, HTTP_X_FORWARDED_FOR=forwarded, HTTP_X_FORWARDED_PROTO="https")
+
+    assert json.loads(body)[2] == client
+    assert json.loads(body)[3] == ("https" if trusted and sender != "203.0.113.9" else "http")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"), [("/lazydb/api/", "/api/"), ("/api/", "/api/"), ("/lazydb", "/"), ("/lazydb2/x", "/lazydb2/x")]
+)
+def test_root_path(path: str, expected: str) -> None:
+    """Links start with the root path, whether or not the proxy cuts it off."""
+    _, body = ask(Front(echo, root_path="/lazydb/"), PATH_INFO=path)
+
+    assert json.loads(body)[:2] == ["/lazydb", expected]

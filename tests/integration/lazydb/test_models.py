@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from lazydb.models import Model, Revision, bump
-from lazydb.settings.default import make_settings
 from morfdict import Paths
 from sqlalchemy import select, text
 
+from lazydb.models import Model, Revision, bump
+from lazydb.settings.default import make_settings
 from qapla.database import migrate
 from qapla.database.database import Database
 from qapla.settings import Settings

@@ -7,6 +7,7 @@ import logging
 from typing import TYPE_CHECKING
 
 import pytest
+
 from lazydb import masking
 
 if TYPE_CHECKING:

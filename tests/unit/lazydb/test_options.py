@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from lazydb.options import LATER, as_stored, read_options
 
+from lazydb.options import LATER, as_stored, read_options
 from qapla.database.catalog import Options
 from qapla.errors import NotOffered, TargetRefused
 

@@ -7,8 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from lazydb.sealing import KEY_FILE, Sealing, read_keys, write_keys
 
+from lazydb.sealing import KEY_FILE, Sealing, read_keys, write_keys
 from qapla.errors import SecretLost, SettingsError
 
 KEY, OTHER = "a" * 32, "b" * 32

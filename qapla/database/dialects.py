@@ -28,6 +28,7 @@ class Engine:
     schemes: tuple[str, ...]  # of URLs that mean this engine, without a driver's suffix
     placeholder: Literal["%s", "?", ":1"]  # of the driver's own parameter style; with "%s" a literal % is written %%
     quote: str  # around identifiers, doubled inside
+    hex_text: str  # a constant text from its UTF-8 bytes in hex, whatever the session's settings
 
     # what its structure can have
     has_schemas: bool = True
@@ -37,6 +38,9 @@ class Engine:
 
     # what its statements can have
     has_returning: bool = False
+    returns: frozenset[Literal["insert", "update", "delete"]] = frozenset()  # which writes give back rows by RETURNING
+    locks_rows: bool = True  # SELECT … FOR UPDATE; SQLite's write transactions have the whole file to themselves
+    has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
     has_two_phase: bool = False
     has_schema_transactions: bool = False  # CREATE TABLE can be rolled back
 
@@ -56,8 +60,11 @@ POSTGRESQL = Engine(
     schemes=("postgresql", "postgres"),
     placeholder="%s",
     quote='"',
+    hex_text="convert_from('\\x{}', 'UTF8')",
     has_materialized_views=True,
     has_returning=True,
+    returns=frozenset({"insert", "update", "delete"}),
+    has_on_conflict=True,
     has_two_phase=True,
     has_schema_transactions=True,
 )
@@ -72,6 +79,8 @@ MARIADB = Engine(
     schemes=("mariadb",),
     placeholder="%s",
     quote="`",
+    hex_text="CONVERT(X'{}' USING utf8mb4)",
+    returns=frozenset({"insert", "delete"}),
     has_two_phase=True,
 )
 
@@ -85,6 +94,7 @@ MYSQL = Engine(
     schemes=("mysql",),
     placeholder="%s",
     quote="`",
+    hex_text="CONVERT(X'{}' USING utf8mb4)",
     has_two_phase=True,
 )
 
@@ -98,9 +108,13 @@ SQLITE = Engine(
     schemes=("sqlite",),
     placeholder="?",
     quote='"',
+    hex_text="CAST(X'{}' AS TEXT)",
     has_schemas=False,
     has_functions=False,
     has_returning=True,
+    returns=frozenset({"insert", "update", "delete"}),
+    locks_rows=False,
+    has_on_conflict=True,
     has_schema_transactions=True,
 )
 
@@ -114,6 +128,7 @@ ORACLE = Engine(
     schemes=("oracle",),
     placeholder=":1",
     quote='"',
+    hex_text="UTL_RAW.CAST_TO_VARCHAR2('{}')",
     has_materialized_views=True,
     reads_own_case=False,
     has_two_phase=True,

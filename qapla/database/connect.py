@@ -250,9 +250,17 @@ def _connect_sqlite(spec: ConnectionSpec, options: Options, address: str | None)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA foreign_keys = ON")
+    connection.create_function("qapla_real", 1, _real_text, deterministic=True)
     if not options.writable:
         connection.execute("PRAGMA query_only = ON")
     return connection
+
+
+def _real_text(value: float) -> str:
+    """Return a real as JSON, every digit right; SQLite's own ``printf`` is off by one in the last of them now and then."""
+    if value in (float("inf"), float("-inf")):
+        return '"Infinity"' if value > 0 else '"-Infinity"'
+    return repr(value)
 
 
 def _connect_oracle(spec: ConnectionSpec, options: Options, address: str | None) -> Any:

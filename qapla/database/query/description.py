@@ -27,11 +27,16 @@ class Path:
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One column of the answer. ``Path("*")`` stands for all columns. ``cast`` is a type's name as the caller wrote it."""
+    """One column of the answer. ``Path("*")`` stands for all columns. ``cast`` is a type's name as the caller wrote it.
+
+    ``preview`` is for lists that people look at: a text (or JSON, array, …) longer than that many characters comes cut, with ``…``
+    behind it, and a binary value as its number of bytes, so that one page with large values stays small.
+    """
 
     path: Path
     cast: str | None = None
     alias: str | None = None
+    preview: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,341 @@
+"""One statement of a resolved query: SQL text made once per shape, values bound each time.
+
+Every column is qualified (SQLite reads an unknown bare ``"gone"`` as a string), every table has an alias of ours, every identifier is
+quoted. Embeds are correlated subselects, so that a read is one statement however deep it goes.
+
+The rows of a list are ``(body,)`` or ``(body, places)``: the JSON of a row, and the JSON array of the values of its order where the body
+does not show them. A list that counts has one more row, whose body is the number.
+"""
+
+from __future__ import annotations
+
+import threading
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qapla.database.dialects import get_engine
+from qapla.database.query.lookups import KEYWORDS, OPERATORS
+from qapla.database.query.render import INTEGER, TEXT, ref_type
+from qapla.database.query.renderers import get_renderer
+from qapla.database.query.shape import (
+    AggregateCell,
+    All,
+    Cell,
+    Columns,
+    Contains,
+    EmbedCell,
+    HasRows,
+    Negation,
+    Read,
+    Some,
+    SpreadCells,
+    Test,
+)
+from qapla.database.query.sql import Slot, Sql, join, name, sql, write
+from qapla.database.statement import Statement
+
+if TYPE_CHECKING:
+    from collections.abc import Hashable, MutableMapping
+
+    from qapla.database.query.shape import After, AnyCell, AnyTest, Ref, Resolved, Term
+    from qapla.database.schema.description import ColumnType, DatabaseSchema, Relation, Table, TableName
+
+MAX_STATEMENTS = 1000  # kept per database; a page of the admin needs a handful, an API client a few dozen
+TRUE, FALSE = sql("1 = 1"), sql("1 = 0")
+NOTHING = Sql(())
+_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """A statement without its values, and which operand each placeholder takes."""
+
+    sql: str
+    order: tuple[int, ...]
+
+    def bind(self, operands: tuple[object, ...]) -> Statement:
+        """Return the statement with *operands* in their places."""
+        return Statement(self.sql, tuple([operands[index] for index in self.order]))
+
+
+def compile(resolved: Resolved, schema: DatabaseSchema, cache: MutableMapping[Hashable, Template]) -> Statement:
+    """Return the statement of *resolved*. The second one of a shape costs a look-up in *cache* and the binding."""
+    template = cache.get(resolved.shape)
+    if template is None:
+        template = Compiler(schema).make_list(resolved.shape)
+        keep(cache, resolved.shape, template)
+    return template.bind(resolved.operands)
+
+
+def compile_count(resolved: Resolved, schema: DatabaseSchema, cache: MutableMapping[Hashable, Template]) -> Statement:
+    """Return the statement that counts the rows of *resolved*, whatever its window."""
+    key = ("count", resolved.shape)
+    template = cache.get(key)
+    if template is None:
+        compiler = Compiler(schema)
+        template = compiler.write(compiler.count(resolved.shape))
+        keep(cache, key, template)
+    return template.bind(resolved.operands)
+
+
+def keep(cache: MutableMapping[Hashable, Template], key: Hashable, template: Template) -> None:
+    """Put a template into *cache*; the oldest ones make room. Reading it needs no lock."""
+    with _lock:
+        while len(cache) >= MAX_STATEMENTS:
+            del cache[next(iter(cache))]
+        cache[key] = template
+
+
+class Compiler:
+    """Makes the SQL of one statement; hands out its aliases."""
+
+    def __init__(self, schema: DatabaseSchema) -> None:
+        self.schema = schema
+        self.engine = get_engine(schema.engine)
+        self.renderer = get_renderer(schema.engine)
+        self._aliases = 0
+
+    def write(self, statement: Sql) -> Template:
+        """Return *statement* as text for the driver."""
+        text, order = write(statement, self.engine)
+        return Template(text, order)
+
+    def make_list(self, read: Read) -> Template:
+        """Return the statement that lists the rows of *read*."""
+        page = self.page(read)
+        if read.total:
+            columns = "p.body, p.places" if read.keys else "p.body"
+            page = sql("SELECT {} FROM ({}) AS p UNION ALL {}", columns, page, self.count(read))
+        return self.write(page)
+
+    def page(self, read: Read) -> Sql:
+        """Return the SELECT of the rows of *read*."""
+        table, alias = self.schema.by_name[read.table], self.alias()
+        tests = [self.test(test, table, alias) for test in (read.where, read.after) if test is not None]
+        source, tail = self.source(read.table, alias), self.tail(read, table, alias)
+        if read.is_grouped:
+            body, source = self.grouped(read, table, alias, sql("{}{}", source, where(tests)), tail)
+            return sql("SELECT {} AS body FROM {}", body, source)
+        body, source = self.renderer.body(self.cells(read.cells, table, alias), source, alias)
+        places = sql(", {} AS places", self.places(read, table, alias)) if read.keys else NOTHING
+        return sql("SELECT {} AS body{} FROM {}{}{}", body, places, source, where(tests), tail)
+
+    def count(self, read: Read) -> Sql:
+        """Return the SELECT of how many rows there are beyond the page."""
+        table, alias = self.schema.by_name[read.table], self.alias()
+        tests = [self.test(read.where, table, alias)] if read.where is not None else []
+        rest = sql("{}{}", self.source(read.table, alias), where(tests))
+        if read.is_grouped:
+            rest = sql("(SELECT count(*) FROM {}{}) AS c", rest, self.groups(read.cells, table, alias))
+        return sql("SELECT {}{} FROM {}", self.renderer.count(), ", NULL" if read.keys else NOTHING, rest)
+
+    # ------------------------------------------------------------------------------------------------ rows
+
+    def alias(self) -> str:
+        """Return an alias that is not used yet."""
+        self._aliases += 1
+        return f"t{self._aliases - 1}"
+
+    def source(self, table: TableName, alias: str) -> Sql:
+        """Return a table under its alias."""
+        return sql("{} AS {}", name(*table), name(alias))
+
+    def tail(self, read: Read, table: Table, alias: str) -> Sql:
+        """Return ORDER BY, LIMIT and OFFSET."""
+        return sql("{}{}", self.order_by(read.order, table, alias), self.renderer.limits(read.limit, read.offset))
+
+    def order_by(self, order: tuple[Term, ...], table: Table, alias: str) -> Sql:
+        """Return ORDER BY."""
+        if not order:
+            return NOTHING
+        return sql(" ORDER BY {}", join(", ", (self.renderer.order_term(self.term(term, table, alias)[0], term) for term in order)))
+
+    def term(self, term: Term, table: Table, alias: str) -> tuple[Sql, ColumnType]:
+        """Return the value of an order's term, and its type."""
+        if term.relation is None:
+            value, type = self.value(term.ref, table, alias)
+            return self.renderer.order_value(value, type), type
+        target, inner = self.schema.by_name[term.relation.target], self.alias()
+        value, type = self.value(term.ref, target, inner)
+        source, tests = self.related(term.relation, alias, inner)
+        found = sql("(SELECT {} FROM {}{} LIMIT 1)", self.renderer.order_value(value, type), source, where(tests))
+        return found, type
+
+    def places(self, read: Read, table: Table, alias: str) -> Sql:
+        """Return the JSON array of the values of the order."""
+        terms = (self.term(term, table, alias) for term in read.order)
+        return self.renderer.places([self.renderer.place(value, type) for value, type in terms])
+
+    def value(self, ref: Ref, table: Table, alias: str) -> tuple[Sql, ColumnType]:
+        """Return what *ref* gives of the row called *alias*, and its type."""
+        return self.renderer.value(alias, ref), ref_type(ref, table.by_name[ref.column].type)
+
+    # ------------------------------------------------------------------------------------------------ cells
+
+    def cells(self, cells: tuple[AnyCell, ...], table: Table, alias: str) -> list[tuple[str, Sql]]:
+        """Return every cell with its name."""
+        found: list[tuple[str, Sql]] = []
+        for cell in cells:
+            if isinstance(cell, Columns):
+                found.extend((each, self.cell(name(alias, each), table.by_name[each].type, cell.preview)) for each in cell.names)
+            elif isinstance(cell, Cell):
+                value, type = self.value(cell.ref, table, alias)
+                found.append((cell.key, self.cell(value, type, cell.preview)))
+            elif isinstance(cell, AggregateCell):
+                found.append((cell.key, self.aggregate(cell, table, alias)))
+            elif isinstance(cell, EmbedCell):
+                found.append((cell.key, self.embed(cell, alias)))
+            else:
+                found.extend(self.spread(cell, alias))
+        return found
+
+    def cell(self, value: Sql, type: ColumnType, preview: int | None) -> Sql:
+        """Return one cell, cut when it is for a preview."""
+        return self.renderer.cell(value, type) if preview is None else self.renderer.preview(value, type, preview)
+
+    def aggregate(self, cell: AggregateCell, table: Table, alias: str) -> Sql:
+        """Return the cell of an aggregate."""
+        if cell.ref is None:
+            found, type = sql("count(*)"), INTEGER
+        else:
+            found, type = self.renderer.aggregate(cell.function, *self.value(cell.ref, table, alias))
+        return self.renderer.cell(self.renderer.cast(found, cell.cast), TEXT) if cell.cast else self.renderer.cell(found, type)
+
+    def groups(self, cells: tuple[AnyCell, ...], table: Table, alias: str) -> Sql:
+        """Return GROUP BY: all that stands beside the aggregates."""
+        values: list[Sql] = []
+        for cell in cells:
+            if isinstance(cell, Columns):
+                values.extend(name(alias, each) for each in cell.names)
+            elif isinstance(cell, Cell):
+                values.append(self.value(cell.ref, table, alias)[0])
+        return sql(" GROUP BY {}", join(", ", values)) if values else NOTHING
+
+    def grouped(self, read: Read, table: Table, alias: str, rest: Sql, tail: Sql) -> tuple[Sql, Sql]:
+        """Return the body of grouped rows, and what to select it from."""
+        rest = sql("{}{}{}", rest, self.groups(read.cells, table, alias), tail)
+        return self.renderer.grouped(self.cells(read.cells, table, alias), rest)
+
+    def embed(self, cell: EmbedCell, outer: str) -> Sql:
+        """Return the cell with the related rows."""
+        read, relation = cell.read, cell.relation
+        table, alias = self.schema.by_name[read.table], self.alias()
+        source, tests = self.related(relation, outer, alias)
+        if read.where is not None:
+            tests.append(self.test(read.where, table, alias))
+        if read.is_grouped:
+            body, source = self.grouped(read, table, alias, sql("{}{}", source, where(tests)), self.tail(read, table, alias))
+            return self.renderer.grouped_rows(body, source, has_groups=bool(self.groups(read.cells, table, alias)))
+        body, source = self.renderer.body(self.cells(read.cells, table, alias), source, alias)
+        rest = sql("{}{}", source, where(tests))
+        if relation.kind == "to_one":
+            return self.renderer.one(body, rest)
+        return self.renderer.many(body, rest, self.order_by(read.order, table, alias), (read.limit, read.offset))
+
+    def spread(self, cell: SpreadCells, outer: str) -> list[tuple[str, Sql]]:
+        """Return the cells of the one related row."""
+        table, alias = self.schema.by_name[cell.read.table], self.alias()
+        source, tests = self.related(cell.relation, outer, alias)
+        if cell.read.where is not None:
+            tests.append(self.test(cell.read.where, table, alias))
+        rest = sql("{}{}", source, where(tests))
+        return [(key, self.renderer.spread(each, rest)) for key, each in self.cells(cell.read.cells, table, alias)]
+
+    def related(self, relation: Relation, outer: str, alias: str) -> tuple[Sql, list[Sql]]:
+        """Return the source of related rows under *alias*, and the tests that tie them to the row called *outer*."""
+        if relation.via is None:
+            return self.source(relation.target, alias), _equal(alias, relation.target_columns, outer, relation.columns)
+        junction = self.alias()
+        on = _equal(alias, relation.target_columns, junction, relation.via.target_columns)
+        source = sql(
+            "{} JOIN {} ON {}", self.source(relation.via.table, junction), self.source(relation.target, alias), join(" AND ", on)
+        )
+        return source, _equal(junction, relation.via.source_columns, outer, relation.columns)
+
+    # ------------------------------------------------------------------------------------------------ conditions
+
+    def test(self, test: AnyTest, table: Table, alias: str | None) -> Sql:
+        """Return a condition on the row called *alias*, safe to be put beside others."""
+        if isinstance(test, Test):
+            return sql("({})", self.comparison(test, table, alias))
+        if isinstance(test, All | Some):
+            if not test.parts:
+                return TRUE if isinstance(test, All) else FALSE
+            word = " AND " if isinstance(test, All) else " OR "
+            return sql("({})", join(word, [self.test(part, table, alias) for part in test.parts]))
+        if isinstance(test, Negation):
+            return sql("(NOT {})", self.test(test.part, table, alias))
+        if isinstance(test, HasRows):
+            return self.has_rows(test, alias or table.name.name)
+        if isinstance(test, Contains):
+            columns = [sql("({})", self.renderer.contains(name(alias, column), test.slot)) for column in test.columns]
+            return sql("({})", join(" OR ", columns))
+        return self.after(test, table, alias or table.name.name)
+
+    def comparison(self, test: Test, table: Table, alias: str | None) -> Sql:
+        """Return one comparison."""
+        value, type = self.value(test.ref, table, alias or table.name.name)
+        operator, _, keyword = test.operator.partition(".")
+        if keyword:
+            return sql(KEYWORDS[keyword], value)
+        operands: list[Sql] = [self.renderer.operand(slot, type) for slot in test.slots]
+        row = OPERATORS[operator]
+        if row.operand == "search":
+            return self.search(row.sql[self.engine.key], value, type, test)
+        return sql(row.sql[self.engine.key], value, join(", ", operands))
+
+    def search(self, template: str, value: Sql, type: ColumnType, test: Test) -> Sql:
+        """Return a full text search; what is no ``tsvector`` is made one."""
+        language = sql("CAST({} AS regconfig)", Slot(test.argument)) if test.argument is not None else None
+        query = join(", ", [each for each in (language, sql("{}", Slot(test.slots[0]))) if each is not None])
+        if type.name != "tsvector":
+            value = sql("to_tsvector({})", join(", ", [each for each in (language, value) if each is not None]))
+        return sql(template, value, query)
+
+    def has_rows(self, test: HasRows, outer: str) -> Sql:
+        """Return EXISTS."""
+        table, alias = self.schema.by_name[test.read.table], self.alias()
+        source, tests = self.related(test.relation, outer, alias)
+        if test.read.where is not None:
+            tests.append(self.test(test.read.where, table, alias))
+        return sql("EXISTS (SELECT 1 FROM {}{})", source, where(tests))
+
+    def after(self, after: After, table: Table, alias: str) -> Sql:
+        """Return the condition of the rows behind a place.
+
+        ``(a, b) > (1, 2)`` where an engine finds that by an index; else, and with NULLs or mixed directions,
+        ``a >= 1 AND (a > 1 OR b > 2)``, whose first part can use one, too.
+        """
+        terms = [(term, *self.term(term, table, alias)) for term in after.terms]
+        directions = {term.descending for term in after.terms}
+        if self.renderer.compares_rows and len(directions) == 1 and not any(term.nullable for term in after.terms):
+            sign = "<" if after.terms[0].descending else ">"
+            operands = [Slot(slot) for slot in after.slots if slot is not None]
+            if len(operands) == len(terms):
+                values = join(", ", [value for _, value, _ in terms])
+                return sql("(({}) " + sign + " ({}))", values, join(", ", operands))
+        found = FALSE
+        for (term, value, type), slot in reversed(list(zip(terms, after.slots, strict=True))):
+            found = self.behind(term, value, type, slot, found)
+        return found
+
+    def behind(self, term: Term, value: Sql, type: ColumnType, slot: int | None, rest: Sql) -> Sql:
+        """Return: behind in this term, or level in it and behind in the *rest*."""
+        if slot is None:
+            strictly = sql("{} IS NOT NULL", value) if term.nulls_first else FALSE
+            return sql("({} OR ({} IS NULL AND {}))", strictly, value, rest)
+        operand = Sql((Slot(slot),))
+        sign = "<" if term.descending else ">"
+        strictly = sql("{} " + sign + " {}", value, operand)
+        if term.nullable and not term.nulls_first:
+            return sql("({} OR {} IS NULL OR ({} = {} AND {}))", strictly, value, value, operand, rest)
+        return sql("({} " + sign + "= {} AND ({} OR {}))", value, operand, strictly, rest)
+
+
+def where(tests: list[Sql]) -> Sql:
+    """Return WHERE, or nothing."""
+    return sql(" WHERE {}", join(" AND ", tests)) if tests else NOTHING
+
+
+def _equal(alias: str, columns: tuple[str, ...], other: str, other_columns: tuple[str, ...]) -> list[Sql]:
+    return [sql("{} = {}", name(alias, column), name(other, theirs)) for column, theirs in zip(columns, other_columns, strict=True)]

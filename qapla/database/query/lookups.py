@@ -1,0 +1,203 @@
+"""The one table of operators: which kinds of columns each is for, its SQL on each engine, and what the manual says of it.
+
+A new operator is a new row here and nothing else: the parser of URLs, the resolver, the compiler and the manual read this table.
+A template has ``{}`` for the column's value and then ``{}`` for each operand. An engine that an operator has no SQL for refuses
+it by name, with what to use instead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from qapla.errors import NotOffered, QueryError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qapla.database.schema.description import Kind
+
+OperandForm = Literal[
+    "value",  # read as the column's type
+    "list",  # several of them
+    "pattern",  # of LIKE; * is % too
+    "regex",
+    "keyword",  # one of KEYWORDS
+    "raw",  # as PostgreSQL writes it: arrays, ranges, JSON
+    "search",  # a text search query
+]
+
+TEXT_KINDS: frozenset[Kind] = frozenset({"text", "enum", "unknown"})
+ORDERED_OUT: frozenset[Kind] = frozenset({"geometry"})
+SETS: frozenset[Kind] = frozenset({"array", "range", "json", "unknown"})
+RANGES: frozenset[Kind] = frozenset({"range", "unknown"})
+EVERYWHERE = ("postgresql", "mariadb", "mysql", "sqlite")
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """One row of the table. ``kinds`` None: every kind. ``instead`` is the hint where an engine does not have it."""
+
+    name: str
+    text: str  # for the manual, after "rows whose value …"
+    operand: OperandForm
+    sql: Mapping[str, str]  # engine → template
+    kinds: frozenset[Kind] | None = None
+    instead: str = ""
+    has_quantifiers: bool = False  # (any) and (all) of a list {…}
+    has_argument: bool = False  # fts(english)
+
+
+def _all(template: str) -> dict[str, str]:
+    return dict.fromkeys(EVERYWHERE, template)
+
+
+def _mysql(template: str) -> dict[str, str]:
+    return {"mariadb": template, "mysql": template}
+
+
+def _only_postgresql(name: str, text: str, symbol: str, kinds: frozenset[Kind], instead: str) -> Operator:
+    return Operator(name, text, "raw", {"postgresql": f"{{}} {symbol} {{}}"}, kinds=kinds, instead=instead)
+
+
+def _search(name: str, text: str, function: str) -> Operator:
+    # A tsvector is searched as it is, any other column is made one, as PostgREST 14 does.
+    template = {"postgresql": f"{{}} @@ {function}({{}})"}
+    return Operator(name, text, "search", template, kinds=TEXT_KINDS | {"json"}, instead="use ilike with *word*", has_argument=True)
+
+
+_ROWS = (
+    Operator("eq", "equals the operand", "value", _all("{} = {}"), has_quantifiers=True),
+    Operator("neq", "differs from it", "value", _all("{} <> {}"), has_quantifiers=True),
+    Operator("gt", "is greater", "value", _all("{} > {}"), has_quantifiers=True),
+    Operator("gte", "is greater or equal", "value", _all("{} >= {}"), has_quantifiers=True),
+    Operator("lt", "is less", "value", _all("{} < {}"), has_quantifiers=True),
+    Operator("lte", "is less or equal", "value", _all("{} <= {}"), has_quantifiers=True),
+    Operator(
+        "like",
+        "matches the pattern: % or * stands for any characters, _ for one, \\ takes their meaning away; letter case counts",
+        "pattern",
+        {
+            "postgresql": "{} LIKE {}",
+            "sqlite": "{} GLOB {}",  # its LIKE ignores case; the pattern is translated
+            **_mysql("CONVERT({} USING utf8mb4) LIKE {} COLLATE utf8mb4_bin"),
+        },
+        kinds=TEXT_KINDS,
+        has_quantifiers=True,
+    ),
+    Operator(
+        "ilike",
+        "matches the pattern, letter case ignored (on SQLite: of the letters a to z)",
+        "pattern",
+        {
+            "postgresql": "{} ILIKE {}",
+            "sqlite": "{} LIKE {} ESCAPE '\\'",
+            **_mysql("LOWER(CONVERT({} USING utf8mb4)) LIKE LOWER({}) COLLATE utf8mb4_bin"),
+        },
+        kinds=TEXT_KINDS,
+        has_quantifiers=True,
+    ),
+    Operator(
+        "match",
+        "matches the regular expression of the engine (POSIX on PostgreSQL, PCRE on MariaDB, ICU on MySQL)",
+        "regex",
+        {"postgresql": "{} ~ {}", **_mysql("CONVERT({} USING utf8mb4) COLLATE utf8mb4_bin REGEXP {}")},
+        kinds=TEXT_KINDS,
+        instead="use like",
+        has_quantifiers=True,
+    ),
+    Operator(
+        "imatch",
+        "matches the regular expression, letter case ignored",
+        "regex",
+        {"postgresql": "{} ~* {}", **_mysql("CONVERT({} USING utf8mb4) COLLATE utf8mb4_bin REGEXP CONCAT('(?i)', {})")},
+        kinds=TEXT_KINDS,
+        instead="use ilike",
+        has_quantifiers=True,
+    ),
+    Operator("in", "is one of the list (a,b,\"c,d\")", "list", _all("{} IN ({})")),
+    Operator("is", "is null, not_null, true, false or unknown", "keyword", _all("{}")),
+    Operator(
+        "isdistinct",
+        "differs from the operand, NULL counting as a value",
+        "value",
+        {"postgresql": "{} IS DISTINCT FROM {}", "sqlite": "{} IS NOT {}", **_mysql("NOT ({} <=> {})")},
+    ),
+    _only_postgresql("cs", "contains all of it", "@>", SETS, "filter the elements in a table of their own"),
+    _only_postgresql("cd", "is contained in it", "<@", SETS, "filter the elements in a table of their own"),
+    _only_postgresql("ov", "overlaps it", "&&", SETS, "filter the elements in a table of their own"),
+    _only_postgresql("sl", "is a range wholly left of it", "<<", RANGES, "compare the bounds with lt"),
+    _only_postgresql("sr", "is a range wholly right of it", ">>", RANGES, "compare the bounds with gt"),
+    _only_postgresql("nxr", "is a range that does not extend to the right of it", "&<", RANGES, "compare the bounds with lte"),
+    _only_postgresql("nxl", "is a range that does not extend to the left of it", "&>", RANGES, "compare the bounds with gte"),
+    _only_postgresql("adj", "is a range next to it", "-|-", RANGES, "compare the bounds with eq"),
+    _search("fts", "matches the text search query (words with & | !)", "to_tsquery"),
+    _search("plfts", "has all the words", "plainto_tsquery"),
+    _search("phfts", "has the phrase", "phraseto_tsquery"),
+    _search("wfts", "matches a search as people type it (\"…\", or, -)", "websearch_to_tsquery"),
+)
+
+OPERATORS: Mapping[str, Operator] = {operator.name: operator for operator in _ROWS}
+
+KEYWORDS: Mapping[str, str] = {
+    "null": "{} IS NULL",
+    "not_null": "{} IS NOT NULL",
+    "true": "{} IS TRUE",
+    "false": "{} IS FALSE",
+    "unknown": "{} IS NULL",  # IS UNKNOWN, of a boolean
+}
+
+CASTS: Mapping[str, str] = {  # on PostgreSQL; what may follow :: in a request
+    **{name: name for name in ("text", "integer", "bigint", "smallint", "numeric", "real", "boolean", "date", "time", "timetz")},
+    **{name: name for name in ("timestamp", "timestamptz", "interval", "uuid", "json", "jsonb", "bytea", "varchar", "money", "inet")},
+    "int": "integer",
+    "int2": "smallint",
+    "int4": "integer",
+    "int8": "bigint",
+    "decimal": "numeric",
+    "float": "double precision",
+    "float4": "real",
+    "float8": "double precision",
+    "double precision": "double precision",
+    "bool": "boolean",
+    "string": "text",
+    **{f"{name}[]": f"{name}[]" for name in ("text", "integer", "bigint", "numeric", "boolean", "uuid")},
+}
+
+
+def get_operator(name: str) -> Operator:
+    """Return the operator called *name*.
+
+    Raises:
+        QueryError: there is none.
+    """
+    try:
+        return OPERATORS[name]
+    except KeyError:
+        raise QueryError(f"operator {name[:40]!r} is not known", hint=nearest(name[:40], OPERATORS)) from None
+
+
+def get_template(operator: Operator, engine: str, label: str) -> str:
+    """Return the SQL of *operator* on *engine*.
+
+    Raises:
+        NotOffered: the engine does not have it; the hint says what to use instead.
+    """
+    template = operator.sql.get(engine)
+    if template is None:
+        raise NotOffered(f"operator {operator.name!r} is not offered by {label}", hint=operator.instead or None)
+    return template
+
+
+def check_kind(operator: Operator, kind: Kind, column: str, type_name: str) -> None:
+    """Refuse an operator that is not for columns of this kind.
+
+    Raises:
+        QueryError: 42883, as PostgreSQL says it.
+    """
+    if operator.kinds is not None and kind not in operator.kinds:
+        raise QueryError(
+            f"operator {operator.name!r} is not for column {column!r} of type {type_name!r}",
+            code="42883",
+            hint="cast the column, or use eq, gt, gte, lt, lte, in or is",
+        )

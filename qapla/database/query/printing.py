@@ -1,0 +1,132 @@
+"""Rows that the database has printed as JSON, as what is sent: one array, lines of JSON, or CSV.
+
+CSV is exact: numbers keep the digits that the database printed, NULL is nothing and the empty text is ``""``; arrays, objects and
+embedded rows stand there as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from qapla.errors import DatabaseError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from qapla.database.query.shape import AnyCell, Read
+
+Body = bytes | str | None
+_NEEDS_QUOTES = re.compile(r'[",\r\n]')
+
+
+class Number(str):
+    """The digits of a number as they came."""
+
+
+def clean(body: Body) -> bytes:
+    """Return the JSON of a row as UTF-8.
+
+    A file of SQLite may hold text that is no UTF-8; what is wrong in it is shown as U+FFFD.
+
+    Raises:
+        DatabaseError: the server did not print it, as it is larger than what it sends (54000).
+    """
+    if body is None:
+        raise DatabaseError(
+            "a row is larger than what the server sends at once", code="54000", status=400, hint="choose fewer columns with select"
+        )
+    if isinstance(body, str):
+        return body.encode()
+    try:
+        body.decode()
+    except UnicodeDecodeError:
+        return body.decode("utf-8", "replace").encode()
+    return body
+
+
+def print_array(bodies: Sequence[Body]) -> bytes:
+    """Return the JSON array of rows."""
+    if any(body is None for body in bodies):
+        clean(None)
+    if bodies and isinstance(bodies[0], str):
+        return ("[" + ",".join(bodies) + "]").encode()  # type: ignore[arg-type]
+    return clean(b"[" + b",".join(bodies) + b"]")  # type: ignore[arg-type]
+
+
+def print_json(chunks: Iterable[Sequence[Body]]) -> Iterator[bytes]:
+    """Yield one JSON array, chunk by chunk."""
+    opening = b"["
+    for bodies in chunks:
+        yield opening + print_array(bodies)[1:-1]
+        opening = b","
+    yield b"]" if opening == b"," else b"[]"
+
+
+def print_lines(chunks: Iterable[Sequence[Body]]) -> Iterator[bytes]:
+    """Yield one line of JSON per row. A line break inside can only be white space of a JSON column: in a text it is escaped."""
+    for bodies in chunks:
+        lines = [clean(body).replace(b"\n", b" ").replace(b"\r", b" ") for body in bodies]
+        yield b"\n".join(lines) + b"\n"
+
+
+def print_csv(chunks: Iterable[Sequence[Body]], names: Sequence[str]) -> Iterator[bytes]:
+    """Yield CSV with a header (RFC 4180, but lines end in a line feed, as PostgreSQL has it)."""
+    yield (",".join(_quote(name) for name in names) + "\n").encode()
+    for bodies in chunks:
+        rows = (parse(clean(body), digits=True) for body in bodies)
+        yield "".join([",".join([_cell(row.get(name)) for name in names]) + "\n" for row in rows]).encode("utf-8", "replace")
+
+
+def parse(body: bytes, *, digits: bool = False) -> Any:
+    """Return JSON that a database printed, with its numbers exact: int and Decimal, or with *digits* as ``Number``."""
+    if digits:
+        return json.loads(body, parse_float=Number, parse_int=Number)
+    return json.loads(body, parse_float=Decimal, parse_int=_read_integer)
+
+
+def list_names(read: Read) -> tuple[str, ...]:
+    """Return the names of the cells of *read*, in their order."""
+    return tuple(name for cell in read.cells for name in _names(cell))
+
+
+def _names(cell: AnyCell) -> tuple[str, ...]:
+    if hasattr(cell, "names"):
+        return cell.names
+    if hasattr(cell, "key"):
+        return (cell.key,)
+    return list_names(cell.read)
+
+
+def _read_integer(digits: str) -> int | Decimal:
+    """Return an integer of any size; Python reads no more than 4,300 digits as an int."""
+    return int(digits) if len(digits) < 4000 else Decimal(digits)
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, Number):
+        return value
+    if isinstance(value, str):
+        return _quote(value)
+    return _quote(_print(value))
+
+
+def _quote(text: str) -> str:
+    if text == "" or _NEEDS_QUOTES.search(text):
+        return '"' + text.replace('"', '""') + '"'
+    return text
+
+
+def _print(value: Any) -> str:
+    """Return a value as JSON again, digits as they came."""
+    if isinstance(value, Number):
+        return value
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key, ensure_ascii=False)}:{_print(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(map(_print, value)) + "]"
+    return json.dumps(value, ensure_ascii=False)

@@ -1,0 +1,82 @@
+"""Find the relation that an embed means, as PostgREST tells them apart.
+
+An embed is named by the table at its other end, by the foreign key's constraint, or by its column; a hint behind ``!`` chooses among
+several. In a relation of a table with itself its own name means the many, the constraint or the column means the one.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qapla.errors import QueryError, nearest
+
+if TYPE_CHECKING:
+    from qapla.database.schema.description import DatabaseSchema, Relation, Table
+
+
+def get_relation(schema: DatabaseSchema, table: Table, target: str, hint: str | None = None) -> Relation:
+    """Return the one relation of *table* that *target* and *hint* mean.
+
+    Raises:
+        QueryError: there is none (PGRST200), or several (PGRST201, status 300, with the candidates in ``details``).
+    """
+    known = schema.relations_of.get(table.name, ())
+    found = [relation for relation in known if _is_meant(relation, target) and (hint is None or _has_hint(relation, hint))]
+    if len(found) == 1:
+        return found[0]
+    if found:
+        raise _ambiguous(table, target, found)
+    names = sorted({relation.name for relation in known})
+    raise QueryError(
+        f"Could not find a relationship between {table.name.name!r} and {target[:100]!r} in the schema cache",
+        code="PGRST200",
+        details=f"Searched for a foreign key relationship between {table.name.name!r} and {target[:100]!r}"
+        + (f" using the hint {hint[:100]!r}" if hint else "")
+        + ", but no matches were found.",
+        hint=nearest(target[:100], names) or (f"there are relations with {', '.join(names[:20])}" if names else None),
+    )
+
+
+def _is_meant(relation: Relation, target: str) -> bool:
+    is_self = relation.source == relation.target
+    if relation.kind == "many_to_many":
+        return relation.name == target
+    if relation.kind == "to_one" and not relation.one_to_one:
+        return target in relation.hints or target == relation.constraint or (relation.name == target and not is_self)
+    return relation.name == target or (target == relation.constraint and not is_self)
+
+
+def _has_hint(relation: Relation, hint: str) -> bool:
+    return hint in relation.hints or hint == relation.constraint
+
+
+def _ambiguous(table: Table, target: str, found: list[Relation]) -> QueryError:
+    candidates = [
+        {
+            "cardinality": {"to_one": "many-to-one", "to_many": "one-to-many", "many_to_many": "many-to-many"}[relation.kind],
+            "relationship": _describe(relation),
+            "embedding": f"{table.name.name} with {relation.target.name}",
+        }
+        for relation in found
+    ]
+    ways = ", ".join(f"'{target}!{_hint(relation)}'" for relation in found)
+    return QueryError(
+        f"Could not embed because more than one relationship was found for {table.name.name!r} and {target[:100]!r}",
+        code="PGRST201",
+        status=300,
+        details=candidates,
+        hint=f"Try changing {target[:100]!r} to one of the following: {ways}. Find the desired relationship in the 'details' key.",
+    )
+
+
+def _hint(relation: Relation) -> str:
+    if relation.via is not None:
+        return relation.via.table.name
+    return relation.constraint or next(iter(relation.hints), "")
+
+
+def _describe(relation: Relation) -> str:
+    if relation.via is not None:
+        return f"{relation.via.table} using ({', '.join(relation.via.source_columns)}) and ({', '.join(relation.via.target_columns)})"
+    near, far = ", ".join(relation.columns), ", ".join(relation.target_columns)
+    return f"{relation.constraint} using {relation.source.name}({near}) and {relation.target.name}({far})"

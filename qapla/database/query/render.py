@@ -1,0 +1,271 @@
+"""How each engine prints rows as JSON, exactly, and what else differs in the SQL of a read: one renderer per engine.
+
+PostgreSQL prints JSON well by itself. SQLite and MariaDB do not (15 digits, ``Inf``, raw bytes, at most 127 arguments), so there a
+row is put together as text, cell by cell, and every cell is an expression that gives valid JSON whatever is stored in it.
+
+Words used here: a *value* is what is compared and sorted; a *cell* is what stands in the answer for it; a *body* is the JSON of a row.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+from qapla.database.query.sql import Literal, Slot, Sql, join, name, sql
+from qapla.database.schema.description import ColumnType
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qapla.database.query.shape import Ref, Term
+    from qapla.database.schema.description import Kind
+
+TEXT = ColumnType("text", "text")
+JSON = ColumnType("json", "json")
+INTEGER = ColumnType("integer", "bigint")
+NUMBER = ColumnType("float", "double precision")
+LONG_KINDS: frozenset[Kind] = frozenset({"text", "json", "array", "composite", "unknown", "geometry", "range"})
+
+
+def ref_type(ref: Ref, type: ColumnType) -> ColumnType:
+    """Return the type of what *ref* gives of a column of *type*."""
+    if ref.cast is not None or (ref.steps and ref.as_text):
+        return TEXT
+    return JSON if ref.steps else type
+
+
+class Renderer:
+    """What is the same on all engines, or nearly."""
+
+    key = ""
+    no_limit = ""  # what must stand before OFFSET when there is no limit
+    as_text = "CAST({} AS TEXT)"
+    nulls_are_small = True  # NULL sorts before everything else
+    compares_rows = True  # (a, b) > (x, y) uses an index
+    placed_kinds: frozenset[Kind] = frozenset()  # whose cells, read back, are the very value that was sorted
+
+    # ------------------------------------------------------------------------------------------------ values
+
+    def value(self, alias: str | None, ref: Ref) -> Sql:
+        """Return the value of *ref* in the row called *alias*."""
+        column = name(alias, ref.column)
+        value = self.step(column, ref) if ref.steps else column
+        return self.cast(value, ref.cast) if ref.cast else value
+
+    def step(self, column: Sql, ref: Ref) -> Sql:
+        """Return what the steps of *ref* lead to in a JSON column."""
+        raise NotImplementedError
+
+    def cast(self, value: Sql, cast: str) -> Sql:
+        """Return *value* as another type."""
+        return sql(self.as_text, value)
+
+    def operand(self, slot: int, type: ColumnType) -> Sql:
+        """Return an operand that a value of *type* is compared with."""
+        return Sql((Slot(slot),))
+
+    def order_value(self, value: Sql, type: ColumnType) -> Sql:
+        """Return what a value of *type* is sorted by."""
+        return value
+
+    def order_term(self, value: Sql, term: Term) -> Sql:
+        """Return one term of ORDER BY."""
+        direction = " DESC" if term.descending else ""
+        default_first = not term.descending if self.nulls_are_small else term.descending
+        if not term.nullable or term.nulls_first == default_first:
+            return sql("{}" + direction, value)
+        return sql("{}" + direction + (" NULLS FIRST" if term.nulls_first else " NULLS LAST"), value)
+
+    def aggregate(self, function: str, value: Sql, type: ColumnType) -> tuple[Sql, ColumnType]:
+        """Return an aggregate and the type of what it gives."""
+        if function in ("max", "min"):
+            return sql(function + "({})", value), type
+        return sql(function + "({})", value), {"count": INTEGER, "sum": type, "avg": NUMBER}[function]
+
+    def contains(self, value: Sql, slot: int) -> Sql:
+        """Return the test that a text contains the pattern in *slot*, case ignored."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------------ places of keyset paging
+
+    def place(self, value: Sql, type: ColumnType) -> Sql:
+        """Return *value*, as ``order_value`` gave it, as JSON that ``bind_place`` understands."""
+        raise NotImplementedError
+
+    def places(self, places: Sequence[Sql]) -> Sql:
+        """Return the JSON array of *places*."""
+        raise NotImplementedError
+
+    def keep_place(self, value: object) -> str | int | float | bool | None:
+        """Return a value out of the JSON of a row as a cursor keeps it; decimals as text, so that no digit is lost."""
+        return value if value is None or isinstance(value, str | int) else str(value)
+
+    def bind_place(self, value: str | int | float | bool, type: ColumnType) -> object:
+        """Return what is bound for a value of a cursor."""
+        raise NotImplementedError
+
+    # ------------------------------------------------------------------------------------------------ cells and rows
+
+    def cell(self, value: Sql, type: ColumnType) -> Sql:
+        """Return what stands in the answer for a value of *type*."""
+        raise NotImplementedError
+
+    def preview(self, value: Sql, type: ColumnType, length: int) -> Sql:
+        """Return the cell of a value that is cut after *length* characters; of bytes their number."""
+        raise NotImplementedError
+
+    def body(self, cells: Sequence[tuple[str, Sql]], source: Sql, alias: str) -> tuple[Sql, Sql]:
+        """Return the JSON object of *cells*, and what to select it from."""
+        raise NotImplementedError
+
+    def one(self, body: Sql, rest: Sql) -> Sql:
+        """Return the cell with the one row that ``FROM`` *rest* gives."""
+        raise NotImplementedError
+
+    def many(self, body: Sql, source: Sql, order: Sql, limits: tuple[int | None, int | None]) -> Sql:
+        """Return the cell with the array of all rows."""
+        raise NotImplementedError
+
+    def spread(self, cell: Sql, rest: Sql) -> Sql:
+        """Return a single cell of the one row that ``FROM`` *rest* gives."""
+        raise NotImplementedError
+
+    def grouped(self, cells: Sequence[tuple[str, Sql]], rest: Sql) -> tuple[Sql, Sql]:
+        """Return the JSON object of *cells* that hold aggregates, and what to select it from."""
+        body, _ = self.body(cells, Sql(()), "")
+        return body, rest
+
+    def grouped_rows(self, body: Sql, rest: Sql, *, has_groups: bool) -> Sql:
+        """Return the cell with the array of rows that hold aggregates; *rest* is what ``grouped`` gave."""
+        return self.many(body, rest, Sql(()), (None, None))
+
+    def count(self) -> Sql:
+        """Return the number of rows, of the same type as a body."""
+        return sql(self.as_text, "count(*)")
+
+    def limits(self, limit: int | None, offset: int | None) -> Sql:
+        """Return LIMIT and OFFSET."""
+        if offset is None:
+            return sql(" LIMIT {}", Slot(limit)) if limit is not None else Sql(())
+        if limit is None:
+            return sql(self.no_limit + " OFFSET {}", Slot(offset))
+        return sql(" LIMIT {} OFFSET {}", Slot(limit), Slot(offset))
+
+
+class PostgresqlRenderer(Renderer):
+    """Rows become JSON by ``row_to_json``; psycopg hands ``json`` on as bytes, unread."""
+
+    key = "postgresql"
+    nulls_are_small = False
+    placed_kinds = frozenset({"integer", "decimal", "float", "text", "uuid", "boolean", "enum", "date", "timestamp", "timestamp_tz"})
+
+    def step(self, column: Sql, ref: Ref) -> Sql:
+        """Walk with ``->``; arrays and composites as JSON, too."""
+        value = sql("to_jsonb({})", column)
+        for index, step in enumerate(ref.steps):
+            arrow = "->>" if ref.as_text and index == len(ref.steps) - 1 else "->"
+            value = sql("{}" + arrow + "{}", value, Literal(step) if isinstance(step, str) else f"({step})")
+        return sql("({})", value)
+
+    def cast(self, value: Sql, cast: str) -> Sql:
+        """Return *value* as another type of ``lookups.CASTS``."""
+        return sql("CAST({} AS " + cast + ")", value)
+
+    def contains(self, value: Sql, slot: int) -> Sql:
+        """Use ILIKE; an enum has to become text first."""
+        return sql("CAST({} AS text) ILIKE {}", value, Slot(slot))
+
+    def place(self, value: Sql, type: ColumnType) -> Sql:
+        """Return the value as PostgreSQL prints it."""
+        return sql("CAST({} AS text)", value)
+
+    def places(self, places: Sequence[Sql]) -> Sql:
+        """Return the JSON array of *places*."""
+        return sql("json_build_array({})", join(", ", places))
+
+    def bind_place(self, value: str | int | float | bool, type: ColumnType) -> object:
+        """Return the text that PostgreSQL reads by the column's type."""
+        return json.dumps(value) if isinstance(value, bool) else str(value)
+
+    def cell(self, value: Sql, type: ColumnType) -> Sql:
+        """Return the value itself: ``row_to_json`` prints it."""
+        return value
+
+    def preview(self, value: Sql, type: ColumnType, length: int) -> Sql:
+        """Cut on the server."""
+        if type.kind == "binary":
+            return sql("octet_length({})", value)
+        if type.kind not in LONG_KINDS:
+            return value
+        text, most = sql("CAST({} AS text)", value), str(int(length))
+        return sql("CASE WHEN length({}) > {} THEN left({}, {}) || {} ELSE {} END", text, most, text, most, Literal("…"), text)
+
+    def body(self, cells: Sequence[tuple[str, Sql]], source: Sql, alias: str) -> tuple[Sql, Sql]:
+        """Return ``row_to_json`` of a row made beside the source's; the planner folds it into the row itself."""
+        columns = join(", ", (sql("{} AS {}", cell, name(key)) for key, cell in cells))
+        row = name(f"{alias}r")
+        return sql("row_to_json({})", row), sql("{} CROSS JOIN LATERAL (SELECT {}) AS {}", source, columns, row)
+
+    def one(self, body: Sql, rest: Sql) -> Sql:
+        """Return a scalar subselect."""
+        return sql("(SELECT {} FROM {} LIMIT 1)", body, rest)
+
+    def many(self, body: Sql, source: Sql, order: Sql, limits: tuple[int | None, int | None]) -> Sql:
+        """Return an array of JSON, printed without white space."""
+        return sql("array_to_json(ARRAY(SELECT {} FROM {}{}{}))", body, source, order, self.limits(*limits))
+
+    def spread(self, cell: Sql, rest: Sql) -> Sql:
+        """Return a scalar subselect."""
+        return sql("(SELECT {} FROM {} LIMIT 1)", cell, rest)
+
+    def grouped(self, cells: Sequence[tuple[str, Sql]], rest: Sql) -> tuple[Sql, Sql]:
+        """Return ``row_to_json`` of a derived table: aggregates cannot be computed beside their source."""
+        columns = join(", ", (sql("{} AS {}", cell, name(key)) for key, cell in cells))
+        return sql("row_to_json({})", name("g")), sql("(SELECT {} FROM {}) AS {}", columns, rest, name("g"))
+
+    def count(self) -> Sql:
+        """Return it as JSON, as a body is."""
+        return sql("to_json(count(*))")
+
+
+class TextRenderer(Renderer):
+    """Rows are put together as text. A subclass says how each kind is printed, and how texts are joined."""
+
+    null = "'null'"
+    number_kinds: frozenset[Kind] = frozenset({"integer", "decimal"})
+
+    def joined(self, pieces: Sequence[Sql]) -> Sql:
+        """Return the pieces one after the other."""
+        raise NotImplementedError
+
+    def quoted(self, value: Sql) -> Sql:
+        """Return a text, that is not NULL, as a JSON string."""
+        raise NotImplementedError
+
+    def array(self, rows: Sql) -> Sql:
+        """Return what *rows*, an aggregate of joined bodies or NULL, is as a JSON array."""
+        return self.joined((Sql((Literal("["),)), sql("COALESCE({}, '')", rows), Sql((Literal("]"),))))
+
+    def body(self, cells: Sequence[tuple[str, Sql]], source: Sql, alias: str) -> tuple[Sql, Sql]:
+        """Return ``'{"a":' || cell || ',"b":' || cell || '}'``."""
+        pieces: list[Sql] = []
+        for index, (key, cell) in enumerate(cells):
+            pieces.append(Sql((Literal(("," if index else "{") + json.dumps(key, ensure_ascii=False) + ":"),)))
+            pieces.append(cell)
+        pieces.append(Sql((Literal("}" if cells else "{}"),)))
+        return self.joined(pieces), source
+
+    def one(self, body: Sql, rest: Sql) -> Sql:
+        """Return a scalar subselect, ``null`` when it finds nothing."""
+        return sql("COALESCE((SELECT {} FROM {} LIMIT 1), 'null')", body, rest)
+
+    def spread(self, cell: Sql, rest: Sql) -> Sql:
+        """Return a scalar subselect, ``null`` when it finds nothing."""
+        return sql("COALESCE((SELECT {} FROM {} LIMIT 1), 'null')", cell, rest)
+
+    def places(self, places: Sequence[Sql]) -> Sql:
+        """Return the JSON array of *places*."""
+        pieces: list[Sql] = []
+        for index, place in enumerate(places):
+            pieces.extend((Sql((Literal("," if index else "["),)), place))
+        return self.joined((*pieces, Sql((Literal("]"),))))

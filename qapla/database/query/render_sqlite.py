@@ -1,0 +1,118 @@
+"""SQLite prints JSON.
+
+Any cell of any column may hold any type, so every expression asks for the type it finds, first for the one that is likely.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qapla.database.query.render import INTEGER, LONG_KINDS, NUMBER, TextRenderer
+from qapla.database.query.sql import Literal, Slot, Sql, join, sql
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qapla.database.query.shape import Ref
+    from qapla.database.schema.description import ColumnType
+
+JOINED_AT_ONCE = 40  # pieces between parentheses, so that wide tables do not nest too deeply
+REAL = "qapla_real"  # our own function on every connection (``connect.py``): SQLite's printf is wrong in the last digit now and then
+_ANY = (
+    "CASE typeof({0}) WHEN 'text' THEN json_quote({0}) WHEN 'integer' THEN {0} WHEN 'real' THEN " + REAL + "({0})"
+    " WHEN 'null' THEN 'null' ELSE {1} || lower(hex({0})) || '\"' END"
+)
+_NUMBER = (
+    "CASE typeof({0}) WHEN 'integer' THEN {0} WHEN 'real' THEN " + REAL + "({0}) WHEN 'text' THEN json_quote({0})"
+    " WHEN 'null' THEN 'null' ELSE {1} || lower(hex({0})) || '\"' END"
+)
+_BOOLEAN = "CASE {0} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE {any} END"
+_TIMESTAMP = "CASE WHEN {0} GLOB '????-??-?? ??:??*' THEN json_quote(substr({0}, 1, 10) || 'T' || substr({0}, 12)) ELSE {any} END"
+_JSON = "CASE WHEN typeof({0}) = 'text' AND json_valid({0}) THEN {0} ELSE {any} END"
+
+
+def _fill(template: str, value: Sql) -> Sql:
+    """Put *value* and the start of a hex string into a template that names them several times."""
+    hexes = Literal('"\\\\x')
+    pieces = template.replace("{any}", _ANY).replace("{0}", "\0v\0").replace("{1}", "\0x\0").split("\0")
+    parts: list[Sql | str] = [value if piece == "v" else Sql((hexes,)) if piece == "x" else piece for piece in pieces if piece]
+    return sql("{}" * len(parts), *parts)
+
+
+class SqliteRenderer(TextRenderer):
+    """SQLite 3.38 and newer."""
+
+    key = "sqlite"
+    no_limit = " LIMIT -1"
+    placed_kinds = frozenset({"integer", "float", "decimal", "text", "enum", "uuid"})
+
+    def step(self, column: Sql, ref: Ref) -> Sql:
+        """Walk by ``json_extract``; what is not JSON has nothing inside."""
+        path = Literal(_path(ref.steps))
+        if not ref.as_text:
+            return sql("CASE WHEN json_valid({}) THEN {} -> {} END", column, column, path)
+        return sql(
+            "CASE WHEN json_valid({}) THEN CASE json_type({}, {}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
+            " ELSE CAST(json_extract({}, {}) AS TEXT) END END",
+            *(column, column, path, column, path),
+        )
+
+    def contains(self, value: Sql, slot: int) -> Sql:
+        """Use LIKE, which ignores the case of the letters a to z."""
+        return sql("{} LIKE {} ESCAPE '\\'", value, Slot(slot))
+
+    def place(self, value: Sql, type: ColumnType) -> Sql:
+        """Return the value as it is stored: no ``true``, no ``T``."""
+        return _fill(_ANY, value)
+
+    def keep_place(self, value: object) -> str | int | float | bool | None:
+        """Return a number as the double that it is: SQLite compares a text by other rules."""
+        return value if value is None or isinstance(value, str | int) else float(str(value))
+
+    def bind_place(self, value: str | int | float | bool, type: ColumnType) -> object:
+        """Return the value by its own type, since a column has none; bytes only where they are usual."""
+        if type.kind == "binary" and isinstance(value, str) and value.startswith("\\x"):
+            try:
+                return bytes.fromhex(value[2:])
+            except ValueError:
+                return value
+        return value
+
+    def cell(self, value: Sql, type: ColumnType) -> Sql:
+        """Return the JSON text of a value."""
+        if type.kind in ("integer", "decimal", "float"):
+            return _fill(_NUMBER, value)
+        template = {"boolean": _BOOLEAN, "timestamp": _TIMESTAMP, "timestamp_tz": _TIMESTAMP, "json": _JSON}.get(type.kind, _ANY)
+        return _fill(template, value)
+
+    def preview(self, value: Sql, type: ColumnType, length: int) -> Sql:
+        """Cut texts and count bytes, whatever the column's type says."""
+        if type.kind not in LONG_KINDS and type.kind != "binary":
+            return self.cell(value, type)
+        most = str(int(length))
+        cut = sql("substr({}, 1, {}) || {}", value, most, Literal("…"))
+        text = sql("json_quote(CASE WHEN length({}) > {} THEN {} ELSE {} END)", value, most, cut, value)
+        other = self.cell(value, type)
+        return sql("CASE typeof({}) WHEN 'text' THEN {} WHEN 'blob' THEN length({}) ELSE {} END", value, text, value, other)
+
+    def joined(self, pieces: Sequence[Sql]) -> Sql:
+        """Join with ``||``, in groups."""
+        while len(pieces) > JOINED_AT_ONCE:
+            groups = [pieces[index : index + JOINED_AT_ONCE] for index in range(0, len(pieces), JOINED_AT_ONCE)]
+            pieces = [sql("({})", join(" || ", group)) for group in groups]
+        return join(" || ", pieces)
+
+    def many(self, body: Sql, source: Sql, order: Sql, limits: tuple[int | None, int | None]) -> Sql:
+        """Aggregate over an ordered subselect: SQLite keeps its order."""
+        rows = sql("(SELECT {} AS j FROM {}{}{})", body, source, order, self.limits(*limits))
+        return sql("(SELECT {} FROM {})", self.array(sql("group_concat(j, ',')")), rows)
+
+    def aggregate(self, function: str, value: Sql, type: ColumnType) -> tuple[Sql, ColumnType]:
+        """Return an aggregate; a sum of integers is one, exact, and an average always real."""
+        found, result = super().aggregate(function, value, type)
+        return found, {"count": INTEGER, "avg": NUMBER}.get(function, result)
+
+
+def _path(steps: tuple[str | int, ...]) -> str:
+    """Return a path of SQLite: ``$."a"[0]``, from the end ``[#-1]``."""
+    return "$" + "".join(f'."{step}"' if isinstance(step, str) else f"[{step}]" if step >= 0 else f"[#{step}]" for step in steps)

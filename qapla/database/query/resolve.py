@@ -1,0 +1,301 @@
+"""Look every name of a query up, ask the rights, read the operands: ``Query`` → ``Resolved``.
+
+The only place on the way to a row where rights are asked, and they are asked for every table and column that the query touches:
+shown, filtered by, ordered by, embedded, or passed through.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qapla.database.catalog import Options
+from qapla.database.dialects import get_engine
+from qapla.database.query.conditions import ConditionResolver
+from qapla.database.query.description import Aggregate, Embed, Field, Order, Path
+from qapla.database.query.keyset import find_place, read_place
+from qapla.database.query.lookups import CASTS
+from qapla.database.query.relations import get_relation
+from qapla.database.query.shape import AggregateCell, All, Cell, Columns, EmbedCell, HasRows, Read, Ref, Resolved, SpreadCells, Term
+from qapla.errors import AccessError, NotAuthenticated, NotFound, NotOffered, QueryError, TooLarge, nearest
+
+if TYPE_CHECKING:
+    from qapla.database.query.description import Condition, Query, Selection
+    from qapla.database.query.shape import AnyCell, AnyTest
+    from qapla.database.schema.description import Column, DatabaseSchema, Relation, Table, TableName
+    from qapla.ports import Rights
+
+SUMMABLE = frozenset({"integer", "decimal", "float", "interval", "unknown"})
+DEFAULTS = Options()
+
+
+def resolve(query: Query, schema: DatabaseSchema, rights: Rights, options: Options = DEFAULTS, *, is_list: bool = True) -> Resolved:
+    """Return the shape of *query* and its operands.
+
+    Args:
+        is_list: rows are cut into pages, so that the identity's columns complete an order; a stream needs none.
+
+    Raises:
+        QueryError: a name is not there (42703, PGRST200, PGRST205) or ambiguous (PGRST201); NotOffered: this engine has not got it.
+        ValueRefused: an operand cannot be read. AccessError: the caller may not read it.
+    """
+    return Resolver(schema, rights, options).resolve(query, is_list=is_list)
+
+
+class Resolver:
+    """One query being looked up. Operands are collected in the order in which they are met."""
+
+    def __init__(self, schema: DatabaseSchema, rights: Rights, options: Options = DEFAULTS) -> None:
+        self.schema = schema
+        self.rights = rights
+        self.options = options
+        self.engine = get_engine(schema.engine)
+        self.operands: list[object] = []
+
+    def resolve(self, query: Query, *, is_list: bool) -> Resolved:
+        """Resolve a whole query."""
+        table = self.get_table(query.table)
+        cells, embeds = self.resolve_selection(table, query.select, 0)
+        where = self.resolve_where(table, query.where, embeds, query.select)
+        is_grouped = any(isinstance(cell, AggregateCell) for cell in cells)
+        limit = self._get_limit(query.window.limit)
+        order = self.resolve_order(table, query.order, query.select)
+        if is_grouped:
+            self._check_groups(cells, order)
+        elif is_list and (limit is not None or query.window.offset or query.window.after is not None):
+            order = self._complete(table, order)
+        cursor = query.window.after
+        after = None
+        if cursor is not None:
+            if is_grouped or table.identity.by == "none":
+                raise QueryError(f"'after' needs a table with a key, and {table.name.name!r} has none", hint="use offset")
+            order, after = read_place(cursor, query.order, order, table, self)
+        is_keyed = is_list and not is_grouped and table.identity.by != "none" and limit is not None
+        place = find_place(table, cells, order, self) if is_keyed else None
+        read = Read(
+            table=table.name,
+            cells=cells,
+            where=where,
+            order=order,
+            after=after,
+            limit=None if limit is None else self.add(limit + 1),
+            offset=self.add(query.window.offset) if query.window.offset else None,
+            keys=is_keyed and place is None,
+            total=query.count == "exact",
+        )
+        return Resolved(
+            shape=read,
+            operands=tuple(self.operands),
+            limit=limit,
+            offset=query.window.offset,
+            backward=cursor is not None and cursor.backward,
+            started=cursor is not None,
+            count=query.count,
+            order=query.order if is_keyed else (),
+            place=place,
+        )
+
+    # ------------------------------------------------------------------------------------------------ names and rights
+
+    def add(self, value: object) -> int:
+        """Keep an operand and return its slot."""
+        self.operands.append(value)
+        return len(self.operands) - 1
+
+    def get_table(self, name: TableName) -> Table:
+        """Return the table, which the caller may read."""
+        table = self.schema.by_name.get(name)
+        if table is None:
+            raise NotFound(
+                f"Could not find the table {str(name)[:200]!r} in the schema cache",
+                code="PGRST205",
+                hint=nearest(name.name[:100], (each.name.name for each in self.schema.tables)),
+            )
+        if not self.rights.allows("select", table.name.schema, table.name.name):
+            raise self._denied(f"permission denied for table {table.name.name}")
+        return table
+
+    def get_column(self, table: Table, name: str) -> Column:
+        """Return a column, which the caller may read."""
+        column = table.by_name.get(name)
+        if column is None:
+            raise QueryError(
+                f"column {table.name.name}.{name[:100]} does not exist", code="42703", hint=nearest(name[:100], table.by_name)
+            )
+        if not self.rights.allows("select", table.name.schema, table.name.name, name):
+            raise self._denied(f"permission denied for column {table.name.name}.{name}")
+        return column
+
+    def get_ref(self, table: Table, path: Path, cast: str | None = None) -> tuple[Ref, Column]:
+        """Return a value of a row, and its column."""
+        column = self.get_column(table, path.column)
+        if path.steps and column.type.kind not in ("json", "array", "composite", "unknown"):
+            raise QueryError(
+                f"column {column.name!r} is of type {column.type.name!r} and has no steps into it",
+                code="42883",
+                hint="-> and ->> are for JSON",
+            )
+        return Ref(path.column, path.steps, path.as_text, self._get_cast(cast)), column
+
+    def _get_cast(self, cast: str | None) -> str | None:
+        if cast is None:
+            return None
+        known = CASTS.get(cast.strip().lower())
+        if known is None:
+            raise NotOffered(f"cast to {cast[:60]!r} is not offered", hint=f"one of {', '.join(sorted(CASTS))}")
+        if self.engine.key != "postgresql" and known != "text":
+            raise NotOffered(f"cast to {cast[:60]!r} is not offered by {self.engine.label}", hint="cast to text, or leave the cast out")
+        return known
+
+    def _denied(self, message: str) -> AccessError:
+        return AccessError(message) if self.rights.authenticated else NotAuthenticated(message, headers={"WWW-Authenticate": "Bearer"})
+
+    def _get_limit(self, limit: int | None) -> int | None:
+        most = self.options.db_max_rows
+        if most is None:
+            return limit
+        return most if limit is None else min(limit, most)
+
+    # ------------------------------------------------------------------------------------------------ what comes back
+
+    def resolve_selection(
+        self, table: Table, selection: Selection | None, depth: int
+    ) -> tuple[tuple[AnyCell, ...], dict[str, HasRows]]:
+        """Return the cells, and the embeds by the name under which filters know them."""
+        if selection is None:
+            return (self._all_columns(table, None),), {}
+        cells: list[AnyCell] = []
+        embeds: dict[str, HasRows] = {}
+        for item in selection.items:
+            if isinstance(item, Embed):
+                relation, read = self._resolve_embed(table, item, depth)
+                embeds[item.alias or item.relation] = HasRows(relation, read)
+                if item.spread:
+                    cells.append(self._spread(relation, read))
+                elif read.cells or item.select is None:
+                    cells.append(EmbedCell(item.alias or item.relation, relation, read))
+            elif isinstance(item, Aggregate):
+                cells.append(self._resolve_aggregate(table, item))
+            elif item.path.column == "*" and not item.path.steps:
+                cells.append(self._all_columns(table, item.preview))
+            else:
+                cells.append(self._resolve_field(table, item))
+        return tuple(cells), embeds
+
+    def _all_columns(self, table: Table, preview: int | None) -> Columns:
+        allows = self.rights.allows
+        schema, name = table.name
+        return Columns(tuple(column.name for column in table.columns if allows("select", schema, name, column.name)), preview)
+
+    def _resolve_field(self, table: Table, field: Field) -> Cell:
+        ref, _ = self.get_ref(table, field.path, field.cast)
+        steps = [step for step in field.path.steps if isinstance(step, str)]
+        return Cell(field.alias or (steps[-1] if steps else field.path.column), ref, field.preview)
+
+    def _resolve_aggregate(self, table: Table, item: Aggregate) -> AggregateCell:
+        if not self.options.db_aggregates_enabled:
+            raise QueryError("Use of aggregate functions is not allowed", code="PGRST123")
+        key = item.alias or item.function
+        if item.path is None:
+            return AggregateCell(key, "count", None, self._get_cast(item.cast))
+        ref, column = self.get_ref(table, item.path, item.path_cast)
+        if item.function in ("sum", "avg") and not item.path_cast and not item.path.steps and column.type.kind not in SUMMABLE:
+            raise QueryError(
+                f"function {item.function}() is not for column {column.name!r} of type {column.type.name!r}", code="42883"
+            )
+        return AggregateCell(key, item.function, ref, self._get_cast(item.cast))
+
+    def _resolve_embed(self, table: Table, embed: Embed, depth: int) -> tuple[Relation, Read]:
+        if depth >= self.options.max_embed_depth:
+            raise TooLarge(f"embeds are nested deeper than {self.options.max_embed_depth}")
+        relation = get_relation(self.schema, table, embed.relation, embed.hint)
+        target = self.get_table(relation.target)
+        if relation.via is not None:
+            self.get_table(relation.via.table)
+        cells, embeds = self.resolve_selection(target, embed.select, depth + 1)
+        where = self.resolve_where(target, embed.where, embeds, embed.select)
+        if embed.window.after is not None:
+            raise NotOffered(f"'after' is not offered inside the embed {embed.relation!r}", hint="use its limit and offset")
+        order = self.resolve_order(target, embed.order, embed.select)
+        is_grouped = any(isinstance(cell, AggregateCell) for cell in cells)
+        if is_grouped:
+            self._check_groups(cells, order)
+        limit, offset = embed.window.limit, embed.window.offset
+        if relation.kind != "to_one" and not is_grouped:
+            order = self._complete(target, order) if limit is not None or offset or order else order
+        read = Read(
+            table=target.name,
+            cells=cells,
+            where=where,
+            order=order,
+            limit=None if limit is None else self.add(limit),
+            offset=self.add(offset) if offset else None,
+        )
+        return relation, read
+
+    def _spread(self, relation: Relation, read: Read) -> SpreadCells:
+        if relation.kind != "to_one":
+            raise NotOffered(f"'...{relation.name}' spreads many rows, which is not offered", hint="embed it without the dots")
+        if read.is_grouped:
+            raise NotOffered(f"aggregates inside '...{relation.name}' are not offered", hint="embed it without the dots")
+        return SpreadCells(relation, read)
+
+    # ------------------------------------------------------------------------------------------------ which, and in which order
+
+    def resolve_where(
+        self, table: Table, where: Condition | None, embeds: dict[str, HasRows] | None = None, select: Selection | None = None
+    ) -> AnyTest | None:
+        """Return the conditions on a table, with those that its inner embeds add."""
+        parts: list[AnyTest] = []
+        if where is not None:
+            parts.append(ConditionResolver(self, table, embeds or {}).resolve(where))
+        if select is not None:
+            parts.extend((embeds or {})[embed.alias or embed.relation] for embed in select.embeds if embed.join == "inner")
+        if len(parts) > 1:
+            return All(tuple(parts))
+        return parts[0] if parts else None
+
+    def resolve_order(self, table: Table, order: tuple[Order, ...], select: Selection | None) -> tuple[Term, ...]:
+        """Return the terms of an order; a column that is named twice counts the first time."""
+        return tuple(self._resolve_term(table, term, select) for term in order)
+
+    def _resolve_term(self, table: Table, term: Order, select: Selection | None) -> Term:
+        relation = None
+        if term.embed is not None:
+            relation = self._get_ordering_relation(table, term.embed, select)
+            table = self.get_table(relation.target)
+        ref, column = self.get_ref(table, term.path)
+        nulls_first = term.descending if term.nulls is None else term.nulls == "first"
+        return Term(ref, term.descending, nulls_first, column.nullable or bool(ref.steps) or relation is not None, relation)
+
+    def _get_ordering_relation(self, table: Table, name: str, select: Selection | None) -> Relation:
+        hint, target = None, name
+        for embed in select.embeds if select is not None else ():
+            if name in (embed.alias, embed.relation):
+                target, hint = embed.relation, embed.hint
+        relation = get_relation(self.schema, table, target, hint)
+        if relation.kind != "to_one":
+            raise QueryError(
+                f"A related order on {name[:100]!r} is not possible",
+                code="PGRST118",
+                details=f"{table.name.name!r} and {name[:100]!r} do not form a many-to-one or one-to-one relationship",
+            )
+        return relation
+
+    def _complete(self, table: Table, order: tuple[Term, ...]) -> tuple[Term, ...]:
+        """Return the order with the identity's columns behind it, in the last term's direction: an index on both can serve it."""
+        named = {term.ref.column for term in order if term.relation is None and not term.ref.steps}
+        descending = order[-1].descending if order else False
+        rest = (Term(Ref(name), descending, descending, False) for name in table.identity.columns if name not in named)
+        return (*order, *rest)
+
+    def _check_groups(self, cells: tuple[AnyCell, ...], order: tuple[Term, ...]) -> None:
+        """Refuse what cannot stand beside an aggregate."""
+        groups = {cell.ref for cell in cells if isinstance(cell, Cell)}
+        groups |= {Ref(name) for cell in cells if isinstance(cell, Columns) for name in cell.names}
+        if any(isinstance(cell, EmbedCell | SpreadCells) for cell in cells):
+            raise NotOffered("an embed beside an aggregate is not offered", hint="ask for them in two requests")
+        for term in order:
+            if term.relation is not None or term.ref not in groups:
+                raise QueryError(
+                    f"column {term.ref.column!r} must be selected to order groups by it", code="42803", hint="add it to select"
+                )

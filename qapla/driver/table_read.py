@@ -1,0 +1,199 @@
+"""Read the rows of any served table: pages, single rows, streams and counts.
+
+The database prints the JSON; what comes through here are bytes. A page is one statement, whatever is embedded or counted.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from itertools import chain
+from typing import TYPE_CHECKING, Any, Literal
+
+from qapla.database.query.compile import compile, compile_count
+from qapla.database.query.description import ALL_COLUMNS, And, Compare, Cursor, Path, Query, Window
+from qapla.database.query.estimate import estimate_rows
+from qapla.database.query.printing import clean, list_names, parse, print_array, print_csv, print_json, print_lines
+from qapla.database.query.renderers import get_renderer
+from qapla.database.query.resolve import resolve
+from qapla.errors import NotOffered
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from qapla.database.catalog import Served
+    from qapla.database.query.description import Selection
+    from qapla.database.query.printing import Body
+    from qapla.database.query.render import Renderer
+    from qapla.database.query.shape import Resolved
+    from qapla.database.schema.description import TableName
+    from qapla.ports import Rights
+
+Format = Literal["json", "ndjson", "csv"]
+SIZE_ROWS = 1000  # fetched at once by a stream
+
+
+class Page:
+    """Some rows in their order, as the database printed them.
+
+    ``total`` is how many rows there are without the window, None when nobody asked; ``more`` tells whether there are more in the
+    direction of reading. ``first`` and ``last`` are cursors for the pages before and after this one; None without a limit, without
+    rows, and where a table has no key: then ``offset`` is the way.
+    """
+
+    def __init__(self, resolved: Resolved, rows: list[tuple[Any, ...]], total: int | None, renderer: Renderer, *, more: bool) -> None:
+        self.total = total
+        self.more = more
+        self.count_rows = len(rows)
+        self._resolved = resolved
+        self._rows = rows
+        self._renderer = renderer
+
+    @cached_property
+    def body(self) -> bytes:
+        """Return the JSON array of the rows."""
+        return print_array([row[0] for row in self._rows])
+
+    @property
+    def bodies(self) -> list[bytes]:
+        """Return the JSON object of each row."""
+        return [clean(row[0]) for row in self._rows]
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows decoded, numbers exact (int, Decimal)."""
+        return parse(self.body)
+
+    @property
+    def first(self) -> Cursor | None:
+        """Return the cursor of the rows before this page."""
+        return self._cursor(0, backward=True)
+
+    @property
+    def last(self) -> Cursor | None:
+        """Return the cursor of the rows after this page."""
+        return self._cursor(-1, backward=False)
+
+    def _cursor(self, index: int, *, backward: bool) -> Cursor | None:
+        resolved = self._resolved
+        if not self._rows or (resolved.place is None and not resolved.shape.keys):
+            return None
+        row = self._rows[index]
+        if resolved.place is None:
+            values = parse(clean(row[1]))
+        else:
+            body = parse(clean(row[0]))
+            values = [body[name] for name in resolved.place]
+        return Cursor(resolved.order, tuple(map(self._renderer.keep_place, values)), backward=backward)
+
+
+class TableReadDriver:
+    """Questions about the rows of one served database, within the rights of one caller."""
+
+    def __init__(self, served: Served, rights: Rights) -> None:
+        self.served = served
+        self.rights = rights
+
+    def page(self, query: Query) -> Page:
+        """Return the rows that *query* asks for, at most ``db_max_rows``.
+
+        Raises:
+            QueryError, ValueRefused, NotOffered, AccessError, NotFound: as ``resolve`` does.
+            DatabaseError, Unavailable: as the bulkhead does.
+        """
+        resolved = self._resolve(query)
+        rows = self.served.bulkhead.fetch(self._compile(resolved))
+        total = _take_total(rows) if resolved.shape.total else None
+        more = resolved.limit is not None and len(rows) > resolved.limit
+        if more:
+            del rows[resolved.limit :]
+        if resolved.backward:
+            rows.reverse()
+        if query.count != "none" and total is None:
+            total = self._get_total(query, resolved, len(rows))
+        return Page(resolved, rows, total, get_renderer(self.served.schema.engine), more=more)
+
+    def find_row(self, table: TableName, columns: Sequence[str], values: Sequence[str], select: Selection = ALL_COLUMNS) -> bytes | None:
+        """Return the JSON object of the row whose *columns* equal *values*, as text, or None when there is none."""
+        where = And(tuple(Compare(Path(column), "eq", value) for column, value in zip(columns, values, strict=True)))
+        bodies = self.page(Query(table, select, where, window=Window(limit=1))).bodies
+        return bodies[0] if bodies else None
+
+    def count(self, query: Query) -> int:
+        """Return exactly how many rows *query* finds, whatever its window."""
+        resolved = resolve(replace(query, window=Window(), order=(), count="none"), self.served.schema, self.rights, is_list=False)
+        statement = compile_count(resolved, self.served.schema, self.served.statements)
+        return int(self.served.bulkhead.fetch(statement)[0][0])
+
+    def stream(self, query: Query, format: Format, size_rows: int = SIZE_ROWS) -> Iterator[bytes]:
+        """Yield the answer from a server-side cursor, in constant memory.
+
+        The first rows are fetched before this returns: until then an error is an ordinary one. Afterwards it breaks the iteration.
+        Whoever does not read to the end calls ``close`` of what is returned.
+        """
+        resolved = resolve(replace(query, count="none"), self.served.schema, self.rights, self.served.options, is_list=False)
+        chunks = self._chunks(resolved, size_rows)
+        first = next(chunks, None)
+        lists = chain(() if first is None else (first,), chunks)
+        if format == "json":
+            pieces: Iterator[bytes] = print_json(lists)
+        elif format == "ndjson":
+            pieces = print_lines(lists)
+        elif format == "csv":
+            pieces = print_csv(lists, list_names(resolved.shape))
+        else:
+            raise NotOffered(f"format {format!r} is not offered", hint="json, ndjson or csv")
+        return _Stream(pieces, chunks)
+
+    def _chunks(self, resolved: Resolved, size_rows: int) -> Iterator[list[Body]]:
+        """Yield lists of bodies as they are fetched."""
+        left = resolved.limit  # one more row is read than that
+        with self.served.bulkhead.stream(self._compile(resolved), size_rows) as lists:
+            for rows in lists:
+                bodies = [row[0] for row in (rows if left is None else rows[:left])]
+                if bodies:
+                    yield bodies
+                if left is not None:
+                    left -= len(bodies)
+
+    def _resolve(self, query: Query) -> Resolved:
+        if query.count == "exact" and query.window == Window() and self.served.options.db_max_rows is None:
+            query = replace(query, count="none")  # all rows come anyway
+        return resolve(query, self.served.schema, self.rights, self.served.options)
+
+    def _compile(self, resolved: Resolved) -> Any:
+        return compile(resolved, self.served.schema, self.served.statements)
+
+    def _get_total(self, query: Query, resolved: Resolved, count_rows: int) -> int:
+        """Return what ``count=`` asks for where the page's own statement did not count."""
+        if resolved.limit is None and not resolved.offset and not resolved.started:
+            return count_rows
+        found = estimate_rows(query, resolved, self.served)
+        return self.count(query) if found is None else found
+
+
+def _take_total(rows: list[tuple[Any, ...]]) -> int:
+    """Take the row that counts out of a page; it comes last, unless the database read both parts at once."""
+    for index in range(len(rows) - 1, -1, -1):
+        body = rows[index][0]
+        if body is not None and body[:1] not in (b"{", "{"):
+            del rows[index]
+            return int(body)
+    raise LookupError("a page that counts has no row with the number")
+
+
+class _Stream:
+    """An iterator of bytes that lets go of its database connection when it is closed."""
+
+    def __init__(self, pieces: Iterator[bytes], chunks: Any) -> None:
+        self._pieces = pieces
+        self._chunks = chunks
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self
+
+    def __next__(self) -> bytes:
+        return next(self._pieces)
+
+    def close(self) -> None:
+        """Stop reading."""
+        self._chunks.close()

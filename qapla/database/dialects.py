@@ -40,6 +40,7 @@ class Engine:
     has_returning: bool = False
     returns: frozenset[Literal["insert", "update", "delete"]] = frozenset()  # which writes give back rows by RETURNING
     locks_rows: bool = True  # SELECT … FOR UPDATE; SQLite's write transactions have the whole file to themselves
+    has_default_keyword: bool = True  # UPDATE … SET column = DEFAULT
     has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
     has_two_phase: bool = False
     has_schema_transactions: bool = False  # CREATE TABLE can be rolled back
@@ -114,6 +115,7 @@ SQLITE = Engine(
     has_returning=True,
     returns=frozenset({"insert", "update", "delete"}),
     locks_rows=False,
+    has_default_keyword=False,
     has_on_conflict=True,
     has_schema_transactions=True,
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from lazydb.plugins import REGISTRY_PLUGINS
 from qapla.database import migrate
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
@@ -39,6 +40,8 @@ class LazydbApplication(DatabaseApplication):
         """Declare what serving, working and the command line have in common."""
         self.add_database_app([Database("main", "migrations")])
         self.add_app_plugin(RegistryPlugin())
+        for plugin in REGISTRY_PLUGINS:
+            self.add_app_plugin(plugin())
         self.add_app_plugin(CeleryPlugin(modules=("lazydb.tasks",), prefix="lazydb"))
 
     def append_web_plugins(self) -> None:

@@ -107,8 +107,9 @@ class SealingPlugin(Plugin):
 
     def start(self, app: Application) -> Sealing:
         """Read the key, or make it at the first start."""
-        from lazydb.masking import live_secrets
+        from lazydb.masking import install, live_secrets
 
+        install()
         home = app.settings.require("lazydb:home", "the folder that lazydb keeps its files in")
         keys = read_keys(app.settings.get("lazydb:secret_key"), home)
         for key in keys:

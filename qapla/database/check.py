@@ -73,6 +73,34 @@ def check(spec: ConnectionSpec, options: Options | None = None, *, budget_s: flo
     return run.result()
 
 
+def read_schema(spec: ConnectionSpec, options: Options) -> tuple[DatabaseSchema, float]:
+    """Return what the database of *spec* looks like, and the seconds that its smallest statement takes; however long that takes.
+
+    Raises:
+        QaplaError: it cannot be reached or read; the cause in words.
+    """
+    try:
+        return _read(spec, options, address.find_address)
+    except QaplaError:
+        raise
+    except Exception as error:
+        message, hint = login.explain(spec, error)
+        raise Unavailable(message, hint=hint, code="PGRST000") from error
+
+
+def _read(spec: ConnectionSpec, options: Options, find_address: Callable[[ConnectionSpec], str]) -> tuple[DatabaseSchema, float]:
+    engine = make_engine(spec, options, find_address=find_address)
+    try:
+        with engine.connect() as connection:
+            started = time.perf_counter()
+            connection.exec_driver_sql("SELECT 1 FROM DUAL" if spec.engine == "oracle" else "SELECT 1").close()
+            latency_s = time.perf_counter() - started
+            schema = inspect(connection, schemas=options.db_schemas, include=options.include, exclude=options.exclude)
+    finally:
+        engine.dispose()
+    return schema, latency_s
+
+
 class _Run:
     """One Test, in a thread of its own; ``result`` may be asked before it ends."""
 
@@ -170,16 +198,7 @@ class _Run:
             engine.dispose()
 
     def _read_catalog(self) -> str:
-        engine = make_engine(self._spec, self._options, find_address=self._known_address)
-        try:
-            with engine.connect() as connection:
-                started = time.perf_counter()
-                connection.exec_driver_sql("SELECT 1 FROM DUAL" if self._spec.engine == "oracle" else "SELECT 1").close()
-                self._latency_s = time.perf_counter() - started
-                chosen = self._options
-                self._schema = inspect(connection, schemas=chosen.db_schemas, include=chosen.include, exclude=chosen.exclude)
-        finally:
-            engine.dispose()
+        self._schema, self._latency_s = _read(self._spec, self._options, self._known_address)
         return _counted(self._schema)
 
     def _read_privileges(self) -> str:

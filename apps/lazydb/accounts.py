@@ -1,0 +1,287 @@
+"""Users, tokens and login links of the registry: an ``AccountStore`` that answers from memory.
+
+The snapshot in memory is made anew when the registry's revision grows, which is looked at no more than once a second, so no request
+pays for it. Passwords and secrets arrive here as hashes only.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any, Literal
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from lazydb.models import LoginLink, Token, User, bump, now
+from lazydb.records import unavailable
+from qapla.database.url import shown
+from qapla.errors import InputError, NameTaken, NotFound, nearest
+from qapla.ports import AccessToken, Account
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from sqlalchemy.orm import Session
+
+    from lazydb.source import RevisionReader
+    from qapla.database.database import Database
+    from qapla.ports import Identity
+
+log = logging.getLogger(__name__)
+
+Right = Literal["none", "read", "write"]
+Role = Literal["admin", "user"]
+RIGHTS: tuple[Right, ...] = ("none", "read", "write")
+EVERY_DATABASE = "*"
+NAME_LENGTH_MAX = 100
+
+
+@dataclass(frozen=True, slots=True)
+class UserFacts:
+    """What lists show of a user."""
+
+    id: int
+    name: str
+    role: Role
+    rights: Mapping[str, Right]
+    has_password: bool
+    created_at: datetime
+    last_login_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenFacts:
+    """What lists show of a token; the token itself is kept by nobody."""
+
+    id: int
+    name: str
+    rights: Mapping[str, Right]
+    created_at: datetime
+    expires_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everybody, at one revision."""
+
+    revision: int
+    users: Mapping[int, tuple[Account, UserFacts]]
+    user_ids: Mapping[str, int]
+    tokens: Mapping[str, AccessToken]  # by digest
+    token_facts: Mapping[int, TokenFacts]
+
+
+class Accounts:
+    """An ``AccountStore`` on the registry, and the administration of users and tokens; safe for threads."""
+
+    def __init__(self, database: Database, revision: RevisionReader) -> None:
+        self._database = database
+        self._revision = revision
+        self._snapshot: Snapshot | None = None
+        self._lock = threading.Lock()
+
+    # -- asked on every request
+
+    def find_user(self, user_id: int) -> Account | None:
+        """Return the account, or None."""
+        found = self._fresh().users.get(user_id)
+        return found and found[0]
+
+    def find_user_by_name(self, name: str) -> Account | None:
+        """Return the account of that name, or None."""
+        snapshot = self._fresh()
+        user_id = snapshot.user_ids.get(name)
+        return snapshot.users[user_id][0] if user_id is not None else None
+
+    def find_token(self, digest: str) -> AccessToken | None:
+        """Return the token whose SHA-256 is *digest*, or None."""
+        return self._fresh().tokens.get(digest)
+
+    def right_of(self, identity: Identity, database: str) -> Right:
+        """Return what a user or token may do in *database*; an admin may write."""
+        snapshot = self._fresh()
+        if identity.kind == "user":
+            found = snapshot.users.get(identity.id or 0)
+            if found is None:
+                return "none"
+            return "write" if found[1].role == "admin" else _right_in(found[1].rights, database)
+        token = snapshot.token_facts.get(identity.id or 0) if identity.kind == "token" else None
+        return _right_in(token.rights, database) if token is not None else "none"
+
+    def is_admin(self, identity: Identity) -> bool:
+        """Tell whether *identity* may administer lazydb itself."""
+        found = self._fresh().users.get(identity.id or 0) if identity.kind == "user" else None
+        return identity.kind == "system" or (found is not None and found[1].role == "admin")
+
+    # -- logging in
+
+    def use_login_link(self, digest: str) -> Account | None:
+        """Use up the login link; return its account, or None. Of two that come at once, one gets the account."""
+        with self._transaction() as session:
+            link = delete(LoginLink).where(LoginLink.hash == digest).returning(LoginLink.user_id, LoginLink.expires_at)
+            found = session.execute(link).one_or_none()
+            session.execute(delete(LoginLink).where(LoginLink.expires_at < now()))
+        return self.find_user(found[0]) if found is not None and found[1] > now() else None
+
+    def add_login_link(self, user_id: int, digest: str, valid_s: float) -> None:
+        """Keep a login link by the SHA-256 of its secret, for *valid_s* seconds."""
+        with self._transaction() as session:
+            session.add(LoginLink(hash=digest, user_id=user_id, expires_at=now() + timedelta(seconds=valid_s)))
+
+    def set_password(self, user_id: int, password_hash: str, *, end_sessions: bool = True) -> None:
+        """Keep another hash; with *end_sessions* every session of the account ends, and its login links are void."""
+        with self._change() as session:
+            changed = {"password_hash": password_hash, "epoch": User.epoch + int(end_sessions)}
+            session.execute(update(User).where(User.id == user_id).values(changed))
+            if end_sessions:
+                session.execute(delete(LoginLink).where(LoginLink.user_id == user_id))
+
+    def note_login(self, user_id: int) -> None:
+        """Remember that the account has just logged in."""
+        with self._transaction() as session:
+            session.execute(update(User).where(User.id == user_id).values(last_login_at=now()))
+
+    # -- administration
+
+    def list_users(self) -> list[UserFacts]:
+        """Return all users, by name."""
+        self._revision.read()
+        return sorted((facts for _, facts in self._fresh().users.values()), key=lambda facts: facts.name)
+
+    def add_user(
+        self, name: str, password_hash: str | None = None, role: Role = "admin", rights: Mapping[str, Right] | None = None
+    ) -> Account:
+        """Add a user, without a password for one who comes by a login link.
+
+        Raises:
+            NameTaken: there is one of that name. InputError: the name or a right is wrong.
+        """
+        self._add(User(name=_check_name(name), password_hash=password_hash, role=role, rights=check_rights(rights or {})), "user", name)
+        found = self.find_user_by_name(name)
+        assert found is not None
+        return found
+
+    def remove_user(self, name: str) -> None:
+        """Remove a user; the sessions end.
+
+        Raises:
+            NotFound: there is none.
+        """
+        self._remove(User, "user", name)
+
+    def list_tokens(self) -> list[TokenFacts]:
+        """Return all tokens, by name."""
+        self._revision.read()
+        return sorted(self._fresh().token_facts.values(), key=lambda facts: facts.name)
+
+    def add_token(self, name: str, digest: str, rights: Mapping[str, Right], expires_at: datetime | None = None) -> None:
+        """Keep a token by the SHA-256 of its text.
+
+        Args:
+            rights: by database name; ``*`` stands for every database.
+
+        Raises:
+            NameTaken: there is one of that name. InputError: the name or a right is wrong.
+        """
+        self._add(Token(name=_check_name(name), hash=digest, rights=check_rights(rights), expires_at=expires_at), "token", name)
+
+    def remove_token(self, name: str) -> None:
+        """Remove a token; it is refused from now on.
+
+        Raises:
+            NotFound: there is none.
+        """
+        self._remove(Token, "token", name)
+
+    def _add(self, row: User | Token, noun: str, name: str) -> None:
+        with self._change() as session:
+            session.add(row)
+            try:
+                session.flush()
+            except IntegrityError as error:
+                raise NameTaken(f"there is a {noun} called {shown(name)} already") from error
+
+    def _remove(self, model: type[User] | type[Token], noun: str, name: str) -> None:
+        with self._change() as session:
+            row = session.scalar(select(model).where(model.name == name))
+            if row is None:
+                hint = nearest(name[:NAME_LENGTH_MAX], session.scalars(select(model.name)))
+                raise NotFound(f"no {noun} is called {shown(name)}", hint=hint)
+            session.delete(row)
+
+    # -- the snapshot
+
+    def _fresh(self) -> Snapshot:
+        revision = self._revision.recent()
+        snapshot = self._snapshot
+        if snapshot is None or snapshot.revision != revision:
+            with self._lock:
+                if self._snapshot is None or self._snapshot.revision != revision:
+                    self._snapshot = self._load(revision)
+                snapshot = self._snapshot
+        return snapshot
+
+    def _load(self, revision: int) -> Snapshot:
+        try:
+            with self._database.session() as session:
+                users = {row.id: (_account(row), _user_facts(row)) for row in session.scalars(select(User))}
+                rows = list(session.scalars(select(Token)))
+        except DBAPIError as error:
+            if self._snapshot is None:
+                raise unavailable(error) from error
+            log.warning("the registry stopped answering; accounts stay as they were: %s", type(error.orig).__name__)
+            return self._snapshot
+        tokens = {row.hash: AccessToken(row.id, row.name, row.expires_at.timestamp() if row.expires_at else None) for row in rows}
+        facts = {row.id: TokenFacts(row.id, row.name, row.rights, row.created_at, row.expires_at) for row in rows}
+        return Snapshot(revision, users, {account.name: user_id for user_id, (account, _) in users.items()}, tokens, facts)
+
+    @contextmanager
+    def _change(self) -> Iterator[Session]:
+        """Lend a session for a change that every process must see; this one sees it at once."""
+        with self._transaction() as session:
+            yield session
+            bump(session)
+        self._revision.read()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        try:
+            with self._database.transaction() as session:
+                yield session
+        except DBAPIError as error:
+            raise unavailable(error) from error
+
+
+def check_rights(rights: Mapping[str, Any]) -> dict[str, Right]:
+    """Return *rights* by database name.
+
+    Raises:
+        InputError: one of them is none of ``none``, ``read``, ``write``.
+    """
+    for database, right in rights.items():
+        if right not in RIGHTS:
+            raise InputError(f"right {shown(right)} on {shown(database)} is not known", hint=f"there are {', '.join(RIGHTS)}")
+    return dict(rights)
+
+
+def _check_name(name: str) -> str:
+    if not name or len(name) > NAME_LENGTH_MAX or not name.isprintable() or name != name.strip():
+        raise InputError(f"name {shown(name)} cannot be used", hint=f"1-{NAME_LENGTH_MAX} printable characters, no space at the ends")
+    return name
+
+
+def _right_in(rights: Mapping[str, Right], database: str) -> Right:
+    return rights.get(database, rights.get(EVERY_DATABASE, "none"))
+
+
+def _account(row: User) -> Account:
+    return Account(row.id, row.name, row.password_hash, row.epoch)
+
+
+def _user_facts(row: User) -> UserFacts:
+    role: Role = "admin" if row.role == "admin" else "user"
+    return UserFacts(row.id, row.name, role, row.rights, row.password_hash is not None, row.created_at, row.last_login_at)

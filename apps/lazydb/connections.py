@@ -1,0 +1,363 @@
+"""Register databases, change, pause, refresh and remove them. Form, command line, configuration file and tasks all come through here.
+
+Whatever takes time (the Test, reading a catalog) happens before the registry's transaction begins. Nothing is ever written into a
+connected database. After a change every function in ``on_change`` is called, so that this process sees it at once.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from lazydb.models import Connection, Snapshot, bump, now
+from lazydb.options import as_stored, read_options
+from lazydb.records import Records, Registered, place_of, target_key, unavailable
+from qapla.database.check import Checked, check, read_schema
+from qapla.database.schema.diff import Change, diff
+from qapla.database.schema.storage import from_json, to_json
+from qapla.database.spec import check_name, default_name
+from qapla.errors import InputError, NameTaken, NotFound, QaplaError, SecretLost, TargetRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from sqlalchemy.orm import Session
+
+    from lazydb.origins import Origins
+    from qapla.database.catalog import Options
+    from qapla.database.database import Database
+    from qapla.database.schema.description import DatabaseSchema
+    from qapla.database.spec import ConnectionSpec
+    from qapla.ports import SecretBox
+
+FIELD_OF_STEP = {"resolve": "host", "tcp": "host", "tls": "sslmode", "login": "user", "file": "path"}
+
+
+class CheckFailed(TargetRefused):
+    """The Test of a connection failed, and it was not to be added paused. ``checked`` has the steps."""
+
+    def __init__(self, checked: Checked) -> None:
+        step = checked.failure
+        assert step is not None
+        super().__init__(step.message, field=FIELD_OF_STEP.get(step.name, "url"), hint=step.hint, details=f"step {step.name!r} failed")
+        self.checked = checked
+
+
+@dataclass(frozen=True, slots=True)
+class Added:
+    """What came of ``Connections.add``. ``checked`` is None when nothing had to be tried."""
+
+    connection: Registered
+    is_new: bool
+    checked: Checked | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Refreshed:
+    """What came of reading a database again; ``changes`` is empty the first time and when nothing changed."""
+
+    connection: Registered
+    changes: tuple[Change, ...]
+    is_first: bool
+
+
+class Connections(Records):
+    """The registered databases; safe for threads.
+
+    Args:
+        origins: who may add what: ``connections.origins["form"]`` for ``parse_url``.
+    """
+
+    def __init__(self, database: Database, sealing: SecretBox, origins: Origins) -> None:
+        super().__init__(database, sealing)
+        self.origins = origins
+        self.on_change: list[Callable[[], None]] = []
+        self._flights: dict[int, _Flight] = {}
+        self._lock = threading.Lock()
+
+    def test(self, spec: ConnectionSpec, settings: Mapping[str, Any] | None = None, *, name: str | None = None) -> Checked:
+        """Try *spec* without keeping anything; *name*: with the stored password of that connection, where *spec* has none."""
+        if name is not None:
+            spec = self._with_stored_password(self.get(name), spec)
+        return check(spec, read_options(settings or {}))
+
+    def add(
+        self, spec: ConnectionSpec, *, name: str | None = None, settings: Mapping[str, Any] | None = None, paused: bool = False
+    ) -> Added:
+        """Register the database of *spec*: try it, read it, keep it, in one go.
+
+        The same target again updates its settings (and its user and password). A database that cannot be reached is
+        registered only as *paused*.
+
+        Args:
+            name: what it is called in URLs; default: the database's or file's own name.
+            settings: names and values as people write them (``options.read_options``).
+
+        Raises:
+            TargetRefused: name or a setting is wrong; ``CheckFailed``: the Test failed, nothing is registered.
+            NameTaken: another target has the name.
+        """
+        known = self.find(check_name(name)) if name is not None else self.find_by_target(spec)
+        name = name or (known.name if known else default_name(spec))
+        known = known or self.find(name)
+        if known is not None:
+            if known.spec.target != spec.target:
+                raise _taken(name)
+            return self._add_again(known, spec, settings or {}, paused)
+        options = read_options(settings or {})
+        checked = self._check(spec, options, paused)
+        with self._transaction() as session:
+            stored = {"engine": spec.engine, "target": spec.as_fields(), "target_key": target_key(spec)}
+            row = Connection(name=name, options=as_stored(options), **stored)
+            session.add(row)
+            try:
+                session.flush()
+            except IntegrityError as error:  # somebody else registered this name a moment ago
+                raise _taken(name) from error
+            row.paused = paused
+            self._store_spec(row, spec)
+            self._store_check(session, row, checked)
+            row.revision = bump(session)
+        self._changed()
+        return Added(self.get(name), True, checked)
+
+    def change(
+        self,
+        name: str,
+        *,
+        spec: ConnectionSpec | None = None,
+        settings: Mapping[str, Any] | None = None,
+        new_name: str | None = None,
+        paused: bool = False,
+    ) -> Added:
+        """Change a connection; what is None stays. A *spec* without a password keeps the stored one.
+
+        Raises:
+            NotFound: there is none. NameTaken: *new_name* is another's.
+            TargetRefused: something is wrong, or the host has changed and the password was not given again.
+        """
+        known = self.get(name)
+        if new_name is not None and new_name != name and self.find(check_name(new_name)) is not None:
+            raise _taken(new_name)
+        full = self._with_stored_password(known, spec) if spec is not None else None
+        options = read_options(settings or {}, known.options)
+        checked = self._check(full, options, paused) if full is not None else self._check_again(known, options, paused)
+        with self._transaction() as session:
+            row = self._row(session, known.id)
+            try:
+                row.name = new_name or name
+                session.flush()
+            except IntegrityError as error:
+                raise _taken(new_name or name) from error
+            row.options, row.paused = as_stored(options), paused or (known.paused and checked is None)
+            if full is not None:
+                self._store_spec(row, full)
+            self._store_check(session, row, checked)
+            row.revision = bump(session)
+        self._changed()
+        return Added(self.get(new_name or name), False, checked)
+
+    def pause(self, name: str) -> None:
+        """Serve the database no longer, until it is resumed; nothing is forgotten."""
+        self._set_paused(self.get(name), True)
+
+    def resume(self, name: str) -> None:
+        """Serve the database again; one that was never read is read now.
+
+        Raises:
+            SecretLost: its password has to be entered again. QaplaError: it was never read, and cannot be.
+        """
+        known = self.get(name)
+        self.spec_with_password(name)
+        if known.snapshot is None:
+            self.refresh(name)
+        self._set_paused(known, False)
+
+    def remove(self, name: str) -> None:
+        """Forget the database. Nothing happens to the database itself."""
+        known = self.get(name)
+        with self._transaction() as session:
+            session.execute(delete(Connection).where(Connection.id == known.id))
+            bump(session)
+        self._changed()
+
+    def refresh(self, name: str) -> Refreshed:
+        """Read the database again and say what changed. Of several callers at once one reads, and all get its answer.
+
+        Raises:
+            NotFound: there is none. QaplaError: it cannot be read; that is kept as its ``error``, and the old schema stays in use.
+        """
+        known = self.get(name)
+        with self._lock:
+            flight = self._flights.get(known.id)
+            is_first = flight is None
+            if flight is None:
+                flight = self._flights[known.id] = _Flight()
+        if not is_first:
+            return flight.wait()
+        try:
+            flight.end(self._refresh(known))
+        except BaseException as error:
+            flight.fail(error)
+            raise
+        finally:
+            with self._lock:
+                del self._flights[known.id]
+        return flight.wait()
+
+    def _refresh(self, known: Registered) -> Refreshed:
+        spec, started = self.spec_with_password(known.name), time.monotonic()
+        try:
+            schema, latency_s = read_schema(spec, known.options)
+        except QaplaError as error:
+            self._note(known.id, error=str(error), latency_s=None)
+            raise
+        body, before = to_json(schema), self.snapshot_body(known.id)
+        if body == before:
+            self._note(known.id, error=None, latency_s=latency_s)
+        else:
+            with self._transaction() as session:
+                row = self._row(session, known.id)
+                _store_schema(session, row, schema, body, time.monotonic() - started)
+                row.error, row.latency_s, row.checked_at = None, latency_s, now()
+                row.revision = bump(session)
+            self._changed()
+        old = _read_snapshot(before)
+        changes = diff(old, schema) if old is not None else ()
+        return Refreshed(self.get(known.name), changes, is_first=old is None)
+
+    def _add_again(self, known: Registered, spec: ConnectionSpec, settings: Mapping[str, Any], paused: bool) -> Added:
+        """Update the settings of a target that is registered already; it is tried only where that could come out differently."""
+        stays = known.spec == spec.with_password(None) and self._is_known_password(known, spec.password)
+        return self.change(known.name, spec=None if stays else spec, settings=settings, paused=paused)
+
+    def _is_known_password(self, known: Registered, password: str | None) -> bool:
+        try:
+            return password is None or password == self.spec_with_password(known.name).password
+        except SecretLost:
+            return False
+
+    def _check(self, spec: ConnectionSpec, options: Options, paused: bool) -> Checked:
+        checked = check(spec, options)
+        if not checked.ok and not paused:
+            raise CheckFailed(checked)
+        return checked
+
+    def _check_again(self, known: Registered, options: Options, paused: bool) -> Checked | None:
+        """Try a connection whose spec stays: only when other tables are wanted, or it was never read."""
+        reads = (known.options.db_schemas, known.options.include, known.options.exclude)
+        if known.snapshot is not None and reads == (options.db_schemas, options.include, options.exclude):
+            return None
+        return self._check(self.spec_with_password(known.name), options, paused)
+
+    def _with_stored_password(self, known: Registered, spec: ConnectionSpec) -> ConnectionSpec:
+        if spec.password is not None or not known.has_password:
+            return spec
+        if place_of(known.id, spec.host) != place_of(known.id, known.spec.host):
+            hint = "it is not sent to another host unasked"
+            raise TargetRefused("the host has changed: enter the password again", field="password", hint=hint)
+        return spec.with_password(self.spec_with_password(known.name).password)
+
+    def _store_spec(self, row: Connection, spec: ConnectionSpec) -> None:
+        row.engine, row.target, row.target_key = spec.engine, spec.as_fields(), target_key(spec)
+        row.sealed = self._sealing.seal(spec.password, place_of(row.id, spec.host)) if spec.password is not None else None
+
+    def _store_check(self, session: Session, row: Connection, checked: Checked | None) -> None:
+        if checked is None:
+            return
+        failure = checked.failure
+        row.error = None if failure is None else f"{failure.message} ({failure.hint})" if failure.hint else failure.message
+        row.latency_s, row.checked_at = checked.latency_s, now()
+        if checked.schema is not None:
+            seconds = next(step.seconds for step in checked.steps if step.name == "catalog")
+            _store_schema(session, row, checked.schema, to_json(checked.schema), seconds)
+
+    def _set_paused(self, known: Registered, paused: bool) -> None:
+        with self._transaction() as session:
+            row = self._row(session, known.id)
+            row.paused = paused
+            row.revision = bump(session)
+        self._changed()
+
+    def _note(self, connection_id: int, *, error: str | None, latency_s: float | None) -> None:
+        """Remember how it went. No change that other processes must see, so the revision stays."""
+        with self._transaction() as session:
+            values = {"error": error, "latency_s": latency_s, "checked_at": now(), "updated_at": Connection.updated_at}
+            session.execute(update(Connection).where(Connection.id == connection_id).values(values))
+
+    def _row(self, session: Session, connection_id: int) -> Connection:
+        row = session.scalar(select(Connection).where(Connection.id == connection_id).with_for_update())
+        if row is None:
+            raise NotFound("the database has been removed meanwhile")
+        return row
+
+    def _changed(self) -> None:
+        for notify in self.on_change:
+            notify()
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        try:
+            with self._database.transaction() as session:
+                yield session
+        except DBAPIError as error:
+            raise unavailable(error) from error
+
+
+class _Flight:
+    """One refresh that several callers wait for."""
+
+    def __init__(self) -> None:
+        self._done = threading.Event()
+        self._result: Refreshed | None = None
+        self._error: BaseException | None = None
+
+    def end(self, result: Refreshed) -> None:
+        self._result = result
+        self._done.set()
+
+    def fail(self, error: BaseException) -> None:
+        self._error = error
+        self._done.set()
+
+    def wait(self) -> Refreshed:
+        self._done.wait()
+        if self._error is not None:
+            raise self._error
+        assert self._result is not None
+        return self._result
+
+
+def _taken(name: str) -> NameTaken:
+    return NameTaken(f"name {name!r} is taken by another database", hint="choose another one with --name")
+
+
+def _read_snapshot(body: str | None) -> DatabaseSchema | None:
+    try:
+        return from_json(body) if body is not None else None
+    except InputError:  # saved by a release with another format: nothing to compare with
+        return None
+
+
+def _store_schema(session: Session, row: Connection, schema: DatabaseSchema, body: str, seconds: float) -> None:
+    views = sum(1 for table in schema.tables if table.kind in ("view", "materialized_view"))
+    session.merge(
+        Snapshot(
+            connection_id=row.id,
+            body=body,
+            fingerprint=schema.fingerprint,
+            engine=schema.engine,
+            version=schema.version,
+            tables=len(schema.tables) - views,
+            views=views,
+            findings=len(schema.report),
+            seconds=seconds,
+            taken_at=now(),
+        )
+    )

@@ -1,0 +1,75 @@
+"""The progress of tasks, kept in the registry: a ``JobStore`` that every process can read."""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING, cast
+
+from sqlalchemy import delete, select, update
+from sqlalchemy.exc import DBAPIError, IntegrityError
+
+from lazydb.models import Job as Row
+from lazydb.models import now
+from lazydb.records import RegistrySession, unavailable
+from qapla.ports import Job, JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy.orm import Session
+
+    from qapla.database.database import Database
+
+KEEP = timedelta(days=7)
+MESSAGE_LENGTH_MAX = 2000
+
+
+class Jobs:
+    """A ``JobStore``; each call is a transaction of its own. Jobs that ended are forgotten after a week."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, job_id: str, kind: str, subject: int | None) -> None:
+        """Keep a new job, queued; one that is there already stays as it is. *subject* is the id of a connection."""
+        try:
+            with self._transaction() as session:
+                session.execute(delete(Row).where(Row.updated_at < now() - KEEP))
+                session.add(Row(id=job_id, kind=kind, connection_id=subject))
+        except IntegrityError:  # a task that is sent twice, or whose connection has just been removed
+            return
+
+    def update(self, job_id: str, *, state: JobState | None = None, progress: float | None = None, message: str | None = None) -> None:
+        """Change what is given; a job that is gone is no error."""
+        cut = message[:MESSAGE_LENGTH_MAX] if message is not None else None
+        given = {"state": state, "progress": progress, "message": cut}
+        values = {name: value for name, value in given.items() if value is not None}
+        with self._transaction() as session:
+            session.execute(update(Row).where(Row.id == job_id).values(updated_at=now(), **values))
+
+    def find(self, job_id: str) -> Job | None:
+        """Return the job, or None."""
+        with RegistrySession(self._database) as session:
+            row = session.get(Row, job_id)
+            return _value(row) if row is not None else None
+
+    def list(self, subject: int, limit: int = 10) -> list[Job]:
+        """Return the newest jobs about one connection."""
+        with RegistrySession(self._database) as session:
+            statement = select(Row).where(Row.connection_id == subject).order_by(Row.created_at.desc(), Row.id).limit(limit)
+            return [_value(row) for row in session.scalars(statement)]
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Session]:
+        try:
+            with self._database.transaction() as session:
+                yield session
+        except IntegrityError:
+            raise
+        except DBAPIError as error:
+            raise unavailable(error) from error
+
+
+def _value(row: Row) -> Job:
+    return Job(row.id, row.kind, row.connection_id, cast("JobState", row.state), row.progress, row.message)

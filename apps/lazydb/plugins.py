@@ -1,0 +1,147 @@
+"""The parts of lazydb that live on its registry, each a plugin; ``REGISTRY_PLUGINS`` is their order."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from lazydb.sealing import SealingPlugin
+from qapla.errors import NameTaken
+from qapla.plugin import Plugin
+
+if TYPE_CHECKING:
+    from lazydb.accounts import Accounts
+    from lazydb.connections import Connections
+    from lazydb.jobs import Jobs
+    from lazydb.policy import RegistryPolicy
+    from lazydb.source import RevisionReader, Watcher
+    from qapla.application import Application
+    from qapla.database.catalog import Catalog
+
+log = logging.getLogger(__name__)
+
+FIRST_ADMIN = "admin"
+
+
+class RevisionPlugin(Plugin):
+    """One reader of the registry's revision for all who keep something of it in memory."""
+
+    key = "revision"
+    requires = ("registry",)
+
+    def start(self, app: Application) -> RevisionReader:
+        """Make the reader; nothing is read yet."""
+        from lazydb.source import RevisionReader
+
+        return RevisionReader(app["registry"])
+
+
+class AccountsPlugin(Plugin):
+    """Users, tokens and login links.
+
+    Settings  ``lazydb:admin_password``: with it the first start makes the user ``admin``.
+    """
+
+    key = "accounts"
+    requires = ("revision",)
+
+    def start(self, app: Application) -> Accounts:
+        """Make the store, and the first admin when a password for one is given and there are no users."""
+        from lazydb.accounts import Accounts
+
+        accounts = Accounts(app["registry"], app["revision"])
+        password = app.settings.get("lazydb:admin_password")
+        if password and not accounts.list_users():
+            self._make_admin(accounts, password)
+        return accounts
+
+    def _make_admin(self, accounts: Accounts, password: str) -> None:
+        from qapla.plugins.auth.passwords import hash_password
+
+        try:
+            accounts.add_user(FIRST_ADMIN, hash_password(password))
+        except NameTaken:  # by another process that starts at the same time
+            return
+        log.info("made the user %r with the password of LAZYDB_ADMIN_PASSWORD", FIRST_ADMIN)
+
+
+class ConnectionsPlugin(Plugin):
+    """Register, change and remove databases.
+
+    Settings  ``lazydb:sqlite_folders``, ``lazydb:allow_private``, ``lazydb:host``, the address that lazydb listens on.
+    """
+
+    key = "connections"
+    requires = ("revision", "sealing")
+
+    def start(self, app: Application) -> Connections:
+        """Make the service."""
+        from lazydb.connections import Connections
+        from lazydb.origins import Origins
+
+        connections = Connections(app["registry"], app["sealing"], Origins(app))
+        connections.on_change.append(lambda: app["revision"].read())
+        return connections
+
+
+class CatalogPlugin(Plugin):
+    """The served databases. A serving process also watches the registry when no request comes."""
+
+    key = "catalog"
+    requires = ("connections",)
+    _watcher: Watcher | None = None
+
+    def start(self, app: Application) -> Catalog:
+        """Make the catalog; it is filled on first use."""
+        from lazydb.source import RegistrySource, Watcher
+        from qapla.database.catalog import Catalog
+
+        catalog = Catalog(RegistrySource(app["registry"], app["sealing"], app["revision"]))
+        app["connections"].on_change.append(catalog.refresh)
+        if app.start_point == "uwsgi":
+            self._watcher = Watcher(catalog)
+            self._watcher.start()
+        return catalog
+
+    def stop(self, app: Application) -> None:
+        """Stop watching and close every connection."""
+        if self._watcher is not None:
+            self._watcher.stop()
+        app["catalog"].close()
+
+
+class PolicyPlugin(Plugin):
+    """Who may do what."""
+
+    key = "policy"
+    requires = ("catalog", "accounts")
+
+    def start(self, app: Application) -> RegistryPolicy:
+        """Make the policy."""
+        from lazydb.policy import RegistryPolicy
+
+        return RegistryPolicy(app["catalog"], app["accounts"])
+
+
+class JobsPlugin(Plugin):
+    """The progress of background work, kept in the registry."""
+
+    key = "jobs"
+    requires = ("registry",)
+
+    def start(self, app: Application) -> Jobs:
+        """Make the store."""
+        from lazydb.jobs import Jobs
+
+        return Jobs(app["registry"])
+
+
+REGISTRY_PLUGINS: tuple[type[Plugin], ...] = (
+    SealingPlugin,
+    RevisionPlugin,
+    AccountsPlugin,
+    ConnectionsPlugin,
+    CatalogPlugin,
+    PolicyPlugin,
+    JobsPlugin,
+)

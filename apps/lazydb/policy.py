@@ -1,0 +1,45 @@
+"""Who may do what in which database: the connection says what anonymous callers may, accounts say the rest."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qapla.ports import ALL_RIGHTS, NO_RIGHTS, FixedRights, Identity, Operation, Rights
+
+if TYPE_CHECKING:
+    from lazydb.accounts import Accounts, Right
+    from qapla.database.catalog import Catalog
+
+_OPERATIONS: dict[Right, frozenset[Operation]] = {
+    "none": frozenset(),
+    "read": frozenset({"select", "execute"}),
+    "write": ALL_RIGHTS.operations,
+}
+_KNOWN = {right: FixedRights(operations) for right, operations in _OPERATIONS.items()}
+_ANONYMOUS = {right: FixedRights(operations, authenticated=False) for right, operations in _OPERATIONS.items()}
+_ORDER = ("none", "read", "write")
+
+
+class RegistryPolicy:
+    """A ``Policy``: rights by database, the same on every table of it.
+
+    Somebody who is known may at least what anybody may. Whether a connection takes writes at all is not a right: whoever may write
+    in a database that is read only meets 25006 and not 42501, and its sessions are read only in the database itself.
+    """
+
+    def __init__(self, catalog: Catalog, accounts: Accounts) -> None:
+        self._catalog = catalog
+        self._accounts = accounts
+
+    def rights(self, identity: Identity, database: str) -> Rights:
+        """Return what *identity* may do in the database called *database*; nothing in one that is not there."""
+        served = self._catalog.find(database)
+        if served is None:
+            return NO_RIGHTS
+        if identity.kind == "system":
+            return ALL_RIGHTS
+        anybody: Right = served.options.anonymous
+        if identity.kind == "anonymous":
+            return _ANONYMOUS[anybody]
+        own = self._accounts.right_of(identity, database)
+        return _KNOWN[max(own, anybody, key=_ORDER.index)]

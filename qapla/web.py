@@ -12,8 +12,10 @@ from typing import TYPE_CHECKING, Any
 from pyramid.config import Configurator
 from pyramid.decorator import reify
 from pyramid.request import Request as PyramidRequest
+from pyramid.response import Response as PyramidResponse
 
-from qapla.errors import NotFound
+from qapla.errors import InputError, NotFound
+from qapla.gate import refuse
 from qapla.ports import ANONYMOUS, NO_RIGHTS
 
 if TYPE_CHECKING:
@@ -73,6 +75,11 @@ class Request(PyramidRequest):
         identifier = self.app.find("identifier")
         return identifier.identify(self) if identifier is not None else ANONYMOUS
 
+    def _check_charset(self) -> None:
+        # WebOb raises a DeprecationWarning here, which nobody would take for the caller's mistake.
+        if self.charset != "UTF-8":
+            raise InputError(f"the body is in {self.charset[:50]!r}", status=415, code="PGRST102", hint="send UTF-8")
+
     def rights(self, name: str) -> Rights:
         """Return what the caller may do in the database called *name*; nothing where the application has no policy."""
         policy = self.app.find("policy")
@@ -100,6 +107,12 @@ class AppConfigurator(Configurator):
         self.action(("request extensions", name), lambda: setattr(request_class, name, made))
 
 
+def find_locale(request: Any) -> str | None:
+    """Return the language that the reader has chosen. Pyramid's own negotiator would read the body of every request to find out."""
+    locale: str | None = request.cookies.get("_LOCALE_")
+    return locale
+
+
 class Reified:
     """A property that is made once per request, when somebody asks for it."""
 
@@ -116,15 +129,20 @@ class Reified:
 def make_configurator(app: Application) -> AppConfigurator:
     """Make the Configurator of *app*, with a request class of its own."""
     factory = type("Request", (Request,), {"app": app, "databases": Databases(app), "__module__": __name__})
-    config = AppConfigurator(settings=dict(app.settings.get("pyramid") or {}), request_factory=factory)
+    config = AppConfigurator(settings=dict(app.settings.get("pyramid") or {}), request_factory=factory, locale_negotiator=find_locale)
     config.registry["qapla.request_class"] = factory
     config.registry["qapla.app"] = app
+    hosts = app.settings.get("web:hosts")
+    config.registry["qapla.hosts"] = None if hosts is None else frozenset(host.lower() for host in hosts)
     config.set_execution_policy(run_request)
     return config
 
 
 def run_request(environ: dict[str, Any], router: Any) -> Response:
     """Run one request, and close its scope when it has really ended (Pyramid's execution policy)."""
+    refusal = refuse(environ, router.registry.get("qapla.hosts"))
+    if refusal is not None:
+        return PyramidResponse(json_body=refusal.as_json(), status=refusal.status)
     with router.request_context(environ) as request:
         request.__dict__["qapla.policy"] = True
         try:

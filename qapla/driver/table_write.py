@@ -1,0 +1,423 @@
+"""Write rows of any served table: insert, update, delete, and the same for one row by its key.
+
+Everything that a call does happens in one transaction: all rows or none. What comes back is read in it by the compiler of reads, with
+the selection of the caller, so that a written row looks like a row of a list, embeds and all. ``keep=False`` is a dry run: executed,
+checked and answered, then rolled back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from qapla.database.dialects import get_engine
+from qapla.database.query.compile import Compiler
+from qapla.database.query.description import ALL_COLUMNS, MISSING, Delete, Insert, Update
+from qapla.database.query.resolve import Resolver
+from qapla.database.query.sql import Sql
+from qapla.database.query.values import read_json, read_text
+from qapla.database.query.write import (
+    ResolvedInsert,
+    default_of,
+    delete_statement,
+    get_table,
+    insert_statements,
+    key_where,
+    resolve_changes,
+    resolve_insert,
+    resolve_target,
+    select_statement,
+    update_statement,
+)
+from qapla.driver.keys import key_condition
+from qapla.driver.readback import ReadBack, key_text, make_tag
+from qapla.errors import NotFound, PreconditionFailed, QueryError, ReadOnly
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qapla.database.bulkhead import Transaction
+    from qapla.database.catalog import Served
+    from qapla.database.query.description import Condition, Selection
+    from qapla.database.schema.description import Table, TableName
+    from qapla.driver.keys import KeyValues
+    from qapla.ports import Rights
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """What a write did.
+
+    ``body`` is the JSON array of the rows, None unless they were asked for; ``keys`` are the keys of new or changed rows as text, in
+    the order of the rows, empty where the table has no key or nobody asked; ``created`` tells whether a PUT made a new row.
+    """
+
+    count: int
+    body: bytes | None = None
+    keys: tuple[KeyValues, ...] = ()
+    created: bool = False
+
+
+class TableWriteDriver:
+    """Writes rows of the tables of *served* for somebody with *rights*.
+
+    Raises, from every method:
+        ReadOnly: the connection or the table takes no writes. AccessError: the caller may not.
+        QueryError, ValueRefused: a name or a value in the request is wrong.
+        DatabaseError: a constraint stands against it; nothing was changed.
+    """
+
+    def __init__(self, served: Served, rights: Rights) -> None:
+        self._served = served
+        self._rights = rights
+        self._schema = served.schema
+        self._engine = get_engine(served.schema.engine)
+
+    # ------------------------------------------------------------------------------------------------ many rows
+
+    def insert(self, insert: Insert, *, keep: bool = True, wants_keys: bool = False) -> Written:
+        """Insert rows, all or none.
+
+        Args:
+            wants_keys: give the keys of the new rows, also without ``returning``.
+        """
+        self._require_writable()
+        resolved = resolve_insert(insert, self._schema, self._rights)
+        back = self._read_back(resolved.table, insert.returning)
+        wants_keys = wants_keys or back is not None
+        with self._served.bulkhead.transaction() as transaction:
+            if not keep:
+                transaction.rollback_only()
+            if resolved.conflict is not None and not self._engine.has_on_conflict:
+                count, keys = self._insert_one_by_one(transaction, resolved, wants_keys)
+            else:
+                count, keys = self._insert_all(transaction, resolved, wants_keys)
+            return Written(count, back.rows(transaction, keys) if back else None, tuple(keys))
+
+    def update(self, update: Update, *, keep: bool = True) -> Written:
+        """Change the rows that the condition names.
+
+        Raises:
+            QueryError: more rows than ``max_affected`` (PGRST124); nothing was changed.
+        """
+        self._require_writable()
+        table, changes = resolve_changes(update, self._schema, self._rights)
+        where, operands = self._where(table, update.where)
+        back = self._read_back(table, update.returning)
+        if not changes:
+            return Written(0, b"[]" if back else None)
+        with self._served.bulkhead.transaction() as transaction:
+            if not keep:
+                transaction.rollback_only()
+            count, keys = self._update(transaction, table, changes, where, operands, wants_keys=back is not None)
+            _check_affected(count, update.max_affected)
+            return Written(count, back.rows(transaction, keys) if back else None, tuple(keys))
+
+    def delete(self, delete: Delete, *, keep: bool = True) -> Written:
+        """Delete the rows that the condition names.
+
+        Raises:
+            QueryError: more rows than ``max_affected`` (PGRST124); nothing was deleted.
+        """
+        self._require_writable()
+        table = resolve_target(delete, self._schema, self._rights)
+        where, operands = self._where(table, delete.where)
+        back = self._read_back(table, delete.returning)
+        with self._served.bulkhead.transaction() as transaction:
+            if not keep:
+                transaction.rollback_only()
+            if back is None:
+                count = transaction.execute(delete_statement(table, where, operands, self._engine.key)).count
+                _check_affected(count, delete.max_affected)
+                return Written(count)
+            # What is deleted can be read only before; so it is locked, read, and then exactly that is deleted.
+            keys = self._lock(transaction, table, where, operands)
+            _check_affected(len(keys), delete.max_affected)
+            body = back.rows(transaction, keys)
+            count = sum(self._delete_one(transaction, table, key) for key in keys)
+            return Written(count, body, tuple(keys))
+
+    # ------------------------------------------------------------------------------------------------ one row by its key
+
+    def update_row(
+        self,
+        table_name: TableName,
+        key: KeyValues,
+        changes: Mapping[str, object],
+        *,
+        expect: Sequence[str] | None = None,
+        seen: Selection = ALL_COLUMNS,
+        returning: Selection | None = None,
+        keep: bool = True,
+    ) -> Written:
+        """Change the given columns of one row.
+
+        Args:
+            expect: tags, one of which the row must still have, as seen through the selection *seen*; None means whatever it is.
+
+        Raises:
+            NotFound: the row is not there. PreconditionFailed: it is no longer the row that was seen (412).
+        """
+        self._require_writable()
+        table, values = resolve_changes(Update(table_name, tuple(changes.items())), self._schema, self._rights)
+        where, operands = self._where(table, key_condition(table, key))
+        back = self._read_back(table, returning)
+        with self._served.bulkhead.transaction() as transaction:
+            if not keep:
+                transaction.rollback_only()
+            self._expect(transaction, table, key, expect, seen)
+            keys = [key]
+            if values:
+                count, changed = self._update(transaction, table, values, where, operands, wants_keys=True)
+                if not count:
+                    raise _no_row(table, key)
+                keys = changed or keys
+            body = back.rows(transaction, keys) if back else None
+            if body == b"[]" and not values:
+                raise _no_row(table, key)
+            return Written(1, body, tuple(keys))
+
+    def delete_row(
+        self,
+        table_name: TableName,
+        key: KeyValues,
+        *,
+        expect: Sequence[str] | None = None,
+        seen: Selection = ALL_COLUMNS,
+        returning: Selection | None = None,
+        keep: bool = True,
+    ) -> Written:
+        """Delete one row. Arguments and errors as in ``update_row``."""
+        self._require_writable()
+        table = resolve_target(Delete(table_name), self._schema, self._rights)
+        where, operands = self._where(table, key_condition(table, key))
+        back = self._read_back(table, returning)
+        with self._served.bulkhead.transaction() as transaction:
+            if not keep:
+                transaction.rollback_only()
+            self._expect(transaction, table, key, expect, seen)
+            body = back.rows(transaction, [key]) if back else None
+            if not transaction.execute(delete_statement(table, where, operands, self._engine.key)).count:
+                raise _no_row(table, key)
+            return Written(1, body, (key,))
+
+    def replace_row(
+        self,
+        table_name: TableName,
+        key: KeyValues,
+        values: Mapping[str, object],
+        *,
+        expect: Sequence[str] | None = None,
+        must_create: bool = False,
+        seen: Selection = ALL_COLUMNS,
+        returning: Selection | None = None,
+        keep: bool = True,
+    ) -> Written:
+        """Make the row with this key be exactly *values*: columns that are not among them get their default, or NULL.
+
+        Args:
+            must_create: the row must not be there yet, ``If-None-Match: *``.
+
+        Raises:
+            QueryError: the values name another key (PGRST115). PreconditionFailed: as in ``update_row``, or it is there already.
+        """
+        self._require_writable()
+        table = get_table(self._schema, table_name, "update", self._rights)
+        whole = {**dict(zip(table.identity.columns, key, strict=True)), **values}
+        self._check_key(table, key, values)
+        insert = Insert(table_name, tuple(whole), (tuple(whole.values()),))
+        resolved = resolve_insert(insert, self._schema, self._rights)
+        where, operands = self._where(table, key_condition(table, key))
+        back = self._read_back(table, returning)
+        with self._served.bulkhead.transaction() as transaction:
+            if not keep:
+                transaction.rollback_only()
+            is_there = bool(self._lock(transaction, table, where, operands))
+            if must_create and is_there:
+                raise PreconditionFailed(f"{table.name.name!r} already has a row with key {','.join(key)[:100]!r}")
+            if is_there:
+                self._expect(transaction, table, key, expect, seen)
+                self._replace(transaction, resolved, where, operands)
+            elif expect is not None:
+                raise PreconditionFailed(f"{table.name.name!r} has no row with key {','.join(key)[:100]!r}")
+            else:
+                self._insert_all(transaction, resolved, wants_keys=False)
+            return Written(1, back.rows(transaction, [key]) if back else None, (key,), created=not is_there)
+
+    def row_tag(self, table_name: TableName, key: KeyValues, seen: Selection = ALL_COLUMNS) -> str:
+        """Return the tag of a row: a hash of its JSON as *seen*.
+
+        Raises:
+            NotFound: the row is not there.
+        """
+        table = get_table(self._schema, table_name, "select", self._rights)
+        back = ReadBack(self._served, self._rights, table, seen)
+        found = self._served.bulkhead.fetch(back.statement(key))
+        if not found:
+            raise _no_row(table, key)
+        return make_tag(found[0][0])
+
+    # ------------------------------------------------------------------------------------------------ steps
+
+    def _require_writable(self) -> None:
+        if not self._served.options.writable:
+            raise ReadOnly(f"database {self._served.name!r} is read only", hint="its connection takes writes once they are switched on")
+
+    def _read_back(self, table: Table, returning: Selection | None) -> ReadBack | None:
+        return ReadBack(self._served, self._rights, table, returning) if returning is not None else None
+
+    def _where(self, table: Table, where: Condition | None) -> tuple[Sql, list[object]]:
+        """Return a condition on the table itself, and its operands; reading the columns in it takes the right to read them."""
+        if where is None:
+            return Sql(()), []
+        resolver = Resolver(self._schema, self._rights, self._served.options)
+        test = resolver.resolve_where(resolver.get_table(table.name), where)
+        assert test is not None
+        return Compiler(self._schema).test(test, table, table.name.name), resolver.operands
+
+    def _insert_all(self, transaction: Transaction, insert: ResolvedInsert, wants_keys: bool) -> tuple[int, list[KeyValues]]:
+        identity = insert.table.identity.columns if wants_keys else ()
+        if identity and "insert" not in self._engine.returns:
+            return self._insert_one_by_one(transaction, insert, wants_keys)
+        count, keys = 0, []
+        for statement, size in insert_statements(insert, self._engine.key, identity):
+            result = transaction.execute(statement)
+            count += len(result.rows) if identity else result.count if result.count >= 0 else size
+            keys.extend(self._keys(insert.table, result.rows))
+        return count, keys
+
+    def _insert_one_by_one(self, transaction: Transaction, insert: ResolvedInsert, wants_keys: bool) -> tuple[int, list[KeyValues]]:
+        """Insert rows where the engine gives back no keys, or cannot be told which key a conflict is about.
+
+        With a conflict the row is locked by that very key, then updated or inserted: ``ON DUPLICATE KEY UPDATE`` would fire on any
+        key, and ``INSERT IGNORE`` would swallow other errors. What clashes with another key is an error, as it should be.
+        """
+        count, keys = 0, list[Any]()
+        for row in insert.rows:
+            existing = self._find_conflict(transaction, insert, row) if insert.conflict is not None else None
+            if existing is None:
+                one = ResolvedInsert(insert.table, insert.columns, (row,))
+                statement, _ = next(insert_statements(one, self._engine.key))
+                result = transaction.execute(statement)
+                count += 1
+                if wants_keys and insert.table.identity.columns:
+                    keys.append(self._key_of_new(insert, row, result.last_id))
+            elif insert.conflict is not None and insert.conflict.action == "merge":
+                count += 1
+                changes = [
+                    (column.name, value)
+                    for column, value in zip(insert.columns, row, strict=True)
+                    if value is not MISSING and column.name not in insert.conflict_columns
+                ]
+                where, operands = key_where(insert.table, insert.conflict_columns), existing
+                if changes:
+                    _, changed = self._update(transaction, insert.table, changes, where, operands, wants_keys=wants_keys)
+                else:
+                    changed = self._lock(transaction, insert.table, where, operands)
+                keys.extend(changed if wants_keys else ())
+        return count, keys
+
+    def _find_conflict(self, transaction: Transaction, insert: ResolvedInsert, row: tuple[object, ...]) -> list[object] | None:
+        """Return the values of the conflict's columns when there is a row with them, which is locked then."""
+        given = dict(zip((column.name for column in insert.columns), row, strict=True))
+        values = [given.get(column, MISSING) for column in insert.conflict_columns]
+        if any(value is MISSING or value is None for value in values):
+            return None
+        where = key_where(insert.table, insert.conflict_columns)
+        statement = select_statement(insert.table, (), where, values, self._engine.key, lock=True)
+        return values if transaction.execute(statement).rows else None
+
+    def _key_of_new(self, insert: ResolvedInsert, row: tuple[object, ...], last_id: int | None) -> KeyValues:
+        given = {column.name: value for column, value in zip(insert.columns, row, strict=True) if value is not MISSING}
+        columns = insert.table.by_name
+        return tuple(
+            key_text(given[name] if given.get(name) is not None else last_id, columns[name].type)
+            for name in insert.table.identity.columns
+        )
+
+    def _update(
+        self,
+        transaction: Transaction,
+        table: Table,
+        changes: Sequence[tuple[str, object]],
+        where: Sql,
+        operands: Sequence[object],
+        *,
+        wants_keys: bool,
+    ) -> tuple[int, list[KeyValues]]:
+        """Update rows; return how many, and their keys as they are afterwards."""
+        identity = table.identity.columns if wants_keys else ()
+        if identity and "update" in self._engine.returns:
+            result = transaction.execute(update_statement(table, changes, where, operands, self._engine.key, identity))
+            return len(result.rows), self._keys(table, result.rows)
+        before = self._lock(transaction, table, where, operands) if identity else []
+        count = transaction.execute(update_statement(table, changes, where, operands, self._engine.key)).count
+        changed = dict(changes)
+        after = [
+            tuple(
+                key_text(changed[name], table.by_name[name].type) if name in changed else text
+                for name, text in zip(identity, key, strict=True)
+            )
+            for key in before
+        ]
+        return count, after
+
+    def _replace(self, transaction: Transaction, insert: ResolvedInsert, where: Sql, operands: Sequence[object]) -> None:
+        table = insert.table
+        given = dict(zip((column.name for column in insert.columns), insert.rows[0], strict=True))
+        changes: list[tuple[str, object]] = []
+        for column in table.columns:
+            if column.name in table.identity.columns or column.generated == "always":
+                continue
+            if column.name in given:
+                changes.append((column.name, given[column.name]))
+            elif column.generated is None:
+                changes.append((column.name, default_of(column, self._engine.key)))
+        if changes:
+            transaction.execute(update_statement(table, changes, where, operands, self._engine.key))
+
+    def _lock(self, transaction: Transaction, table: Table, where: Sql, operands: Sequence[object]) -> list[KeyValues]:
+        """Return the keys of the rows that *where* holds for, which stay as they are until the transaction ends."""
+        statement = select_statement(table, table.identity.columns, where, operands, self._engine.key, lock=True)
+        return self._keys(table, transaction.execute(statement).rows)
+
+    def _delete_one(self, transaction: Transaction, table: Table, key: KeyValues) -> int:
+        where, operands = self._where(table, key_condition(table, key))
+        return transaction.execute(delete_statement(table, where, operands, self._engine.key)).count
+
+    def _expect(self, transaction: Transaction, table: Table, key: KeyValues, expect: Sequence[str] | None, seen: Selection) -> None:
+        """Refuse to go on when the row is no longer the one that was seen."""
+        if expect is None:
+            return
+        where, operands = self._where(table, key_condition(table, key))
+        if self._engine.locks_rows:
+            self._lock(transaction, table, where, operands)
+        found = transaction.execute(ReadBack(self._served, self._rights, table, seen).statement(key)).rows
+        if not found:
+            raise _no_row(table, key)
+        if make_tag(found[0][0]) not in expect:
+            message = f"the row of {table.name.name!r} with key {','.join(key)[:100]!r} was changed meanwhile"
+            raise PreconditionFailed(message, hint="read it again, and decide which version is right")
+
+    def _check_key(self, table: Table, key: KeyValues, values: Mapping[str, object]) -> None:
+        for name, text in zip(table.identity.columns, key, strict=True):
+            type = table.by_name[name].type
+            in_path = read_text(text, type, self._engine.key, name)
+            if name in values and read_json(values[name], type, self._engine.key, name) != in_path:
+                message = "Payload values do not match URL in primary key column(s)"
+                raise QueryError(message, code="PGRST115", details=f"column {name!r}")
+
+    def _keys(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> list[KeyValues]:
+        types = [table.by_name[name].type for name in table.identity.columns]
+        return [tuple(key_text(value, type) for value, type in zip(row, types, strict=True)) for row in rows] if types else []
+
+
+def _check_affected(count: int, most: int | None) -> None:
+    if most is not None and count > most:
+        message = "Query result exceeds max-affected preference constraint"
+        raise QueryError(message, code="PGRST124", details=f"The query affects {count} rows")
+
+
+def _no_row(table: Table, key: KeyValues) -> NotFound:
+    return NotFound(f"{table.name.name!r} has no row with key {','.join(key)[:100]!r}", hint="it may have been deleted meanwhile")
+

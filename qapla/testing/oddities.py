@@ -17,7 +17,7 @@ from qapla.testing.servers import make_database
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import URL
+    from sqlalchemy import URL, Connection
 
 FOLDER = Path(__file__).parents[2] / "tests" / "integration" / "database" / "schema" / "oddities"
 
@@ -28,6 +28,15 @@ def make_oddities(engine_name: str) -> Iterator[URL]:
     with make_database(engine_name) as url:
         run_script(url, (FOLDER / f"{engine_name}.sql").read_text(encoding="utf-8"))
         yield url
+
+
+@contextmanager
+def connected(url: URL) -> Iterator[Connection]:
+    """Open one connection to *url*; nothing of it stays open."""
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.connect() as connection:
+        yield connection
+    engine.dispose()
 
 
 def run_script(url: URL, script: str) -> None:

@@ -107,11 +107,16 @@ class SqliteReader(Reader):
             if error.connection_invalidated:
                 raise translated(what, error) from error
             if len(names) == 1:
-                self.reading.findings.append(report.unread_view(names[0], first_line(error)))
+                self.report_unread(what, names[0], first_line(error))
                 return
             middle = len(names) // 2
             self.read_some(what, names[:middle], read)
             self.read_some(what, names[middle:], read)
+
+    def report_unread(self, what: str, name: TableName, why: str) -> None:
+        """Report what could not be read of one table."""
+        is_view = self.reading.tables[name].kind == "view"
+        self.reading.findings.append(report.unread_view(name, why) if is_view else report.unread_details(what, name, why))
 
     def read_columns(self, names: Sequence[TableName]) -> None:
         """Read columns and primary keys. Without statistics SQLite guesses nothing about the number of rows."""

@@ -43,6 +43,11 @@ def unread_view(name: TableName, why: str) -> Finding:
     return Finding(str(name), "degraded", f"view {name} cannot be read", why, "repair or drop the view")
 
 
+def unread_details(what: str, name: TableName, why: str) -> Finding:
+    """Say that the columns, keys, … of one table could not be read."""
+    return Finding(str(name), "degraded", f"{what} of table {name} could not be read", why)
+
+
 def unread_part(what: str, why: str) -> Finding:
     """Say that one kind of thing could not be read at all."""
     return Finding(what, "degraded", f"{what} could not be read", why)

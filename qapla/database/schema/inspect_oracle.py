@@ -149,7 +149,7 @@ class OracleReader(Reader):
             if (owner, table) not in self.reading.tables:
                 continue
             identity = self.identities.get((owner, table, name))
-            by_default = identity is not None or ".NEXTVAL" in (default or "").upper()
+            by_default = identity is not None or (default or "").upper().replace('"', "").endswith(".NEXTVAL")
             is_always = is_virtual == "YES" or identity == "ALWAYS"
             text = None if identity or default is None or default.strip().upper() == "NULL" else default.strip()
             column = Column(

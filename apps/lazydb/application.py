@@ -9,6 +9,7 @@ from qapla.database import migrate
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
 from qapla.plugin import Plugin
+from qapla.plugins.auth.plugin import AuthPlugin
 from qapla.plugins.celery.plugin import CeleryPlugin
 
 if TYPE_CHECKING:
@@ -42,14 +43,21 @@ class LazydbApplication(DatabaseApplication):
         self.add_app_plugin(RegistryPlugin())
         for plugin in REGISTRY_PLUGINS:
             self.add_app_plugin(plugin())
+        self.add_app_plugin(AuthPlugin())
         self.add_app_plugin(CeleryPlugin(modules=("lazydb.tasks",), prefix="lazydb"))
 
     def append_web_plugins(self) -> None:
         """Declare what only serving needs."""
         from lazydb.health import HealthPlugin
+        from lazydb.views.plugin import ScreensPlugin
+        from qapla.plugins.admin.plugin import AdminPlugin
+        from qapla.plugins.rest.plugin import RestPlugin
 
         self.add_database_web(commit="manual")
         self.add_web_plugin(HealthPlugin())
+        self.add_web_plugin(RestPlugin())
+        self.add_web_plugin(ScreensPlugin())  # before the admin's own pages, whose route of a table takes every other path
+        self.add_web_plugin(AdminPlugin("lazydb"))
 
 
 main = LazydbApplication()

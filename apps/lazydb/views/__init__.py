@@ -1,0 +1,1 @@
+"""lazydb's own pages: the overview of databases, the form of a connection, one database."""

@@ -93,7 +93,7 @@ def load(serving: Serving, parent: int) -> Callable[..., Any]:
     _configure_logging(serving)
     _end_with(parent)
     try:
-        application = main.run_uwsgi({"web:listens_on": serving.host, "web:root_path": serving.root_path})
+        application = main.run_uwsgi({"lazydb:host": serving.host})
     except QaplaError as error:
         import logging
 

@@ -66,7 +66,10 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
-    epilog="\b\nExamples:\n  lazydb demo\n  lazydb serve postgresql://me:secret@db.example.org/shop\n  lazydb add sqlite:///music.sqlite --name music",
+    epilog=(
+        "\b\nExamples:\n  lazydb demo\n  lazydb serve postgresql://me:secret@db.example.org/shop\n"
+        "  lazydb add sqlite:///music.sqlite --name music"
+    ),
 )
 @click.version_option(package_name="qapla", prog_name="lazydb", message="%(prog)s %(version)s")
 def cli() -> None:

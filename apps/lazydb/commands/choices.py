@@ -82,5 +82,5 @@ _OPTIONS = (
     click.option("--tls-ca", type=click.Path(), default=None, help="File with the certificates that are trusted."),
     click.option("--tls-cert", type=click.Path(), default=None, help="File with the certificate of this client."),
     click.option("--tls-key", type=click.Path(), default=None, help="File with the key of this client."),
-    click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Any setting of the REST side, for example db_max_rows=1000."),
+    click.option("--set", "settings", metavar="NAME=VALUE", multiple=True, help="Any other setting, as in db_max_rows=1000."),
 )

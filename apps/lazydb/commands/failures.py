@@ -55,5 +55,5 @@ def _wrapped(text: str) -> list[str]:
     indent = "  " if text.startswith("  ") else ""
     lines: list[str] = []
     for line in printable(text).splitlines():
-        lines += textwrap.wrap(line, WIDTH, initial_indent="" if lines else indent, subsequent_indent="  ", break_long_words=True) or [""]
+        lines += textwrap.wrap(line.strip(), WIDTH, initial_indent=indent, subsequent_indent="  ", break_long_words=True) or [""]
     return lines

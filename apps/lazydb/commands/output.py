@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
@@ -38,13 +39,13 @@ def say(text: str = "") -> None:
 
 def note(text: str) -> None:
     """Print a line of progress: on standard error, and only when somebody is looking."""
-    if click.get_text_stream("stderr").isatty():
+    if sys.stderr.isatty():
         click.echo(printable(text), err=True)
 
 
 def table(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print aligned columns; long cells are cut."""
-    cells = [[_cell(value) for value in row] for row in rows]
+    """Print aligned columns; long cells are cut, but for those of the last column."""
+    cells = [[*(_cell(value) for value in row[:-1]), _line(row[-1])] for row in rows]
     widths = [max(len(line[column]) for line in [list(headings), *cells]) for column in range(len(headings))]
     for line in [list(headings), *cells]:
         click.echo("  ".join(value.ljust(width) for value, width in zip(line, widths, strict=True)).rstrip())
@@ -58,8 +59,17 @@ def facts(pairs: Iterable[tuple[str, Any]]) -> None:
         click.echo(f"{name.ljust(width)}  {value}")
 
 
+def count(number: int, noun: str) -> str:
+    """Return "1 table", "2 tables"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _line(value: Any) -> str:
+    return printable(str(_plain(value))).replace("\n", " ")
+
+
 def _cell(value: Any) -> str:
-    text = printable(str(_plain(value))).replace("\n", " ")
+    text = _line(value)
     return text if len(text) <= MAX_CELL else text[: MAX_CELL - 1] + "…"
 
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 
 from qapla.errors import InputError
 
 _TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e\x80-\xff]*)"\s*(?:,|$)')
-
-
-def make_tag(body: bytes) -> str:
-    """Return the strong tag of *body*, without quotes."""
-    return hashlib.blake2b(body, digest_size=16).hexdigest()
 
 
 def parse_tags(header: str) -> tuple[str, ...] | None:

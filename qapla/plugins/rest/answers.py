@@ -1,0 +1,92 @@
+"""Make responses cheaply: bytes and a list of headers, straight into Pyramid's Response."""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any
+
+from pyramid.response import Response
+
+from qapla.plugins.rest import cors
+from qapla.plugins.rest.formats import CONTENT_TYPES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from pyramid.request import Request
+
+    from qapla.plugins.rest.contexts import Resource
+    from qapla.plugins.rest.formats import Format
+    from qapla.plugins.rest.preferences import Preferences
+
+Headers = list[tuple[str, str]]
+STATUS = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 206: "206 Partial Content", 304: "304 Not Modified"}
+
+
+def make_response(request: Request, body: bytes, kind: Format, headers: Headers, status: int = 200) -> Response:
+    """Return an answer whose body is there already."""
+    headers.append(("Content-Type", CONTENT_TYPES[kind]))
+    headers.append(("Content-Length", str(len(body))))
+    return _finish(request, Response(app_iter=[body], headerlist=headers, status=STATUS[status]))
+
+
+def make_stream(request: Request, chunks: Iterator[bytes], kind: Format, headers: Headers) -> Response:
+    """Return an answer that is made while it is sent. Its first chunk is made now, so that an error there is still an answer."""
+    headers.append(("Content-Type", CONTENT_TYPES[kind]))
+    if request.environ["REQUEST_METHOD"] == "HEAD":
+        close(chunks)
+        return _finish(request, Response(app_iter=[], headerlist=headers))
+    first = next(chunks, b"")
+    return _finish(request, Response(app_iter=Chunks(first, chunks), headerlist=headers))
+
+
+def make_empty(request: Request, headers: Headers, status: int = 204) -> Response:
+    """Return an answer without a body."""
+    if status != 204:
+        headers.append(("Content-Length", "0"))
+    return _finish(request, Response(app_iter=[], headerlist=headers, status=STATUS[status]))
+
+
+def make_json(request: Request, value: Any, headers: Headers | None = None, status: int = 200) -> Response:
+    """Return *value* as JSON."""
+    body = json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    return make_response(request, body, "json", headers if headers is not None else [], status)
+
+
+def common_headers(context: Resource, preferences: Preferences) -> Headers:
+    """Return the headers that every answer about rows may have."""
+    headers: Headers = [("Vary", "Accept, Prefer, Range")]
+    if preferences.applied:
+        headers.append(("Preference-Applied", preferences.applied_header))
+    if context.profile is not None:
+        headers.append(("Content-Profile", context.profile))
+    return headers
+
+
+class Chunks:
+    """The chunks of a stream; closing it closes the cursor behind, also when the client has gone."""
+
+    def __init__(self, first: bytes, rest: Iterator[bytes]) -> None:
+        self._rest = rest
+        self._all = itertools.chain((first,), rest)
+
+    def __iter__(self) -> Iterator[bytes]:
+        return self._all
+
+    def close(self) -> None:
+        """Let go of the cursor."""
+        close(self._rest)
+
+
+def close(chunks: Iterator[bytes]) -> None:
+    """Close an iterator that has a ``close``."""
+    end = getattr(chunks, "close", None)
+    if end is not None:
+        end()
+
+
+def _finish(request: Request, response: Response) -> Response:
+    if "HTTP_ORIGIN" in request.environ:
+        cors.add_headers(request, response)
+    return response

@@ -1,0 +1,118 @@
+"""Answer what is not rows: the list of databases, the description of one, its health, and what is refused by name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qapla.database.schema.describe import describe_database, describe_table
+from qapla.errors import NotAuthenticated, NotFound, NotOffered
+from qapla.plugins.rest import apipage, cors, openapi
+from qapla.plugins.rest.answers import make_empty, make_json, make_response
+from qapla.plugins.rest.errors import method_not_allowed
+from qapla.plugins.rest.formats import JSON_ONLY, ROOT, choose_format
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+    from pyramid.response import Response
+
+    from qapla.database.catalog import Served
+    from qapla.database.schema.description import Table
+    from qapla.plugins.rest.contexts import Batch, Function, Health, Resource, Root, SchemaPage
+    from qapla.ports import Rights
+
+
+def list_databases(request: Request) -> Response:
+    """Answer the databases that the caller may see."""
+    choose_format(request.environ.get("HTTP_ACCEPT"), JSON_ONLY)
+    prefix = request.environ.get("SCRIPT_NAME", "")
+    found = [_describe(served, prefix) for served in request.databases if _may_see(request, served)]
+    return make_json(request, found)
+
+
+def _describe(served: Served, prefix: str) -> dict[str, Any]:
+    schema = served.schema
+    return {
+        "name": served.name,
+        "url": f"{prefix}/api/{served.name}/",
+        "engine": schema.engine if schema else None,
+        "version": schema.version if schema else None,
+        "writable": served.options.writable,
+        "problem": served.problem,
+    }
+
+
+def _may_see(request: Request, served: Served) -> bool:
+    if request.identity.kind == "anonymous" and served.options.anonymous == "none":
+        return False
+    rights = request.rights(served.name)
+    return served.schema is None or not served.schema.tables or any(_allows(rights, table) for table in served.schema.tables)
+
+
+def _allows(rights: Rights, table: Table) -> bool:
+    return any(rights.allows(operation, *table.name) for operation in ("select", "insert", "update", "delete"))
+
+
+def describe(request: Request) -> Response:
+    """Answer OpenAPI 3.1 of the database, or the interactive page to a browser."""
+    context: Root = request.context
+    kind = choose_format(request.environ.get("HTTP_ACCEPT"), ROOT)
+    if kind == "html":
+        return apipage.make_page(request)
+    body = openapi.document_bytes(context.served, context.rights, _database_path(request), context.profile)
+    return make_response(request, body, kind, [("Vary", "Accept"), ("Cache-Control", "private, no-cache")])
+
+
+def _database_path(request: Request) -> str:
+    return f"{request.environ.get('SCRIPT_NAME', '')}/api/{request.context.served.name}"
+
+
+def check_health(request: Request) -> Response:
+    """Ask the database something small; 503 when it does not answer."""
+    context: Health = request.context
+    seconds = context.served.bulkhead.ping()
+    schema = context.served.schema
+    found = {"reachable": True, "latency_ms": round(seconds * 1000, 2), "engine": schema.engine, "version": schema.version}
+    return make_json(request, found, [("Cache-Control", "no-store")])
+
+
+def show_schema(request: Request) -> Response:
+    """Answer what was introspected: of the database, or of one table."""
+    context: SchemaPage = request.context
+    choose_format(request.environ.get("HTTP_ACCEPT"), JSON_ONLY)
+    table, served, rights = context.table, context.served, context.rights
+    if table is None:
+        return make_json(request, describe_database(served.name, served.schema, lambda found: _allows(rights, found)))
+    if not _allows(rights, table):
+        raise NotAuthenticated(f"permission denied for table {table.name.name}", status=403 if rights.authenticated else 401)
+    return make_json(request, describe_table(table))
+
+
+def refuse_batch(request: Request) -> Response:
+    """Refuse ``/-/batch`` by name."""
+    context: Batch = request.context
+    raise NotOffered(f"batches are not offered yet by database {context.served.name!r}", hint="send the requests one by one")
+
+
+def refuse_call(request: Request) -> Response:
+    """Refuse ``/rpc/{function}``: 404 PGRST202 where there is no such function, else by name."""
+    context: Function = request.context
+    schema = context.served.schema
+    known = any(function.name == context.name for function in schema.functions)
+    if schema.engine == "sqlite" or not known:
+        message = f"Could not find the function {context.name[:100]!r} in the schema cache"
+        raise NotFound(message, code="PGRST202", hint="this engine has no stored functions" if schema.engine == "sqlite" else None)
+    raise NotOffered(f"calling the function {context.name[:100]!r} is not offered yet", hint="tables and views are")
+
+
+def answer_options(request: Request) -> Response:
+    """Answer ``OPTIONS``: what is allowed here, and a browser's preflight."""
+    context: Resource = request.context
+    response = make_empty(request, [("Allow", ", ".join(context.methods))], 200)
+    if cors.is_preflight(request):
+        cors.add_preflight_headers(request, response, context.methods)
+    return response
+
+
+def refuse_method(request: Request) -> Response:
+    """Refuse a method that this thing does not have."""
+    raise method_not_allowed(request.method, request.context.methods)

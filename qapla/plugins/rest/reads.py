@@ -1,0 +1,150 @@
+"""Answer reads: the rows of a table, and one row by its key."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Literal, cast
+from urllib.parse import quote
+
+from qapla.database.query.description import Window
+from qapla.driver.keys import key_condition, row_path, table_path
+from qapla.driver.readback import make_tag
+from qapla.driver.table_read import TableReadDriver
+from qapla.errors import NotFound, QueryError
+from qapla.plugins.rest import etag, paging
+from qapla.plugins.rest.answers import common_headers, make_empty, make_response, make_stream
+from qapla.plugins.rest.errors import NotAcceptable
+from qapla.plugins.rest.formats import ROW, ROWS, choose_format
+from qapla.plugins.rest.language import Limits, parse_query
+from qapla.plugins.rest.preferences import parse_preferences
+
+if TYPE_CHECKING:
+    from pyramid.request import Request
+    from pyramid.response import Response
+
+    from qapla.database.catalog import Options
+    from qapla.database.query.description import CountMode, Query
+    from qapla.database.schema.description import Table
+    from qapla.plugins.rest.contexts import Collection, Row
+    from qapla.plugins.rest.formats import Format
+    from qapla.plugins.rest.preferences import Preferences
+
+FIRST_ROWS = 1000  # of a list without a limit: what is longer is streamed
+
+
+def list_rows(request: Request) -> Response:
+    """Answer the rows asked for; ``Content-Range`` says which, ``Link`` leads to the next."""
+    context: Collection = request.context
+    environ = request.environ
+    kind = choose_format(environ.get("HTTP_ACCEPT"), ROWS)
+    preferences = parse_preferences(environ.get("HTTP_PREFER"), "GET")
+    query = parse_query(environ["QUERY_STRING"], context.table.name, limits_of(context.served.options))
+    if "HTTP_RANGE" in environ:
+        query = replace(query, window=paging.narrow(query.window, environ["HTTP_RANGE"]))
+    if preferences.count:
+        query = replace(query, count=cast("CountMode", preferences.count))
+    driver = TableReadDriver(context.served, context.rights)
+    if kind == "csv" or kind == "ndjson":
+        return _stream(request, driver, query, kind, preferences)
+    return _page(request, driver, query, kind, preferences)
+
+
+def _page(request: Request, driver: TableReadDriver, query: Query, kind: Format, preferences: Preferences) -> Response:
+    context: Collection = request.context
+    is_open = query.window.limit is None and context.served.options.db_max_rows is None
+    page = driver.page(replace(query, window=replace(query.window, limit=FIRST_ROWS)) if is_open else query)
+    if page.more and is_open and kind == "json":
+        return _stream(request, driver, query, kind, preferences, page.total)
+    paging.check_offset(query.window, page.count_rows, page.total)
+    headers = common_headers(context, preferences)
+    headers.append(("Content-Range", paging.content_range(query.window, page.count_rows, page.total)))
+    if kind == "object":
+        return make_response(request, single(page.body, page.count_rows, page.more), kind, headers)
+    if page.more:
+        headers.append(("Link", paging.make_links(collection_url(request, context.table), query, page.count_rows, page.last)))
+    partial = paging.is_partial(query.window, page.count_rows, page.total)
+    return make_response(request, page.body, kind, headers, 206 if partial else 200)
+
+
+def _stream(
+    request: Request,
+    driver: TableReadDriver,
+    query: Query,
+    kind: Literal["json", "csv", "ndjson"],
+    preferences: Preferences,
+    total: int | None = None,
+) -> Response:
+    headers = common_headers(request.context, preferences)
+    if total is None and query.count != "none":
+        total = driver.count(query)
+    headers.append(("Content-Range", f"*/{'*' if total is None else total}"))
+    return make_stream(request, iter(driver.stream(query, kind)), kind, headers)
+
+
+def single(body: bytes, count: int, more: bool = False) -> bytes:
+    """Return the one object in the array *body*.
+
+    Raises:
+        NotAcceptable: PGRST116 (406), there is another number of rows.
+    """
+    if count != 1:
+        details = f"The result contains {'more than ' if more else ''}{count} rows"
+        raise NotAcceptable("Cannot coerce the result to a single JSON object", code="PGRST116", details=details)
+    return body.strip()[1:-1].strip()
+
+
+def get_row(request: Request) -> Response:
+    """Answer one row by its key, with a strong ``ETag``; 304 when ``If-None-Match`` names it."""
+    context: Row = request.context
+    environ = request.environ
+    kind = choose_format(environ.get("HTTP_ACCEPT"), ROW)
+    preferences = parse_preferences(environ.get("HTTP_PREFER"), "GET")
+    query = row_query(context, environ["QUERY_STRING"])
+    page = TableReadDriver(context.served, context.rights).page(query)
+    if page.count_rows != 1:
+        raise no_row(context)
+    body = single(page.body, page.count_rows)
+    tag = make_tag(body)
+    headers = common_headers(context, preferences)
+    headers.append(("ETag", f'"{tag}"'))
+    if "HTTP_IF_NONE_MATCH" in environ and etag.is_unchanged(environ["HTTP_IF_NONE_MATCH"], tag):
+        return make_empty(request, headers, 304)
+    return make_response(request, body, kind, headers)
+
+
+def row_query(context: Row, text: str) -> Query:
+    """Return the query for the row of *context*; its URL takes ``select`` and what belongs to embeds, nothing else.
+
+    Raises:
+        QueryError: it has a filter, an order or a window of its own.
+    """
+    query = parse_query(text, context.table.name, limits_of(context.served.options))
+    if query.where is not None or query.order or query.window != Window():
+        raise QueryError("the URL of one row takes select only", hint=f"filter the collection /{context.table.name.name} instead")
+    return replace(query, where=key_condition(context.table, context.key), window=Window(1))
+
+
+def no_row(context: Row) -> NotFound:
+    """Return the 404 for a row that is not there."""
+    key = ",".join(context.key)[:100]
+    return NotFound(f"no row of {context.table.name.name!r} has the key {key!r}", hint="it may have been removed meanwhile")
+
+
+def limits_of(options: Options) -> Limits:
+    """Return how deep a query may go."""
+    return Limits(options.max_filter_depth, options.max_embed_depth)
+
+
+def collection_url(request: Request, table: Table) -> str:
+    """Return the URL of a table, relative to the server's root."""
+    return f"{database_url(request)}/{table_path(table)}"
+
+
+def row_url(request: Request, table: Table, values: tuple[object, ...]) -> str:
+    """Return the URL of one row."""
+    return f"{database_url(request)}/{row_path(table, values, request.context.served.schema)}"
+
+
+def database_url(request: Request) -> str:
+    """Return the URL of the database, without a slash at its end."""
+    return f"{quote(request.environ.get('SCRIPT_NAME', ''))}/api/{quote(request.context.served.name)}"

@@ -1,0 +1,73 @@
+"""The one family of Cornice services: every database, table, row and function, whatever is registered while the process runs.
+
+Cornice keeps each service for ever and Pyramid cannot take a route away, so there are three routes in all; what a path names is
+decided by the route factory (``contexts``), and a view is chosen by the class of that context.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from cornice import Service
+
+from qapla.plugins.rest import contexts, pages, reads, writes
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pyramid.config import Configurator
+
+# context → method → view. GET answers HEAD, too.
+VIEWS: dict[type, dict[str, Callable]] = {
+    contexts.Databases: {"GET": pages.list_databases},
+    contexts.Root: {"GET": pages.describe},
+    contexts.Health: {"GET": pages.check_health},
+    contexts.Batch: {"POST": pages.refuse_batch},
+    contexts.SchemaPage: {"GET": pages.show_schema},
+    contexts.Function: {"GET": pages.refuse_call, "POST": pages.refuse_call},
+    contexts.Collection: {
+        "GET": reads.list_rows,
+        "POST": writes.insert_rows,
+        "PATCH": writes.update_rows,
+        "PUT": writes.put_row,
+        "DELETE": writes.delete_rows,
+    },
+    contexts.Row: {
+        "GET": reads.get_row,
+        "PATCH": writes.update_row,
+        "PUT": writes.replace_row,
+        "DELETE": writes.delete_row,
+    },
+}
+METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
+ROUTES = {
+    "rest.databases": ("/api/", contexts.Databases, (contexts.Databases,)),
+    "rest.database": ("/api/{database}{slash:/?}", contexts.make_root, (contexts.Root,)),
+    "rest.resource": (
+        "/api/{database}/{rest:(?s:.+)}",
+        contexts.make_resource,
+        (contexts.Collection, contexts.Row, contexts.Function, contexts.SchemaPage, contexts.Health, contexts.Batch),
+    ),
+}
+
+
+def make_services() -> list[Service]:
+    """Make the services; called once per process."""
+    services = []
+    for name, (path, factory, kinds) in ROUTES.items():
+        service = Service(name, path, factory=factory)
+        for kind in kinds:
+            for method in METHODS:
+                service.add_view(method, VIEWS[kind].get(method, pages.refuse_method), context=kind)
+            service.add_view("OPTIONS", pages.answer_options, context=kind)
+        services.append(service)
+    return services
+
+
+SERVICES = make_services()
+
+
+def includeme(config: Configurator) -> None:
+    """Add the services to an application."""
+    for service in SERVICES:
+        config.add_cornice_service(service)

@@ -28,7 +28,7 @@ OperandForm = Literal[
 ]
 
 TEXT_KINDS: frozenset[Kind] = frozenset({"text", "enum", "unknown"})
-ORDERED_OUT: frozenset[Kind] = frozenset({"geometry"})
+UNORDERED: frozenset[Kind] = frozenset({"geometry"})  # no value is before another
 SETS: frozenset[Kind] = frozenset({"array", "range", "json", "unknown"})
 RANGES: frozenset[Kind] = frozenset({"range", "unknown"})
 EVERYWHERE = ("postgresql", "mariadb", "mysql", "sqlite")

@@ -1,0 +1,205 @@
+"""qapla.plugins.celery without a broker"""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from qapla.application import Application
+from qapla.errors import ConfigurationError, InputError, SettingsError, Unavailable
+from qapla.plugin import Plugin
+from qapla.plugins.celery.plugin import CeleryPlugin
+from qapla.plugins.celery.task import TASKS, run_task, task
+from qapla.ports import Job
+
+
+class Jobs:
+    """A job store in memory; ``ended`` is set whenever a job has come to its end."""
+
+    def __init__(self):
+        self.kept, self.ended = {}, threading.Semaphore(0)
+
+    def add(self, job_id, kind, subject):
+        """Keep it."""
+        self.kept[job_id] = Job(job_id, kind, subject, "queued", 0.0, "")
+
+    def update(self, job_id, *, state=None, progress=None, message=None):
+        """Change it."""
+        job = self.kept[job_id]
+        self.kept[job_id] = Job(
+            job.id, job.kind, job.subject, state or job.state, job.progress if progress is None else progress, message or job.message
+        )
+        if state in ("done", "failed"):
+            self.ended.release()
+
+    def find(self, job_id):
+        """Find it."""
+        return self.kept.get(job_id)
+
+
+class JobsPlugin(Plugin):
+    """Offers the store."""
+
+    key = "jobs"
+
+    def start(self, app):
+        """Make it."""
+        return Jobs()
+
+
+class Small(Application):
+    """An application with a task queue."""
+
+    class MetaConfig:
+        settings_module = "lazydb.settings"
+
+    def append_app_plugins(self):
+        """Declare."""
+        self.add_app_plugin(JobsPlugin())
+        self.add_app_plugin(CeleryPlugin())
+
+
+@pytest.fixture
+def app():
+    """Give a running application: one thread, two places in the queue."""
+    app = Small().run_tests({"tasks:threads": 1, "tasks:queue_size": 2})
+    yield app
+    app.stop()
+
+
+@pytest.fixture(autouse=True)
+def _forget_tasks():
+    before = dict(TASKS)
+    yield
+    TASKS.clear()
+    TASKS.update(before)
+
+
+@pytest.fixture
+def blocking():
+    """Give a task that waits until it is let go."""
+    started, go = threading.Event(), threading.Event()
+
+    @task("test.block")
+    def block(work):
+        started.set()
+        assert go.wait(10)
+
+    block.started, block.go = started, go
+    yield block
+    go.set()
+
+
+class TestPool:
+    """app["tasks"].submit(task, …)"""
+
+    def test_runs_and_keeps_progress(self, app):
+        """A task gets its work and its arguments; the job tells how far it is."""
+        seen = []
+
+        @task("test.add")
+        def add(work, a, b):
+            work.progress(0.5, "half")
+            seen.append((a + b, app["jobs"].find(work.id).progress, work.scope.closed))
+
+        job_id = app["tasks"].submit(add, 40, 2, subject=7)
+        assert app["jobs"].ended.acquire(timeout=10)
+
+        assert seen == [(42, 0.5, False)]
+        assert app["jobs"].find(job_id) == Job(job_id, "test.add", 7, "done", 1.0, "half")
+
+    @pytest.mark.parametrize(
+        ("error", "message"),
+        [(InputError("column 'x' is not there"), "column 'x' is not there"), (ValueError("a secret"), "stopped by an error of kind ValueE")],
+    )
+    def test_failure_is_kept_without_secrets(self, app, error, message, caplog):
+        """Our own errors are shown, of others only the kind; the log has all."""
+
+        @task("test.fail")
+        def fail(work):
+            raise error
+
+        job_id = app["tasks"].submit(fail)
+        assert app["jobs"].ended.acquire(timeout=10)
+
+        job = app["jobs"].find(job_id)
+        assert (job.state, job.message.startswith(message), "a secret" in job.message) == ("failed", True, False)
+        assert "test.fail" in caplog.text
+
+    def test_full_queue_refuses(self, app, blocking):
+        """More than fits is told so, and the job says why."""
+        app["tasks"].submit(blocking)
+        assert blocking.started.wait(10)
+        for _ in range(2):
+            app["tasks"].submit(blocking)
+
+        with pytest.raises(Unavailable, match="the task queue is full, 2 tasks are waiting") as caught:
+            app["tasks"].submit(blocking)
+
+        assert caught.value.headers == {"Retry-After": "5"}
+        assert [job.state for job in app["jobs"].kept.values()].count("failed") == 1
+
+    def test_stop_gives_up_what_waits(self, app, blocking):
+        """What runs may finish; what waits is marked as failed."""
+        app["tasks"].submit(blocking)
+        assert blocking.started.wait(10)
+        waiting = app["tasks"].submit(blocking)
+        threading.Timer(0.2, blocking.go.set).start()
+        jobs = app["jobs"]
+
+        app.stop()
+
+        assert jobs.find(waiting).message == "the application stopped before it began"
+        assert sorted(job.state for job in jobs.kept.values()) == ["done", "failed"]
+
+    def test_no_task(self, app):
+        """A plain function is refused."""
+        with pytest.raises(ConfigurationError, match="is no task"):
+            app["tasks"].submit(len)
+
+
+class TestTask:
+    """@task"""
+
+    def test_is_still_a_function(self):
+        """Tests call it directly."""
+
+        @task("test.double")
+        def double(number):
+            """Double it."""
+            return number * 2
+
+        assert (double(21), double.__doc__, double.name) == (42, "Double it.", "test.double")
+
+    def test_name_twice(self):
+        """Two functions cannot have one name."""
+        task("test.same")(len)
+
+        with pytest.raises(ConfigurationError, match=r"task 'test.same' is defined twice"):
+            task("test.same")(max)
+
+    def test_done_is_not_done_again(self, app):
+        """A broker may deliver a message twice."""
+        runs = []
+        task("test.once")(lambda work: runs.append(work.id))
+        app["jobs"].add("j", "test.once", None)
+
+        run_task(app, "test.once", "j", ())
+        run_task(app, "test.once", "j", ())
+
+        assert runs == ["j"]
+
+
+class TestPlugin:
+    """CeleryPlugin"""
+
+    def test_worker_without_broker(self):
+        """It says which setting is missing."""
+        with pytest.raises(ConfigurationError, match=r"a worker needs a broker, and none is configured \(set 'tasks:broker_url'\)"):
+            Small().run_celery()
+
+    def test_wrong_setting(self):
+        """It says which one."""
+        with pytest.raises(SettingsError, match="'tasks:threads'"):
+            Small().run_tests({"tasks:threads": "many"})

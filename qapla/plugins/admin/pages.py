@@ -168,7 +168,7 @@ def take_notices(request: Any) -> list[dict[str, str]]:
     """Return the messages left for this page, and forget them."""
     try:
         return request.session.pop_flash()
-    except Exception:  # noqa: BLE001  no session is set up, or it cannot be read: a page without messages
+    except Exception:  # no session is set up, or it cannot be read: a page without messages
         return []
 
 

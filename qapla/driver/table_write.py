@@ -29,6 +29,7 @@ from qapla.database.query.write import (
     select_statement,
     update_statement,
 )
+from qapla.driver.dependents import find_dependents
 from qapla.driver.keys import key_condition
 from qapla.driver.readback import ReadBack, key_text, make_tag
 from qapla.errors import NotFound, PreconditionFailed, QueryError, ReadOnly
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from qapla.database.catalog import Served
     from qapla.database.query.description import Condition, Selection
     from qapla.database.schema.description import Table, TableName
+    from qapla.driver.dependents import Dependent
     from qapla.driver.keys import KeyValues
     from qapla.ports import Rights
 
@@ -256,6 +258,12 @@ class TableWriteDriver:
         if not found:
             raise _no_row(table, key)
         return make_tag(found[0][0])
+
+    def dependents(self, table_name: TableName, key: KeyValues) -> tuple[Dependent, ...]:
+        """Return what would go along with a row, or stands in the way of its being deleted."""
+        table = get_table(self._schema, table_name, "select", self._rights)
+        where, operands = self._where(table, key_condition(table, key))
+        return find_dependents(self._served, self._rights, table, where, operands, self._engine)
 
     # ------------------------------------------------------------------------------------------------ steps
 

@@ -465,6 +465,35 @@ class TestOneRow:
         assert [row["name"] for row in rows(shop, "customer")] == ["Ada"]
 
 
+class TestDependents:
+    """dependents"""
+
+    def test_says_what_goes_along_and_what_stands_in_the_way(self, shop: Served, writer: TableWriteDriver) -> None:
+        """Orders go with their customer; lines hold an order, and so the customer."""
+        [ada, bob] = add(shop, "customer", {"name": "Ada"}, {"name": "Bob"})
+        orders = add(shop, "orders", *({"customer_id": person["id"]} for person in (ada, ada, bob)))
+        add(shop, "line", *({"order_id": order["id"], "place": "a"} for order in orders))
+
+        found = writer.dependents(name(shop, "customer"), (str(ada["id"]),))
+
+        assert [(each.table.name.name, each.effect, each.count, each.depth) for each in found] == [
+            ("orders", "deleted", 2, 1),
+            ("line", "blocking", 2, 2),
+        ]
+
+    def test_hides_numbers_of_tables_that_may_not_be_read(self, shop: Served) -> None:
+        """Who may not read the orders learns that they exist, not how many there are."""
+        [ada] = add(shop, "customer", {"name": "Ada"})
+
+        class Some(FixedRights):
+            def allows(self, operation: Any, schema: str | None, table: str, column: str | None = None) -> bool:
+                return table == "customer"
+
+        found = TableWriteDriver(shop, Some(frozenset())).dependents(name(shop, "customer"), (str(ada["id"]),))
+
+        assert {each.count for each in found} == {None}
+
+
 class TestRights:
     """What nobody, or not everybody, may do"""
 

@@ -71,7 +71,7 @@ TABLES = {
             precip DOUBLE,
             pressure DOUBLE,
             visib DOUBLE,
-            time_hour TIMESTAMP WITH TIME ZONE NOT NULL,
+            time_hour TIMESTAMP NOT NULL,
             PRIMARY KEY (origin, time_hour)
         )""",
     "flights": """
@@ -94,7 +94,7 @@ TABLES = {
             distance INTEGER NOT NULL,
             hour INTEGER NOT NULL,
             minute INTEGER NOT NULL,
-            time_hour TIMESTAMP WITH TIME ZONE NOT NULL,
+            time_hour TIMESTAMP NOT NULL,
             PRIMARY KEY (time_hour, carrier, flight)
         )""",
 }
@@ -137,8 +137,11 @@ def make_demo(path: Path, progress: Callable[[str], None] = lambda text: None) -
 def _version(path: Path) -> int:
     if not path.exists():
         return 0
-    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
-        return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    try:
+        with closing(sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)) as connection:
+            return int(connection.execute("PRAGMA user_version").fetchone()[0])
+    except sqlite3.DatabaseError:  # not a database: something else of that name, or damaged
+        return 0
 
 
 def _data_folder() -> Path:
@@ -167,9 +170,15 @@ def _fill(path: Path, folder: Path) -> None:
 def _fill_table(connection: sqlite3.Connection, table: str, rows: Iterator[list[str]]) -> None:
     columns = next(rows)
     places = ", ".join("?" * len(columns))
-    # The columns' types make numbers of the text; only NA has to become NULL.
-    values = ([None if value == "NA" else value for value in row] for row in rows)
+    # The columns' types make numbers of the text; only NA has to become NULL, and moments have to look as SQLite writes them.
+    moment = columns.index("time_hour") if "time_hour" in columns else len(columns)
+    values = ([None if value == "NA" else value for value in (*row[:moment], *map(_moment, row[moment:]))] for row in rows)
     connection.executemany(f"INSERT INTO {table} ({', '.join(columns)}) VALUES ({places})", values)  # noqa: S608 - names are those above
+
+
+def _moment(text: str) -> str:
+    """Return ``2013-01-01 10:00:00`` for ``2013-01-01T10:00:00Z``; both are UTC."""
+    return text.replace("T", " ").removesuffix("Z")
 
 
 def _rows(folder: Path, table: str) -> Iterator[list[str]]:

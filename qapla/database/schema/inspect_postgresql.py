@@ -54,7 +54,16 @@ LEFT JOIN pg_catalog.pg_description d ON d.objoid = c.oid AND d.classoid = 'pg_c
 WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
 """
 
-UPDATABLE = "SELECT c.oid::bigint, pg_catalog.pg_relation_is_updatable(c.oid, true) FROM pg_catalog.pg_class c WHERE c.oid = ANY(%s::oid[])"
+# of a wrapper without handler nothing may be asked, and nothing can be read
+UPDATABLE = """
+SELECT c.oid::bigint, w.fdwhandler IS DISTINCT FROM 0,
+    CASE WHEN w.fdwhandler = 0 THEN 0 ELSE pg_catalog.pg_relation_is_updatable(c.oid, true) END
+FROM pg_catalog.pg_class c
+LEFT JOIN pg_catalog.pg_foreign_table f ON f.ftrelid = c.oid
+LEFT JOIN pg_catalog.pg_foreign_server s ON s.oid = f.ftserver
+LEFT JOIN pg_catalog.pg_foreign_data_wrapper w ON w.oid = s.srvfdw
+WHERE c.oid = ANY(%s::oid[])
+"""
 
 CLOSED_COLUMNS = """
 SELECT a.attrelid::bigint, a.attnum
@@ -124,8 +133,8 @@ class PostgresqlReader(Reader):
         self.need("the list of tables", self.read_tables)
         ids = list(self.names)
         views = [oid for oid in ids if self.reading.tables[self.names[oid]].kind in ("view", "foreign")]
-        if views:
-            self.attempt("what views can be written", lambda: self.read_updatable(views))
+        if views and not self.attempt("what views can be written", lambda: self.read_updatable(views)):
+            self.close(views)
         self.attempt("columns", lambda: self.fetch_columns(ids))
         self.attempt("functions", self.fetch_functions)
         self.attempt("types", self.read_types)
@@ -182,15 +191,22 @@ class PostgresqlReader(Reader):
         self.reading.findings += [report.unused_pattern(pattern) for pattern in self.patterns.unused]
 
     def read_updatable(self, ids: list[int]) -> None:
-        """Ask which views and foreign tables take writes, by themselves or by triggers."""
-        for oid, bits in self.rows(UPDATABLE, (ids,)):
+        """Read which views and foreign tables take writes, by themselves or by triggers."""
+        for oid, readable, bits in self.rows(UPDATABLE, (ids,)):
             listed = self.reading.tables[self.names[oid]]
+            if not readable:
+                self.reading.findings.append(report.without_handler(listed.name))
             self.reading.change_table(
                 listed.name,
                 insertable=listed.insertable and bool(bits & INSERT),
                 updatable=listed.updatable and bool(bits & UPDATE),
                 deletable=listed.deletable and bool(bits & DELETE),
             )
+
+    def close(self, ids: list[int]) -> None:
+        """Let no writes through where nobody could say whether they are possible."""
+        for oid in ids:
+            self.reading.change_table(self.names[oid], insertable=False, updatable=False, deletable=False)
 
     def fetch_columns(self, ids: list[int]) -> None:
         """Fetch the columns; they are filed when their types are known."""

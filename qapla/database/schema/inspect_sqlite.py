@@ -32,7 +32,7 @@ SELECT l.name, l.type, m.sql
 FROM pragma_table_list AS l JOIN main.sqlite_master AS m ON m.name = l.name AND m.type IN ('table', 'view')
 WHERE l.schema = 'main' AND l.type IN ('table', 'view', 'virtual') AND l.name NOT LIKE 'sqlite\\_%' ESCAPE '\\'
 """
-ESTIMATES = "SELECT tbl, CAST(stat AS INTEGER) FROM main.sqlite_stat1 WHERE stat IS NOT NULL"
+ESTIMATES = "SELECT tbl, MAX(CAST(stat AS INTEGER)) FROM main.sqlite_stat1 GROUP BY tbl"  # an index on part of a table counts less
 TRIGGERS = "SELECT tbl_name, sql FROM main.sqlite_master WHERE type = 'trigger'"
 COLUMNS = """
 SELECT n.value, c.name, c.type, c."notnull", c.dflt_value, c.pk, c.hidden
@@ -61,7 +61,16 @@ class SqliteReader(Reader):
     engine = "sqlite"
 
     def read(self) -> Reading:
-        """Return all that the file says."""
+        """Return all that the file says. Text that is not UTF-8, a comment mostly, is no reason to stop."""
+        raw: Any = self.connection.connection.driver_connection
+        usual, raw.text_factory = raw.text_factory, lenient
+        try:
+            return self.read_all()
+        finally:
+            raw.text_factory = usual
+
+    def read_all(self) -> Reading:
+        """Read one kind of thing after the other."""
         self.sources: dict[TableName, str] = {}
         self.rowid_keys: dict[TableName, str] = {}
 
@@ -204,6 +213,11 @@ class SqliteReader(Reader):
             match = INSTEAD.search(sql or "")
             if match and folded(table) in views:
                 self.reading.change_table(views[folded(table)], **{ways[match[1].upper()]: True})
+
+
+def lenient(text: bytes) -> str:
+    """Return text as SQLite gives it, with a mark where it is not UTF-8."""
+    return text.decode("utf-8", "replace")
 
 
 def as_json(names: Sequence[TableName]) -> str:

@@ -71,6 +71,11 @@ def not_populated(name: TableName) -> Finding:
     return Finding(str(name), "degraded", f"materialized view {name} cannot be read", why, "REFRESH MATERIALIZED VIEW")
 
 
+def without_handler(name: TableName) -> Finding:
+    """Say that a foreign table is only a shape."""
+    return Finding(str(name), "degraded", f"foreign table {name} cannot be read", "its wrapper has no handler")
+
+
 def on_table(table: Table) -> list[Finding]:
     """Return what is to be said about one table that was read: its address, its identity, its types."""
     found = []

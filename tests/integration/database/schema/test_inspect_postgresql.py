@@ -132,6 +132,14 @@ def test_views_that_cannot_be_written(odd: DatabaseSchema) -> None:
     assert get(odd, "plain_view").updatable
 
 
+def test_foreign_tables(odd: DatabaseSchema) -> None:
+    """A foreign table is listed; one whose wrapper has no handler cannot be read, and the report says so."""
+    far = get(odd, "far_table")
+
+    assert (far.kind, list(far.by_name), far.insertable) == ("foreign", ["id", "name"], False)
+    assert said(odd, "public.far_table") == ["degraded: foreign table public.far_table cannot be read: its wrapper has no handler"]
+
+
 def test_dropped_and_missing_columns(odd: DatabaseSchema) -> None:
     """A dropped column is gone; a table may have none at all."""
     assert list(get(odd, "dropped").by_name) == ["a", "z"]

@@ -115,6 +115,21 @@ def test_missing_module(sqlite_path: Path) -> None:
     assert get(schema, "t").identity.columns == ("id",)
 
 
+def test_text_that_is_not_utf8(sqlite_path: Path) -> None:
+    """A comment in another encoding spoils nothing, and the connection decodes as before."""
+    url = sa.URL.create("sqlite", database=str(sqlite_path))
+    table = "CAST('CREATE TABLE t (id INTEGER PRIMARY KEY /* na' || x'ef' || 've */)' AS TEXT)"
+    change = f"UPDATE sqlite_master SET sql = {table} WHERE name = 't'"
+    run_script(url, f"CREATE TABLE t (id INTEGER PRIMARY KEY);\nPRAGMA writable_schema = 1;\n{change};\n")
+
+    with connected(url) as connection:
+        schema = inspect(connection)
+        with pytest.raises(sa.exc.OperationalError, match="decode"):
+            connection.exec_driver_sql("SELECT sql FROM sqlite_master").fetchall()
+
+    assert get(schema, "t").identity.columns == ("id",)
+
+
 def test_not_a_database(tmp_path: Path) -> None:
     """A file that is no database is an error, not an empty schema."""
     path = tmp_path / "letter.txt"

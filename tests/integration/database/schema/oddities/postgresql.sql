@@ -57,6 +57,10 @@ CREATE VIEW joined_view AS SELECT o.id, c.name FROM orders o JOIN customer c ON 
 CREATE MATERIALIZED VIEW stored_view AS SELECT count(*) AS customers FROM customer;
 CREATE MATERIALIZED VIEW empty_view AS SELECT 1 AS one WITH NO DATA;
 
+CREATE FOREIGN DATA WRAPPER nowhere;
+CREATE SERVER far_away FOREIGN DATA WRAPPER nowhere;
+CREATE FOREIGN TABLE far_table (id integer NOT NULL, name text) SERVER far_away;
+
 CREATE TABLE "a table, with ""quotes"" / slash % and 'more'" ("a column" integer PRIMARY KEY, "50%" text, "%s %(x)s" text, "a""b" text, "a/b,c.d" text);
 CREATE TABLE "naïve Ünïcode 表 🙂" ("größe" integer PRIMARY KEY, "列" text);
 CREATE TABLE "select" ("order" integer PRIMARY KEY, "group" text, "limit" text, "user" integer REFERENCES "select" DEFERRABLE);

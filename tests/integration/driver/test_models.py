@@ -1,0 +1,123 @@
+"""qapla.driver.read and qapla.driver.write: CQRS over models"""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import String, create_engine
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
+
+from qapla.driver.read import ReadDriver
+from qapla.driver.write import WriteDriver
+from qapla.errors import NotFound, QueryError
+from qapla.testing import at_most
+
+
+class Model(DeclarativeBase):
+    """The base."""
+
+
+class Vote(Model):
+    """A model with a key of two columns."""
+
+    __tablename__ = "vote"
+    poll: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    choice: Mapped[str] = mapped_column(String(20), primary_key=True)
+    votes: Mapped[int] = mapped_column(default=0)
+
+
+class VoteReadDriver(ReadDriver[Vote]):
+    """Questions about votes."""
+
+    model = Vote
+
+
+class VoteWriteDriver(WriteDriver[Vote]):
+    """Changes of votes."""
+
+    model = Vote
+
+
+@pytest.fixture
+def session(fresh_database):
+    """Give a session on a database with seven votes."""
+    engine = create_engine(fresh_database)
+    Model.metadata.create_all(engine)
+    with Session(engine) as session:
+        VoteWriteDriver(session).create_many(
+            {"poll": poll, "choice": choice, "votes": poll * 10} for poll in (1, 2, 3) for choice in ("no", "yes")
+        )
+        VoteWriteDriver(session).create(poll=4, choice="maybe")
+        session.commit()
+        yield session
+    engine.dispose()
+
+
+def test_read(session):
+    """Objects are found by key, by attribute, by condition, page by page."""
+    read = VoteReadDriver(session)
+
+    assert read.get_by_id((2, "yes")).votes == 20
+    assert read.find_by_id((9, "no")) is None
+    assert read.find_by(choice="maybe").poll == 4
+    assert [vote.poll for vote in read.filter(Vote.votes > 10, choice="no")] == [2, 3]
+    assert [(vote.poll, vote.choice) for vote in read.page(2, after=(1, "yes"))] == [(2, "no"), (2, "yes")]
+    assert len(read.list()) == read.count() == 7
+    assert (read.exists(poll=3), read.exists(poll=9), read.count(poll=1)) == (True, False, 2)
+
+
+def test_read_refusals(session):
+    """What is not there, not clear, or not an attribute is told by name."""
+    read = VoteReadDriver(session)
+
+    with pytest.raises(NotFound, match=r"no Vote has the key"):
+        read.get_by_id((9, "no"))
+    with pytest.raises(QueryError, match="several Vote have poll like that"):
+        read.find_by(poll=1)
+    with pytest.raises(QueryError, match=r"Vote has no attribute 'vote' \(did you mean 'votes'\?\)"):
+        read.exists(vote=1)
+
+
+def test_page_costs_one_statement(session):
+    """However far it is."""
+    with at_most(1, session.get_bind()):
+        VoteReadDriver(session).page(2, after=(3, "no"))
+
+
+def test_write(session):
+    """Changes are flushed, and kept when the session's owner commits."""
+    write, read = VoteWriteDriver(session), VoteReadDriver(session)
+
+    write.update(read.get_by_id((1, "no")), votes=99)
+    write.delete(read.get_by_id((1, "yes")))
+    assert write.delete_by_id((2, "no")) is True
+    assert write.delete_by_id((2, "no")) is False
+    session.commit()
+
+    assert [(vote.poll, vote.choice, vote.votes) for vote in read.list(limit=2)] == [(1, "no", 99), (2, "yes", 20)]
+
+
+def test_write_refusals(session):
+    """An unknown attribute changes nothing; a broken constraint is known at once."""
+    write = VoteWriteDriver(session)
+
+    with pytest.raises(QueryError, match="has no attribute 'colour'"):
+        write.create(poll=5, choice="no", colour="red")
+    with pytest.raises(QueryError, match="has no attribute 'colour'"):
+        write.create_many([{"poll": 5, "choice": "no", "colour": "red"}])
+    with pytest.raises(IntegrityError):
+        write.create_many([{"poll": 1, "choice": "no", "votes": 1}])
+    session.rollback()
+    assert VoteReadDriver(session).count() == 7
+
+
+def test_own_commit(session):
+    """A driver with ``commit`` keeps each change by itself."""
+
+    class Own(VoteWriteDriver):
+        commit = True
+
+    Own(session).create(poll=8, choice="no")
+    session.rollback()
+
+    assert VoteReadDriver(session).exists(poll=8)

@@ -257,7 +257,7 @@ class Connections(Records):
         return self._check(self.spec_with_password(known.name), options, paused)
 
     def _with_stored_password(self, known: Registered, spec: ConnectionSpec) -> ConnectionSpec:
-        if spec.password is not None or not known.has_password:
+        if spec.password is not None or spec.path is not None or not known.has_password:
             return spec
         if place_of(known.id, spec.host) != place_of(known.id, known.spec.host):
             hint = "it is not sent to another host unasked"

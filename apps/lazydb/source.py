@@ -119,7 +119,7 @@ class RegistrySource:
         return {entry.served.name: entry.served for entry in self._entries.values()}
 
     def _load(self, session: Session) -> dict[int, Entry]:
-        found = dict(session.execute(select(Connection.id, Connection.revision)).tuples().all())
+        found = {row.id: row.revision for row in session.execute(select(Connection.id, Connection.revision))}
         kept = {key: entry for key, entry in self._entries.items() if found.get(key) == entry.revision}
         changed = [key for key in found if key not in kept]
         statement = select(Connection, Snapshot.body).outerjoin(Snapshot, Snapshot.connection_id == Connection.id)

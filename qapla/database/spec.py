@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import quote
 
 from qapla.database import files
+from qapla.database.address import resolve
 from qapla.database.dialects import ENGINES
 from qapla.database.url import CONTROL, URL_OPTIONS, engine_of, option_hint, read_url, shown
-from qapla.errors import TargetRefused
+from qapla.errors import TargetRefused, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -246,8 +247,20 @@ def _text(given: Mapping[str, Any], name: str, engine: str) -> str:
 
 
 def _refuse_registry(spec: ConnectionSpec, registry: ConnectionSpec | None) -> None:
-    if registry is not None and (spec.target == registry.target or files.is_same(spec.path, registry.path)):
+    if registry is not None and (files.is_same(spec.path, registry.path) or _is_same_server(spec, registry)):
         raise TargetRefused("this is lazydb's own registry", field="database", hint="it holds lazydb's settings and cannot be served by it")
+
+
+def _is_same_server(spec: ConnectionSpec, registry: ConnectionSpec) -> bool:
+    """Tell whether both are one database on one server, under whatever name or address."""
+    if spec.host is None or registry.host is None or (spec.target[0], *spec.target[2:]) != (registry.target[0], *registry.target[2:]):
+        return False
+    if spec.target == registry.target:
+        return True
+    try:
+        return bool(set(resolve(spec.host, spec.port or 0, 2)) & set(resolve(registry.host, registry.port or 0, 2)))
+    except Unavailable:  # a host that is not found cannot be connected to either
+        return False
 
 
 def _bracketed(host: str | None) -> str:

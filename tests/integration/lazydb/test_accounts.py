@@ -1,0 +1,160 @@
+"""Users, tokens, login links, and what they may do."""
+
+from __future__ import annotations
+
+import threading
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
+import pytest
+
+from lazydb.models import now
+from qapla.errors import InputError, NameTaken, NotFound
+from qapla.plugins.auth.passwords import is_right
+from qapla.ports import ANONYMOUS, SYSTEM, Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lazydb.application import LazydbApplication
+    from qapla.database.spec import ConnectionSpec
+
+
+def operations(app: LazydbApplication, identity: Identity, database: str = "shop") -> set[str]:
+    """Return what *identity* may do with a table of the database."""
+    rights = app["policy"].rights(identity, database)
+    return {operation for operation in ("select", "insert", "update", "delete") if rights.allows(operation, None, "item")}
+
+
+def test_users_are_found_from_memory(app: LazydbApplication) -> None:
+    """A new user is found at once, by name and by id, and listed without the hash."""
+    added = app["accounts"].add_user("ann", "hash-of-ann")
+
+    assert app["accounts"].find_user(added.id) == app["accounts"].find_user_by_name("ann") == added
+    assert added.password_hash == "hash-of-ann"
+    assert app["accounts"].find_user_by_name("Ann") is None
+    assert "hash-of-ann" not in f"{app['accounts'].list_users()!r} {added!r}"
+
+
+def test_a_new_password_ends_sessions_and_links(app: LazydbApplication) -> None:
+    """The epoch grows with the password, and login links that were made before are void."""
+    ann = app["accounts"].add_user("ann", "old")
+    app["accounts"].add_login_link(ann.id, "digest", 60)
+
+    app["accounts"].set_password(ann.id, "new")
+
+    found = app["accounts"].find_user(ann.id)
+    assert (found.password_hash, found.epoch) == ("new", ann.epoch + 1)
+    assert app["accounts"].use_login_link("digest") is None
+    app["accounts"].set_password(ann.id, "rehashed", end_sessions=False)
+    assert app["accounts"].find_user(ann.id).epoch == ann.epoch + 1
+
+
+def test_a_login_link_is_used_once(start: Callable[..., LazydbApplication]) -> None:
+    """Of many who use a link at once, also in several processes, one gets the account."""
+    apps = [start(), start()]
+    ann = apps[0]["accounts"].add_user("ann")
+    apps[0]["accounts"].add_login_link(ann.id, "digest", 60)
+    barrier, results = threading.Barrier(8), []
+
+    def use(application: LazydbApplication) -> None:
+        barrier.wait()
+        results.append(application["accounts"].use_login_link("digest"))
+
+    threads = [threading.Thread(target=use, args=(apps[number % 2],)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert [account.name for account in results if account is not None] == ["ann"]
+
+
+def test_login_links_expire(app: LazydbApplication) -> None:
+    """A link that is too old, or was never made, opens nothing."""
+    ann = app["accounts"].add_user("ann")
+    app["accounts"].add_login_link(ann.id, "digest", -1)
+
+    assert app["accounts"].use_login_link("digest") is None
+    assert app["accounts"].use_login_link("never") is None
+
+
+def test_other_processes_see_accounts_within_a_second(start: Callable[..., LazydbApplication]) -> None:
+    """A removed user or token is refused by every process within a second."""
+    one, other = start(), start()
+    ann = one["accounts"].add_user("ann")
+    one["accounts"].add_token("robot", "d" * 64, {"*": "read"})
+    threading.Event().wait(1.05)
+    assert other["accounts"].find_user(ann.id) is not None
+    assert other["accounts"].find_token("d" * 64).name == "robot"
+
+    one["accounts"].remove_user("ann")
+    one["accounts"].remove_token("robot")
+    threading.Event().wait(1.05)
+
+    assert other["accounts"].find_user(ann.id) is None
+    assert other["accounts"].find_token("d" * 64) is None
+
+
+def test_tokens_carry_rights_and_an_end(app: LazydbApplication) -> None:
+    """A token is kept by its hash, with rights by database and the moment at which it ends."""
+    until = now() + timedelta(days=1)
+
+    app["accounts"].add_token("robot", "d" * 64, {"shop": "write", "*": "read"}, until)
+
+    found = app["accounts"].find_token("d" * 64)
+    assert (found.name, found.expires_at) == ("robot", pytest.approx(until.timestamp()))
+    assert [facts.rights for facts in app["accounts"].list_tokens()] == [{"shop": "write", "*": "read"}]
+
+
+def test_wrong_accounts_are_refused(app: LazydbApplication) -> None:
+    """Names are unique and printable, rights are known words, and what is removed must be there."""
+    accounts = app["accounts"]
+    accounts.add_user("ann")
+    accounts.add_token("robot", "d" * 64, {})
+
+    with pytest.raises(NameTaken, match="there is a user called 'ann' already"):
+        accounts.add_user("ann")
+    with pytest.raises(NameTaken, match="there is a token called 'robot' already"):
+        accounts.add_token("robot", "e" * 64, {})
+    for name in ("", " ann", "a\nb", "x" * 101):
+        with pytest.raises(InputError, match="cannot be used"):
+            accounts.add_user(name)
+    with pytest.raises(InputError, match="right 'all' on 'shop' is not known"):
+        accounts.add_token("other", "f" * 64, {"shop": "all"})
+    with pytest.raises(NotFound, match=r"no user is called 'anne' \(did you mean 'ann'\?\)"):
+        accounts.remove_user("anne")
+
+
+def test_the_first_admin_comes_from_the_environment(start: Callable[..., LazydbApplication]) -> None:
+    """With a password for one, the first start makes the user admin; later starts change nothing."""
+    first = start(admin_password="correct horse battery")
+
+    again = start(admin_password="another password entirely")
+
+    account = again["accounts"].find_user_by_name("admin")
+    assert account is not None
+    assert is_right("correct horse battery", account.password_hash)
+    assert first["accounts"].is_admin(Identity("user", account.id, "admin"))
+
+
+def test_the_policy_knows_everybody(app: LazydbApplication, make_file: Callable[..., ConnectionSpec]) -> None:
+    """Anonymous callers have what the connection gives them, accounts their own rights or those, whichever is more."""
+    app["connections"].add(make_file("shop"), settings={"anonymous": "read"})
+    app["connections"].add(make_file("closed"))
+    accounts = app["accounts"]
+    ann = Identity("user", accounts.add_user("ann").id, "ann")
+    bob = Identity("user", accounts.add_user("bob", role="user", rights={"closed": "write"}).id, "bob")
+    accounts.add_token("robot", "d" * 64, {"*": "read", "shop": "none"})
+    robot = Identity("token", accounts.find_token("d" * 64).id, "robot")
+    every = {"select", "insert", "update", "delete"}
+
+    assert [operations(app, ANONYMOUS, name) for name in ("shop", "closed", "nothing")] == [{"select"}, set(), set()]
+    assert [operations(app, ann, name) for name in ("shop", "closed", "nothing")] == [every, every, set()]
+    assert [operations(app, bob, name) for name in ("shop", "closed")] == [{"select"}, every]
+    assert [operations(app, robot, name) for name in ("shop", "closed")] == [{"select"}, {"select"}]
+    assert operations(app, SYSTEM) == every
+    assert not app["policy"].rights(ANONYMOUS, "shop").authenticated
+    assert app["policy"].rights(bob, "shop").authenticated
+    accounts.remove_user("ann")
+    assert operations(app, ann, "closed") == set()

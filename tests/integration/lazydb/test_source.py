@@ -1,0 +1,234 @@
+"""The registry as the catalog's source: one truth for several processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from sqlalchemy import event, text
+from sqlalchemy.exc import OperationalError
+
+from lazydb.source import Watcher
+from qapla.database.spec import ConnectionSpec
+from qapla.errors import Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from lazydb.application import LazydbApplication
+
+    MakeFile = Callable[..., ConnectionSpec]
+    Start = Callable[..., LazydbApplication]
+
+OTHER_PROCESS = """
+import json, sys, time
+from lazydb.application import LazydbApplication
+from qapla.database.spec import ConnectionSpec
+settings, todo = json.loads(sys.argv[1]), json.loads(sys.argv[2])
+app = LazydbApplication().run_command(settings)
+names = lambda: sorted(served.name for served in app["catalog"])
+print(names(), flush=True)
+for name, path in todo.items():
+    app["connections"].add(ConnectionSpec("sqlite", path=path), name=name)
+    print(names(), flush=True)
+while True:
+    found = sys.stdin.readline().strip()
+    until = time.monotonic() + 5
+    while found not in names() and time.monotonic() < until:
+        time.sleep(0.02)
+    print(found in names(), time.time(), flush=True)
+"""
+
+
+class Other:
+    """lazydb in a process of its own."""
+
+    def __init__(self, app: LazydbApplication, **todo: str | None) -> None:
+        settings = {"db:main:url": app.settings["db:main:url"], "lazydb:home": app.settings["lazydb:home"], "lazydb:secret_key": "k" * 32}
+        command = [sys.executable, "-c", OTHER_PROCESS, json.dumps(settings), json.dumps(todo)]
+        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def read(self) -> str:
+        """Return the next line that it says."""
+        assert self.process.stdout is not None
+        return self.process.stdout.readline().strip()
+
+    def wait_for(self, name: str) -> float:
+        """Return the moment at which it serves *name*."""
+        assert self.process.stdin is not None
+        self.process.stdin.write(f"{name}\n")
+        self.process.stdin.flush()
+        found, moment = self.read().split()
+        assert found == "True"
+        return float(moment)
+
+    def __enter__(self) -> Other:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+def test_another_process_sees_a_new_database_within_a_second(app: LazydbApplication, make_file: MakeFile) -> None:
+    """What one process registers, the other serves within a second, without a restart."""
+    with Other(app) as other:
+        assert other.read() == "[]"
+
+        app["connections"].add(make_file())
+        added_at = time.time()
+
+        assert other.wait_for("shop") - added_at < 1.2
+
+
+def test_what_is_registered_survives_kill_9(app: LazydbApplication, make_file: MakeFile, start: Start) -> None:
+    """A process that is killed right after registering leaves a whole registry behind, also for a database that is down then."""
+    spec = make_file()
+    with Other(app, shop=spec.path) as other:
+        assert [other.read(), other.read()] == ["[]", "['shop']"]
+        os.kill(other.process.pid, signal.SIGKILL)
+        other.process.wait()
+    Path(str(spec.path)).unlink()
+
+    served = start()["catalog"].get("shop")
+
+    assert served.schema.find_table("item") is not None
+    with pytest.raises(Unavailable):
+        served.bulkhead.ping()
+
+
+def test_a_start_connects_to_no_database(start: Start, make_file: MakeFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Schemas come from their snapshots: starting and listing needs no registered database."""
+    start()["connections"].add(make_file())
+
+    def forbidden(*arguments: Any, **named: Any) -> None:
+        raise AssertionError("connected")
+
+    monkeypatch.setattr("lazydb.source.make_engine", forbidden)
+
+    assert [served.name for served in start()["catalog"]] == ["shop"]
+
+
+def test_looking_a_database_up_costs_nothing_within_a_second(app: LazydbApplication, make_file: MakeFile) -> None:
+    """A hundred look-ups and questions of rights cost the registry at most one statement."""
+    app["connections"].add(make_file())
+    app["catalog"].get("shop")
+    app["accounts"].find_user(1)
+    counted: list[str] = []
+    event.listen(app["registry"].engine, "before_cursor_execute", lambda *arguments: counted.append(arguments[2]))
+
+    for _ in range(100):
+        app["catalog"].get("shop")
+        app["accounts"].find_user(1)
+
+    assert len(counted) <= 1
+
+
+def test_only_what_changed_is_loaded(app: LazydbApplication, make_file: MakeFile) -> None:
+    """A change of one database leaves the others as they are, statements and connections."""
+    app["connections"].add(make_file("one"))
+    app["connections"].add(make_file("two"))
+    before = {served.name: served for served in app["catalog"]}
+
+    app["connections"].change("two", settings={"anonymous": "read"})
+
+    after = {served.name: served for served in app["catalog"]}
+    assert after["one"] is before["one"]
+    assert after["two"] is not before["two"]
+    assert after["two"].options.anonymous == "read"
+
+
+def test_what_was_removed_is_closed_without_requests(start: Start, make_file: MakeFile) -> None:
+    """A process to which no request comes closes a database that another process removed."""
+    one, other = start(), start()
+    one["connections"].add(make_file())
+    bulkhead = other["catalog"].get("shop").bulkhead
+    bulkhead.ping()
+    watcher = Watcher(other["catalog"], every_s=0.05)
+    watcher.start()
+
+    one["connections"].remove("shop")
+    until = time.monotonic() + 5
+    while time.monotonic() < until:
+        try:
+            bulkhead.ping()
+        except Unavailable:
+            break
+        time.sleep(0.02)
+
+    watcher.stop()
+    with pytest.raises(Unavailable):
+        bulkhead.ping()
+    assert all(thread.name != "registry-watcher" for thread in threading.enumerate())
+
+
+def test_a_registry_that_is_away_changes_nothing(app: LazydbApplication, make_file: MakeFile, monkeypatch: pytest.MonkeyPatch) -> None:
+    """While the registry is away, what was known last is served and who was known is known; then all is normal again."""
+    app["connections"].add(make_file())
+    app["accounts"].add_user("ann")
+    served, session = app["catalog"].get("shop"), app["registry"].session
+
+    def fails() -> None:
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    monkeypatch.setattr(app["registry"], "session", fails)
+    app["catalog"].refresh()
+    assert app["catalog"].get("shop") is served
+    assert app["accounts"].find_user_by_name("ann") is not None
+    monkeypatch.setattr(app["registry"], "session", session)
+    app["connections"].remove("shop")
+
+    assert app["catalog"].find("shop") is None
+
+
+def test_a_registry_that_never_answered_is_unavailable(app: LazydbApplication, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without anything known, a registry that does not answer is an error that says so."""
+
+    def fails() -> None:
+        raise OperationalError("SELECT", {}, Exception("gone"))
+
+    monkeypatch.setattr(app["registry"], "session", fails)
+
+    with pytest.raises(Unavailable, match="registry cannot be used now"):
+        app["catalog"].find("shop")
+
+
+def test_a_snapshot_of_another_release_asks_for_a_refresh(app: LazydbApplication, make_file: MakeFile, start: Start) -> None:
+    """A saved schema that this release cannot read keeps nothing else from being served; a refresh mends it."""
+    app["connections"].add(make_file("one"))
+    app["connections"].add(make_file("two"))
+    with app["registry"].transaction() as session:
+        session.execute(text("UPDATE snapshot SET body = '{\"format\": 999}' WHERE connection_id = 1"))
+
+    other = start()
+
+    with pytest.raises(Unavailable, match="refresh it"):
+        other["catalog"].get("one")
+    assert other["catalog"].get("two").schema.tables
+    other["connections"].refresh("one")
+    assert other["catalog"].get("one").schema.tables
+
+
+def test_using_and_removing_leaves_nothing_behind(app: LazydbApplication, make_file: MakeFile) -> None:
+    """Rounds of register, use, remove leave no thread and no open file."""
+    spec, files = make_file(), Path("/proc/self/fd")
+
+    def round_trip() -> None:
+        app["connections"].add(spec)
+        app["catalog"].get("shop").bulkhead.ping()
+        app["connections"].remove("shop")
+
+    round_trip()
+    before = len(list(files.iterdir())), threading.active_count()
+    for _ in range(20):
+        round_trip()
+
+    assert (len(list(files.iterdir())), threading.active_count()) <= before

@@ -83,6 +83,23 @@ class Application:
         """Start for one command of a command line; *only* names the plugins that it needs, None means all."""
         return self._start("command", settings, only)
 
+    def prepare(self, start_point: str = "command", settings: Mapping[str, Any] | None = None) -> Self:
+        """Read the settings and declare the plugins, but start none; a ``run_…`` method may follow.
+
+        Raises:
+            PluginError: the application has been started, or a plugin is declared wrongly.
+        """
+        if self.phase != "new":
+            raise self._started_already(start_point)
+        self.phase, self.start_point = "settings", start_point
+        try:
+            self.settings, self.paths = settings_loader.load(self._settings_module(), start_point, settings)
+            self.append_app_plugins()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
     def __call__(self, global_config: Mapping[str, Any] | None = None, **settings: Any) -> Callable[..., Any]:
         """Start for the web: an application is a WSGI factory, also for PasteDeploy."""
         return self.run_uwsgi(settings)
@@ -177,12 +194,12 @@ class Application:
     # -- the phases
 
     def _start(self, start_point: str, settings: Mapping[str, Any] | None, only: Collection[str] | None = None) -> Self:
-        self._prepare(start_point, settings, only)
+        self._start_app(start_point, settings, only)
         self.phase = "ready"
         return self
 
     def _start_web(self, start_point: str, settings: Mapping[str, Any] | None) -> Callable[..., Any]:
-        self._prepare(start_point, settings)
+        self._start_app(start_point, settings)
         try:
             from qapla.web import make_configurator  # Pyramid is imported here, and only for the web
 
@@ -200,19 +217,21 @@ class Application:
         self.phase = "ready"
         return wsgi
 
-    def _prepare(self, start_point: str, settings: Mapping[str, Any] | None, only: Collection[str] | None = None) -> None:
-        if self.phase != "new":
-            problem = f"cannot start as {start_point!r}: it is {self.phase!r}, started as {self.start_point!r}"
-            raise PluginError(f"application {type(self).__name__!r} {problem}", hint="an application starts once; make another one")
-        self.phase, self.start_point = "settings", start_point
+    def _start_app(self, start_point: str, settings: Mapping[str, Any] | None, only: Collection[str] | None = None) -> None:
+        if self.phase == "new":
+            self.prepare(start_point, settings)
+        elif self.phase != "settings" or self.start_point != start_point:
+            raise self._started_already(start_point)
         try:
-            self.settings, self.paths = settings_loader.load(self._settings_module(), start_point, settings)
-            self.append_app_plugins()
             self.phase = "plugins"
             self._start_plugins([key for key in self._plugins if only is None or key in only])
         except BaseException:
             self.stop()
             raise
+
+    def _started_already(self, start_point: str) -> PluginError:
+        problem = f"cannot start as {start_point!r}: it is {self.phase!r}, started as {self.start_point!r}"
+        return PluginError(f"application {type(self).__name__!r} {problem}", hint="an application starts once; make another one")
 
     def _start_plugins(self, keys: list[str]) -> None:
         for key in keys:

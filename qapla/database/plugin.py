@@ -1,6 +1,7 @@
 """The declared databases of an application, as a plugin. It knows nothing of the web.
 
 Adds      ``app["database"]``, the databases by name; ``scope["database"]``, one session per database and scope.
+          ``qapla database …``.
 Settings  ``db:<name>:url``, ``db:<name>:options``.
 """
 
@@ -14,6 +15,8 @@ from qapla.plugin import Plugin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+
+    import click
 
     from qapla.application import Application
     from qapla.database.database import Database
@@ -55,6 +58,12 @@ class DatabasePlugin(Plugin):
         """Close all connections."""
         for database in self:
             database.dispose()
+
+    def commands(self, group: click.Group) -> None:
+        """Add ``database status`` and ``database migrate``."""
+        from qapla.database.commands import database
+
+        group.add_command(database)
 
     def enter(self, scope: Scope) -> Sessions:
         """Return the sessions of *scope*; none is open yet."""

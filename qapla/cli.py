@@ -1,0 +1,118 @@
+"""The ``qapla`` command: look into an application, and run what its plugins offer.
+
+The application is named by ``--app`` or the environment variable ``QAPLA_APP``, as ``package.module:attribute``; the attribute is an
+``Application`` or a class of one. Plugins add sub-commands by their method ``commands``.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+import click
+
+from qapla.application import Application
+from qapla.errors import ConfigurationError, QaplaError
+from qapla.settings import masked
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+APP_VARIABLE = "QAPLA_APP"
+
+
+class AppGroup(click.Group):
+    """Commands of our own, then those of the application's plugins. The application is loaded when they are asked for."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        """Return all names."""
+        return sorted({*super().list_commands(context), *self._of_plugins(context).commands})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """Return the command, one of our own first."""
+        return super().get_command(context, name) or self._of_plugins(context).commands.get(name)
+
+    def _of_plugins(self, context: click.Context) -> click.Group:
+        group = click.Group()
+        if app_name(context):
+            for plugin in prepared(context).plugins:
+                plugin.commands(group)
+        return group
+
+
+def app_name(context: click.Context) -> str | None:
+    """Return how the application is named; ``--help`` is answered before Click has looked into the environment."""
+    return context.find_root().params.get("app") or os.environ.get(APP_VARIABLE)
+
+
+def prepared(context: click.Context) -> Application:
+    """Return the application that the command is about: its settings read, its plugins declared, none started.
+
+    Raises:
+        ConfigurationError: none is named, or there is none of that name.
+    """
+    root = context.find_root()
+    if root.obj is None:
+        root.obj = find_application(app_name(root)).prepare("command")
+    application: Application = root.obj
+    return application
+
+
+def find_application(name: str | None) -> Application:
+    """Return the application called *name*, ``package.module:attribute``.
+
+    Raises:
+        ConfigurationError: there is none.
+    """
+    if not name:
+        raise ConfigurationError("no application is named", hint="use --app package.module:attribute, or set QAPLA_APP")
+    module, _, attribute = name.partition(":")
+    try:
+        found = getattr(import_module(module), attribute or "main")
+    except (ImportError, AttributeError) as error:
+        raise ConfigurationError(f"application {name!r} cannot be found: {error}", hint="package.module:attribute") from error
+    if isinstance(found, type) and issubclass(found, Application):
+        return found()
+    if not isinstance(found, Application):
+        hint = "a subclass of qapla.application.Application"
+        raise ConfigurationError(f"{name!r} is no application but a {type(found).__name__}", hint=hint)
+    return found
+
+
+@click.group(cls=AppGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--app", envvar=APP_VARIABLE, is_eager=True, help="The application: package.module:attribute.")
+def cli(app: str | None) -> None:
+    """Look into an application and run the commands of its plugins.
+
+    Example: qapla --app lazydb.application:main settings
+    """
+
+
+@cli.command()
+@click.pass_context
+def settings(context: click.Context) -> None:
+    """Show the settings, secrets masked, and where each was set."""
+    found = prepared(context).settings
+    for key, value in sorted(masked(found).items()):
+        click.echo(f"{key} = {value!r}    # {found.origin(key)}")
+
+
+@cli.command()
+@click.pass_context
+def plugins(context: click.Context) -> None:
+    """Show the plugins in the order in which they start."""
+    for plugin in prepared(context).plugins:
+        click.echo(f"{plugin.key:20} {type(plugin).__module__}.{type(plugin).__qualname__}")
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line; errors of ours are one line on stderr and exit code 1."""
+    try:
+        cli.main(args=list(arguments) if arguments is not None else None, prog_name="qapla")
+    except QaplaError as error:
+        click.echo(f"qapla: {error}", err=True)
+        sys.exit(1)
+

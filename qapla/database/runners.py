@@ -12,11 +12,13 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from qapla.database.statement import Result, Statement
+from qapla.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
 
 Rows = list[tuple[Any, ...]]
+CUT_WARNINGS = frozenset({1260, 1301})  # a row was cut by GROUP_CONCAT; a result was larger than max_allowed_packet and is NULL
 
 
 class Runner:
@@ -97,9 +99,28 @@ class PostgresqlRunner(Runner):
 
 
 class MysqlRunner(Runner):
-    """PyMySQL."""
+    """PyMySQL. A JSON that was cut, or left out as NULL, for being too large is only a warning of the server: here it is an error."""
 
     begin = "START TRANSACTION"
+
+    def fetch(self, connection: Any, statement: Statement) -> Rows:
+        """Run a read and return all of its rows."""
+        with connection.cursor() as cursor:
+            cursor.execute(statement.sql, statement.values)
+            rows = list(cursor.fetchall())
+            if cursor.warning_count:
+                _refuse_cut(cursor)
+            return rows
+
+    def execute(self, connection: Any, statement: Statement) -> Result:
+        """Run any statement."""
+        with connection.cursor() as cursor:
+            cursor.execute(statement.sql, statement.values)
+            rows = list(cursor.fetchall()) if cursor.description else []
+            result = Result(rows, cursor.rowcount, cursor.lastrowid or None)
+            if cursor.warning_count:
+                _refuse_cut(cursor)
+            return result
 
     def stream(self, connection: Any, statement: Statement, size_rows: int) -> Generator[Rows, None, None]:
         """Yield rows as they arrive; the server waits while nobody takes them."""
@@ -113,6 +134,8 @@ class MysqlRunner(Runner):
         try:
             while rows := cursor.fetchmany(size_rows):
                 yield list(rows)
+            if connection._result is not None and connection._result.warning_count:
+                _refuse_cut(connection.cursor())
         finally:
             cursor.connection = None  # or closing it would read all the rest
 
@@ -167,6 +190,22 @@ class OracleRunner(Runner):
     def cancel(self, connection: Any) -> None:
         """Send a break."""
         connection.cancel()
+
+
+def _refuse_cut(cursor: Any) -> None:
+    """Look at the warnings of the last statement.
+
+    Raises:
+        DatabaseError: a result was larger than ``group_concat_max_len`` or ``max_allowed_packet`` (54000).
+    """
+    cursor.execute("SHOW WARNINGS")
+    if any(code in CUT_WARNINGS for _, code, _ in cursor.fetchall()):
+        raise DatabaseError(
+            "the answer has a value that is larger than what the server makes at once (max_allowed_packet)",
+            code="54000",
+            status=400,
+            hint="choose fewer columns with select, or fewer embedded rows with limit",
+        )
 
 
 def _shut(descriptor: int) -> None:

@@ -48,7 +48,8 @@ CREATE TABLE order_tag (order_id integer NOT NULL, tag_id integer NOT NULL, PRIM
 CREATE TABLE worker (id integer PRIMARY KEY, name {text}, boss_id integer, deputy_id integer,
     CONSTRAINT boss_fk FOREIGN KEY (boss_id) REFERENCES worker (id), CONSTRAINT deputy_fk FOREIGN KEY (deputy_id) REFERENCES worker (id));
 INSERT INTO client VALUES (1, 'Ann', {yes}, NULL), (2, 'bob "x" é😀', {no}, '50%_off'), (3, 'Cy', NULL, '');
-INSERT INTO orders VALUES (1, 1, 10.50, '2024-01-02 03:04:05'), (2, 1, 3, NULL), (3, 2, 99.99, '2024-01-02 03:04:06'), (4, NULL, NULL, NULL);
+INSERT INTO orders VALUES (1, 1, 10.50, '2024-01-02 03:04:05'), (2, 1, 3, NULL);
+INSERT INTO orders VALUES (3, 2, 99.99, '2024-01-02 03:04:06'), (4, NULL, NULL, NULL);
 INSERT INTO line VALUES (1, 1, 'pen'), (1, 2, 'ink'), (3, 1, 'desk');
 INSERT INTO tag VALUES (1, 'red'), (2, 'blue');
 INSERT INTO order_tag VALUES (1, 1), (1, 2), (3, 2);
@@ -216,9 +217,9 @@ def test_spreading_puts_the_one_row_among_the_columns(read):
 
 def test_a_table_is_embedded_in_itself(read):
     """A key's column or constraint means the one, the table's name with it the many."""
-    select = Selection(
-        (*fields("id"), Embed("boss_id", alias="boss", select=Selection(fields("name"))), Embed("worker", hint="boss_id", select=Selection(fields("id"))))
-    )
+    boss = Embed("boss_id", alias="boss", select=Selection(fields("name")))
+    team = Embed("worker", hint="boss_id", select=Selection(fields("id")))
+    select = Selection((*fields("id"), boss, team))
 
     page = read("worker", select, order=(Order(Path("id")),))
 

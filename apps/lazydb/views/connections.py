@@ -58,11 +58,11 @@ def send_form(request: Request) -> Any:
         return _saved(request, form, spec, paused=what == "save_paused")
     except CheckFailed as failed:
         form.may_save_paused = True
-        return _page(request, form, failed.checked.steps, status=422, errors=_errors(failed))
+        return _page(request, form, failed.checked.steps, status=422, errors=_errors(form, failed))
     except QaplaError as error:
         if what == "test" and "HX-Request" in request.headers:
             return Response(fragment(request, "tested.pt", steps=[_as_step(error)]))
-        return _page(request, form, status=422, errors=_errors(error))
+        return _page(request, form, status=422, errors=_errors(form, error))
 
 
 def _tested(request: Request, form: ConnectionForm, spec: ConnectionSpec) -> Any:
@@ -208,8 +208,10 @@ def _crumbs(request: Request, last: str) -> dict[str, Any]:
     return {"title": last, "crumbs": ([(name, links.of(name).browse)] if name else []) + [(last, None)]}
 
 
-def _errors(error: QaplaError) -> dict[str, str]:
-    return {getattr(error, "field", None) or "url": str(error)}
+def _errors(form: ConnectionForm, error: QaplaError) -> dict[str, str]:
+    """Return the message under the field it is about; what has no field of its own is about the URL."""
+    field = getattr(error, "field", None)
+    return {field if field == "password" or field in form.names else "url": str(error)}
 
 
 def _as_step(error: QaplaError) -> Any:

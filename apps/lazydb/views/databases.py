@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shlex
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lazydb.views.connections import job_fragment
+from lazydb.views.curl import curl_lines
 from lazydb.views.links import Links
 from qapla.database.dialects import ENGINES
-from qapla.driver.keys import table_path
 from qapla.plugins.admin.context import require_user
 from qapla.plugins.admin.links import Links as TableLinks
 
@@ -74,7 +73,7 @@ def show_database(context: DatabaseContext, request: Request) -> dict[str, Any]:
         "words": words,
         "groups": _groups(request, context, words),
         "report": served.schema.report if context.is_manager else (),
-        "curl": _curl_lines(request, context),
+        "curl": curl_lines(served, context.rights, f"{request.host_url}{own.api}"),
         "anonymous": served.options.anonymous != "none",
         "api": own.api,
         "own": own,
@@ -136,33 +135,3 @@ def _why_not_written(served: Served, table: Table) -> str | None:
     if table.identity.by == "none":
         return "new rows only: no key"
     return None
-
-
-@dataclass(frozen=True, slots=True)
-class CurlLine:
-    """A line for a terminal, and what it does."""
-
-    what: str
-    text: str
-
-
-def _curl_lines(request: Request, context: DatabaseContext) -> list[CurlLine]:
-    """Return lines that can be pasted into a terminal: read, filter, one row, create."""
-    served = context.served
-    tables = [table for table in served.schema.tables if context.rights.allows("select", table.name.schema, table.name.name)]
-    if not tables:
-        return []
-    table = next((each for each in tables if each.kind == "table" and each.identity.by == "primary_key"), tables[0])
-    root = f"{request.host_url}{Links.of_request(request).of(served.name).api}{table_path(table)}"
-    token = "" if served.options.anonymous != "none" else ' -H "Authorization: Bearer $TOKEN"'
-    profile = "" if table.name.schema == served.schema.default_schema else f" -H {shlex.quote(f'Accept-Profile: {table.name.schema}')}"
-    lines = [CurlLine("Ten rows", f"curl{token}{profile} {shlex.quote(root + '?limit=10')}")]
-    counted = f"curl{token}{profile} -i -H 'Prefer: count=exact' {shlex.quote(root + '?limit=1')}"
-    lines.append(CurlLine("How many there are, in Content-Range", counted))
-    lines.append(CurlLine("As CSV", f"curl{token}{profile} -H 'Accept: text/csv' {shlex.quote(root)}"))
-    if served.options.writable and table.insertable:
-        body = "{" + ", ".join(f'"{column.name}": …' for column in table.columns if not column.nullable and not column.generated) + "}"
-        write_token = "" if served.options.anonymous == "write" else ' -H "Authorization: Bearer $TOKEN"'
-        text = f"curl{write_token} -X POST -H 'Content-Type: application/json' -d {shlex.quote(body)} {shlex.quote(root)}"
-        lines.append(CurlLine("A new row", text))
-    return lines

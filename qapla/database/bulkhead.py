@@ -223,26 +223,24 @@ class Bulkhead:
             if deadline.unwatch(number):
                 self._drop(lease, error, others=False)
                 raise self._late() from error
-            self._judge(lease, error, last)
+            self._judge(lease, error, until, last)
         if deadline.unwatch(number):  # cancelled in its last moment: the answer is good, the connection is not
             lease.invalidate()
         return answer
 
-    def _judge(self, lease: PoolProxiedConnection, error: Exception, last: bool) -> None:
+    def _judge(self, lease: PoolProxiedConnection, error: Exception, until: float, last: bool) -> None:
         """Raise what belongs to *error*; drop the connection when it is lost."""
         dialect = self._get_dialect()
-        is_ours = isinstance(error, QaplaError)
-        if not is_ours and isinstance(error, dialect.loaded_dbapi.Error):
-            if dialect.is_disconnect(error, lease.driver_connection, None):
-                self._drop(lease, error, others=True)
-                if not last:
-                    raise _Stale from error
-                raise self._unreachable(error) from error
-            if "cached plan must not change result type" in str(error):
-                self._drop(lease, error, others=True)  # a prepared statement from before the schema changed
-                if not last:
-                    raise _Stale from error
-        raise self._translated(error) from error
+        if not isinstance(error, dialect.loaded_dbapi.Error):
+            raise self._translated(error) from error
+        is_lost = dialect.is_disconnect(error, lease.driver_connection, None)
+        is_outdated = "cached plan must not change result type" in str(error)  # prepared before the schema changed
+        if is_lost or is_outdated:
+            self._drop(lease, error, others=True)
+            # A stale connection shows it at once; after a long silence there is no time for another try.
+            if not last and time.monotonic() < until - self.options.statement_timeout_s / 2:
+                raise _Stale from error
+        raise (self._unreachable(error) if is_lost else self._translated(error)) from error
 
     def _drop(self, lease: PoolProxiedConnection, error: BaseException, *, others: bool) -> None:
         """Close a connection that is of no use, and with *others* every one that is as old: the server has probably been away."""
@@ -271,7 +269,7 @@ class Bulkhead:
             try:
                 first = next(rows, None)
             except Exception as error:
-                self._judge(lease, error, last=True)
+                self._judge(lease, error, until, last=True)
 
     def _tell(self, statement: Statement) -> None:
         for listener in self.on_statement:

@@ -178,7 +178,7 @@ def _connect_mysql(spec: ConnectionSpec, options: Options, address: str | None) 
         local_infile=False,
         connect_timeout=spec.connect_timeout,
         read_timeout=spec.connect_timeout,  # without it a silent listener holds the handshake for ever
-        write_timeout=options.statement_timeout_s + 1,
+        write_timeout=options.statement_timeout_s + 3,
         conv={key: convert for key, convert in conversions.items() if key not in unread},
         program_name=spec.application_name,
         client_flag=CLIENT.FOUND_ROWS,  # an UPDATE counts the rows it matched, as elsewhere
@@ -202,7 +202,8 @@ def _connect_mysql(spec: ConnectionSpec, options: Options, address: str | None) 
         cursor.execute("SET " + ", ".join(f"SESSION {name} = {value}" for name, value in settings.items()))
         if not options.writable:
             cursor.execute("SET SESSION TRANSACTION READ ONLY")
-    connection._read_timeout = options.statement_timeout_s + 1  # from here on it is the statement's; PyMySQL has no other way to say so
+    # From here on it is the statement's, and longer than that of the bulkhead. PyMySQL has no other way to say so.
+    connection._read_timeout = options.statement_timeout_s + 3
     return connection
 
 

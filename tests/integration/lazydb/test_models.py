@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from morfdict import Paths
 from sqlalchemy import select, text
 
-from lazydb.models import Model, Revision, bump
+from lazydb.models import HEAD, Model, Revision, bump, is_at_head
 from lazydb.settings.default import make_settings
 from qapla.database import migrate
 from qapla.database.database import Database
@@ -44,6 +45,20 @@ def test_models_and_migrations_agree(registry: Database) -> None:
         differences = compare_metadata(context, Model.metadata)
 
     assert differences == []
+
+
+def test_the_program_knows_its_last_migration(registry: Database) -> None:
+    """An empty registry is not at the head, a migrated one is, without Alembic being asked."""
+    script = ScriptDirectory.from_config(migrate.make_config(registry))
+
+    assert script.get_heads() == [HEAD]
+    assert is_at_head(registry)
+    with registry.engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = '9999'"))
+    assert not is_at_head(registry)
+    with registry.engine.begin() as connection:
+        connection.execute(text("DROP TABLE alembic_version"))
+    assert not is_at_head(registry)
 
 
 def test_every_bump_counts_up(registry: Database) -> None:

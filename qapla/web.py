@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from qapla.scope import Scope
 
 builtin_property = property
+HOSTS_REMEMBERED = 1000
 
 
 class Databases:
@@ -133,40 +134,44 @@ def make_configurator(app: Application) -> AppConfigurator:
     config.registry["qapla.request_class"] = factory
     config.registry["qapla.app"] = app
     hosts = app.settings.get("web:hosts")
-    config.registry["qapla.hosts"] = None if hosts is None else frozenset(host.lower() for host in hosts)
-    config.set_execution_policy(run_request)
+    config.set_execution_policy(make_policy(None if hosts is None else frozenset(host.lower() for host in hosts)))
     return config
 
 
-def run_request(environ: dict[str, Any], router: Any) -> Response:
-    """Run one request, and close its scope when it has really ended (Pyramid's execution policy)."""
-    refusal = refuse(environ, router.registry.get("qapla.hosts"))
-    if refusal is not None:
-        return PyramidResponse(json_body=refusal.as_json(), status=refusal.status)
-    with router.request_context(environ) as request:
-        request.__dict__["qapla.policy"] = True
-        try:
-            response = router.invoke_request(request)
-        except BaseException as error:
-            _close(request, error)
-            raise
-        _close_after(request, response)
-        return response
+def make_policy(hosts: frozenset[str] | None) -> Callable[[dict[str, Any], Any], Response]:
+    """Return Pyramid's execution policy: it looks at the request's address, runs it, and closes its scope when it has really ended."""
+    welcome: set[str | None] = {None}  # Host headers that were looked at; what is plain and known costs one look here
+
+    def run_request(environ: dict[str, Any], router: Any) -> Response:
+        host, path, query = environ.get("HTTP_HOST"), environ.get("PATH_INFO", ""), environ.get("QUERY_STRING", "")
+        if host not in welcome or "%" in query or not (query.isascii() and path.isascii()):
+            refusal = refuse(environ, hosts)
+            if refusal is not None:
+                return PyramidResponse(json_body=refusal.as_json(), status=refusal.status)
+            if len(welcome) < HOSTS_REMEMBERED:
+                welcome.add(host)
+        with router.request_context(environ) as request:
+            attributes = request.__dict__
+            attributes["qapla.policy"] = True
+            try:
+                response = router.invoke_request(request)
+            except BaseException as error:
+                _close(request, error)
+                raise
+            body = response.app_iter
+            if type(body) is not list:  # made while it is sent, perhaps with a scope that is not open yet
+                response.app_iter = ClosingBody(body, request, attributes.get("exception"))
+            elif "scope" in attributes:
+                _close(request, attributes.get("exception"))
+            return response
+
+    return run_request
 
 
 def _close(request: Any, error: BaseException | None) -> None:
     scope = request.__dict__.get("scope")
     if scope is not None:
         scope.close(error)
-
-
-def _close_after(request: Any, response: Response) -> None:
-    """Close the scope now, or after the body where that is still to be made."""
-    body = response.app_iter
-    if not isinstance(body, (list, tuple)):  # made while it is sent, perhaps with a scope that is not open yet
-        response.app_iter = ClosingBody(body, request, getattr(request, "exception", None))
-    elif "scope" in request.__dict__:
-        _close(request, getattr(request, "exception", None))
 
 
 class ClosingBody:

@@ -201,3 +201,27 @@ class TestRequest:
 
         with pytest.raises(ConfigurationConflictError, match="twice"):
             config.commit()
+
+
+class TestGate:
+    """What is refused before there is a request"""
+
+    @pytest.mark.parametrize("query", ["a=%ff", "a=\xff"])
+    def test_address_is_not_utf8(self, make_web, query):
+        """Also on a host that was welcome before."""
+        web = make_web("manual")
+        web.get("/count")
+        answers = []
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/count", "QUERY_STRING": query, "HTTP_HOST": "localhost:80"}
+
+        body = web.app({**environ, "SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http"}, lambda *answer: answers.append(answer))
+
+        assert answers[0][0] == "400 Bad Request"
+        assert b'"the address is not UTF-8"' in b"".join(body)
+
+    def test_foreign_host(self, make_web):
+        """A host that is not served is not served the second time either."""
+        web = make_web("manual")
+
+        for _ in range(2):
+            assert web.get("/count", headers={"Host": "evil.example"}, status=400).json["code"] == "QAPLA400"

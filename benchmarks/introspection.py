@@ -1,9 +1,9 @@
 """Introspection of many tables beside SQLAlchemy's ``MetaData.reflect`` in the same run, on each engine.
 
-Run: ``python benchmarks/introspection.py [--tables 1000] [--engines sqlite,postgresql,mariadb]``. Servers are those that tests use
-(``QAPLA_TEST_POSTGRESQL_URL``, ``QAPLA_TEST_MARIADB_URL``). Both sides read the same tables, columns, keys, unique sets, foreign keys
-and comments; ours also reads views, functions and privileges. Times are the best of the rounds, peak memory is what Python allocated
-in a round of its own.
+Run: ``python benchmarks/introspection.py [--tables 1000] [--engines sqlite,postgresql,mariadb]``. Servers are those of the tests:
+named by ``QAPLA_TEST_POSTGRESQL_URL`` and ``QAPLA_TEST_MARIADB_URL``, else started for the run. Both sides read the same tables,
+columns, keys, unique sets, foreign keys and comments; ours also reads views, functions and privileges. Times are the best of the
+rounds, peak memory is what Python allocated in a round of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 
 from qapla.database.schema.inspect import inspect
 from qapla.database.schema.storage import from_json, to_json
-from qapla.testing.servers import ENGINE_NAMES, make_database
+from qapla.testing.servers import ENGINE_NAMES, make_database, outside_pytest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +93,7 @@ def compare(engine_name: str, tables: int, rounds: int) -> float:
     with make_database(engine_name) as url:
         engine = sa.create_engine(url)
         fill(engine, tables)
-        ratio = print_comparison(engine_name, measure(engine, ours, tables, rounds), measure(engine, reflect, tables, max(1, rounds - 2)))
+        ratio = print_comparison(engine_name, measure(engine, ours, tables, rounds), measure(engine, reflect, tables, rounds))
         with engine.connect() as connection:
             schema = inspect(connection)
         engine.dispose()
@@ -126,8 +126,9 @@ def main() -> None:
     parser.add_argument("--engines", default=",".join(ENGINE_NAMES))
     arguments = parser.parse_args()
     print(f"{arguments.tables} tables of {len(COLUMNS) + 2} columns, best of {arguments.rounds}")
-    for engine_name in arguments.engines.split(","):
-        compare(engine_name, arguments.tables, arguments.rounds)
+    with outside_pytest():
+        for engine_name in arguments.engines.split(","):
+            compare(engine_name, arguments.tables, arguments.rounds)
 
 
 if __name__ == "__main__":

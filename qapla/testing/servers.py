@@ -116,8 +116,27 @@ def chromium() -> str:
 # -- the run ------------------------------------------------------------------
 
 
+@contextmanager
+def outside_pytest() -> Iterator[None]:
+    """Let a benchmark use servers: what starts inside stops at the end."""
+    _open_run()
+    try:
+        yield
+    finally:
+        _close_run()
+
+
 def pytest_configure(config: pytest.Config) -> None:
     """Make the folder of this run, unless an outer run or xdist's controller did."""
+    _open_run()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Stop what this run started and remove its folder."""
+    _close_run()
+
+
+def _open_run() -> None:
     if RUN_FOLDER not in os.environ:
         folder = Path(tempfile.mkdtemp(prefix="qapla-test-"))
         folder.chmod(0o755)  # the servers run as other users
@@ -125,8 +144,7 @@ def pytest_configure(config: pytest.Config) -> None:
         os.environ[RUN_FOLDER] = str(folder)
 
 
-def pytest_unconfigure(config: pytest.Config) -> None:
-    """Stop what this run started and remove its folder."""
+def _close_run() -> None:
     folder = Path(os.environ.get(RUN_FOLDER, os.devnull))
     if not folder.is_dir() or (folder / "owner").read_text() != str(os.getpid()):
         return

@@ -73,6 +73,7 @@ SQLITE_TEXTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
         (r"syntax error|values for \d+ columns|has \d+ columns but", "42601"),
         (r"because it is a view|may not be modified", "25006"),
         (r"generated column", "428C9"),
+        (r"cannot store \w+ value in", "22P02"),  # a STRICT table; Python 3.11 does not know the code's name
         (r"integer overflow", "22003"),
         (r"malformed JSON|JSON path|bad JSON", "22P02"),
         (r"unable to open database", "08001"),

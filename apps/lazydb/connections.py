@@ -6,7 +6,6 @@ connected database. After a change every function in ``on_change`` is called, so
 
 from __future__ import annotations
 
-import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,14 +14,16 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from lazydb.models import Connection, Snapshot, bump, now
+from lazydb.flights import Flights
+from lazydb.models import Connection, bump, now
 from lazydb.options import as_stored, read_options
 from lazydb.records import Records, Registered, place_of, target_key, unavailable
+from lazydb.storing import store_check, store_schema, store_spec
 from qapla.database.check import Checked, check, read_schema
 from qapla.database.schema.diff import Change, diff
 from qapla.database.schema.storage import from_json, to_json
 from qapla.database.spec import check_name, default_name
-from qapla.errors import InputError, NameTaken, NotFound, QaplaError, SecretLost, TargetRefused
+from qapla.errors import Conflict, InputError, NameTaken, NotFound, QaplaError, SecretLost, TargetRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -78,8 +79,7 @@ class Connections(Records):
         super().__init__(database, sealing)
         self.origins = origins
         self.on_change: list[Callable[[], None]] = []
-        self._flights: dict[int, _Flight] = {}
-        self._lock = threading.Lock()
+        self._flights: Flights[Refreshed] = Flights()
 
     def test(self, spec: ConnectionSpec, settings: Mapping[str, Any] | None = None, *, name: str | None = None) -> Checked:
         """Try *spec* without keeping anything; *name*: with the stored password of that connection, where *spec* has none."""
@@ -121,8 +121,8 @@ class Connections(Records):
             except IntegrityError as error:  # somebody else registered this name a moment ago
                 raise _taken(name) from error
             row.paused = paused
-            self._store_spec(row, spec)
-            self._store_check(session, row, checked)
+            store_spec(row, spec, self._sealing)
+            store_check(session, row, checked)
             row.revision = bump(session)
         self._changed()
         return Added(self.get(name), True, checked)
@@ -157,8 +157,9 @@ class Connections(Records):
                 raise _taken(new_name or name) from error
             row.options, row.paused = as_stored(options), paused or (known.paused and checked is None)
             if full is not None:
-                self._store_spec(row, full)
-            self._store_check(session, row, checked)
+                store_spec(row, full, self._sealing)
+            if checked is not None:
+                store_check(session, row, checked)
             row.revision = bump(session)
         self._changed()
         return Added(self.get(new_name or name), False, checked)
@@ -194,22 +195,7 @@ class Connections(Records):
             NotFound: there is none. QaplaError: it cannot be read; that is kept as its ``error``, and the old schema stays in use.
         """
         known = self.get(name)
-        with self._lock:
-            flight = self._flights.get(known.id)
-            is_first = flight is None
-            if flight is None:
-                flight = self._flights[known.id] = _Flight()
-        if not is_first:
-            return flight.wait()
-        try:
-            flight.end(self._refresh(known))
-        except BaseException as error:
-            flight.fail(error)
-            raise
-        finally:
-            with self._lock:
-                del self._flights[known.id]
-        return flight.wait()
+        return self._flights.run(known.id, lambda: self._refresh(known))
 
     def _refresh(self, known: Registered) -> Refreshed:
         spec, started = self.spec_with_password(known.name), time.monotonic()
@@ -224,7 +210,9 @@ class Connections(Records):
         else:
             with self._transaction() as session:
                 row = self._row(session, known.id)
-                _store_schema(session, row, schema, body, time.monotonic() - started)
+                if row.target != spec.as_fields():  # what was read is not what is registered now
+                    raise Conflict(f"database {known.name!r} was changed while it was read", hint="refresh it again")
+                store_schema(session, row, schema, body, time.monotonic() - started)
                 row.error, row.latency_s, row.checked_at = None, latency_s, now()
                 row.revision = bump(session)
             self._changed()
@@ -264,20 +252,6 @@ class Connections(Records):
             raise TargetRefused("the host has changed: enter the password again", field="password", hint=hint)
         return spec.with_password(self.spec_with_password(known.name).password)
 
-    def _store_spec(self, row: Connection, spec: ConnectionSpec) -> None:
-        row.engine, row.target, row.target_key = spec.engine, spec.as_fields(), target_key(spec)
-        row.sealed = self._sealing.seal(spec.password, place_of(row.id, spec.host)) if spec.password is not None else None
-
-    def _store_check(self, session: Session, row: Connection, checked: Checked | None) -> None:
-        if checked is None:
-            return
-        failure = checked.failure
-        row.error = None if failure is None else f"{failure.message} ({failure.hint})" if failure.hint else failure.message
-        row.latency_s, row.checked_at = checked.latency_s, now()
-        if checked.schema is not None:
-            seconds = next(step.seconds for step in checked.steps if step.name == "catalog")
-            _store_schema(session, row, checked.schema, to_json(checked.schema), seconds)
-
     def _set_paused(self, known: Registered, paused: bool) -> None:
         with self._transaction() as session:
             row = self._row(session, known.id)
@@ -310,30 +284,6 @@ class Connections(Records):
             raise unavailable(error) from error
 
 
-class _Flight:
-    """One refresh that several callers wait for."""
-
-    def __init__(self) -> None:
-        self._done = threading.Event()
-        self._result: Refreshed | None = None
-        self._error: BaseException | None = None
-
-    def end(self, result: Refreshed) -> None:
-        self._result = result
-        self._done.set()
-
-    def fail(self, error: BaseException) -> None:
-        self._error = error
-        self._done.set()
-
-    def wait(self) -> Refreshed:
-        self._done.wait()
-        if self._error is not None:
-            raise self._error
-        assert self._result is not None
-        return self._result
-
-
 def _taken(name: str) -> NameTaken:
     return NameTaken(f"name {name!r} is taken by another database", hint="choose another one with --name")
 
@@ -343,21 +293,3 @@ def _read_snapshot(body: str | None) -> DatabaseSchema | None:
         return from_json(body) if body is not None else None
     except InputError:  # saved by a release with another format: nothing to compare with
         return None
-
-
-def _store_schema(session: Session, row: Connection, schema: DatabaseSchema, body: str, seconds: float) -> None:
-    views = sum(1 for table in schema.tables if table.kind in ("view", "materialized_view"))
-    session.merge(
-        Snapshot(
-            connection_id=row.id,
-            body=body,
-            fingerprint=schema.fingerprint,
-            engine=schema.engine,
-            version=schema.version,
-            tables=len(schema.tables) - views,
-            views=views,
-            findings=len(schema.report),
-            seconds=seconds,
-            taken_at=now(),
-        )
-    )

@@ -14,7 +14,7 @@ import pytest
 from lazydb import connections as module
 from lazydb.connections import CheckFailed
 from qapla.database.spec import ConnectionSpec, from_fields
-from qapla.errors import NameTaken, NotFound, SecretLost, TargetRefused, Unavailable
+from qapla.errors import Conflict, NameTaken, NotFound, SecretLost, TargetRefused, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -224,6 +224,26 @@ def test_of_many_refreshes_at_once_one_reads(app: LazydbApplication, make_file: 
 
     assert len(counted) == 1
     assert len(results) == 5
+
+
+def test_a_refresh_of_what_was_changed_meanwhile_is_thrown_away(
+    app: LazydbApplication, make_file: MakeFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was read of the old target is not kept for the new one."""
+    app["connections"].add(make_file("one", table="first"), name="shop")
+    read = module.read_schema
+
+    def change_meanwhile(spec: ConnectionSpec, options: object) -> object:
+        app["connections"].change("shop", spec=make_file("two", table="second"))
+        Path(str(spec.path)).write_bytes(b"")
+        return read(spec, options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "read_schema", change_meanwhile)
+
+    with pytest.raises(Conflict, match="was changed while it was read"):
+        app["connections"].refresh("shop")
+
+    assert app["catalog"].get("shop").schema.find_table("second") is not None
 
 
 def test_other_tables_are_read_when_others_are_wanted(app: LazydbApplication, make_file: MakeFile, sql: Callable[..., None]) -> None:

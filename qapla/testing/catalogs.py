@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
 
 from qapla.database.bulkhead import make_bulkhead_from_url
 from qapla.database.catalog import Catalog, Options, Served
@@ -19,6 +20,19 @@ if TYPE_CHECKING:
     from qapla.ports import Rights
 
 
+class Kept:
+    """A bulkhead that stays open when the catalog lets go of it: tests serve one database again and again."""
+
+    def __init__(self, bulkhead: Any) -> None:
+        self._bulkhead = bulkhead
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._bulkhead, name)
+
+    def close(self) -> None:
+        """Do nothing: whoever made the bulkhead closes it."""
+
+
 class DictSource:
     """A ``DatabaseSource`` that is a dict."""
 
@@ -28,7 +42,7 @@ class DictSource:
 
     def put(self, served: Served) -> None:
         """Serve *served* under its name from now on."""
-        self.entries[served.name] = served
+        self.entries[served.name] = replace(served, bulkhead=cast("Any", Kept(served.bulkhead)))
         self.changes += 1
 
     def revision(self) -> int:

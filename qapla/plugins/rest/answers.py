@@ -7,12 +7,13 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from pyramid.response import Response
+from webob.response import EmptyResponse
 
 from qapla.plugins.rest import cors
 from qapla.plugins.rest.formats import CONTENT_TYPES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from pyramid.request import Request
 
@@ -28,7 +29,7 @@ def make_response(request: Request, body: bytes, kind: Format, headers: Headers,
     """Return an answer whose body is there already."""
     headers.append(("Content-Type", CONTENT_TYPES[kind]))
     headers.append(("Content-Length", str(len(body))))
-    return _finish(request, Response(app_iter=[body], headerlist=headers, status=STATUS[status]))
+    return _finish(request, Answer(app_iter=[body], headerlist=headers, status=STATUS[status]))
 
 
 def make_stream(request: Request, chunks: Iterator[bytes], kind: Format, headers: Headers) -> Response:
@@ -36,16 +37,16 @@ def make_stream(request: Request, chunks: Iterator[bytes], kind: Format, headers
     headers.append(("Content-Type", CONTENT_TYPES[kind]))
     if request.environ["REQUEST_METHOD"] == "HEAD":
         close(chunks)
-        return _finish(request, Response(app_iter=[], headerlist=headers))
+        return _finish(request, Answer(app_iter=[], headerlist=headers))
     first = next(chunks, b"")
-    return _finish(request, Response(app_iter=Chunks(first, chunks), headerlist=headers))
+    return _finish(request, Answer(app_iter=Chunks(first, chunks), headerlist=headers))
 
 
 def make_empty(request: Request, headers: Headers, status: int = 204) -> Response:
     """Return an answer without a body."""
     if status != 204:
         headers.append(("Content-Length", "0"))
-    return _finish(request, Response(app_iter=[], headerlist=headers, status=STATUS[status]))
+    return _finish(request, Answer(app_iter=[], headerlist=headers, status=STATUS[status]))
 
 
 def make_json(request: Request, value: Any, headers: Headers | None = None, status: int = 200) -> Response:
@@ -62,6 +63,15 @@ def common_headers(context: Resource, preferences: Preferences) -> Headers:
     if context.profile is not None:
         headers.append(("Content-Profile", context.profile))
     return headers
+
+
+class Answer(Response):
+    """Pyramid's Response, sent as it is: WebOb would make ``Location`` absolute by the Host header, which a proxy may have changed."""
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        """Send it."""
+        start_response(self._status, self._headerlist)
+        return EmptyResponse(self._app_iter) if environ["REQUEST_METHOD"] == "HEAD" else self._app_iter
 
 
 class Chunks:

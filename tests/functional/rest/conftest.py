@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,8 @@ from webtest import TestApp
 
 from qapla.application import Application
 from qapla.database.catalog import Options, Served
+from qapla.database.connect import make_engine_from_url
+from qapla.database.statement import Statement
 from qapla.plugin import Plugin
 from qapla.plugins.rest.plugin import RestPlugin
 from qapla.ports import ANONYMOUS, Identity
@@ -45,8 +47,8 @@ TABLES = {
     "mariadb": '''
         CREATE TABLE customer (id INTEGER AUTO_INCREMENT PRIMARY KEY, name TEXT NOT NULL, mail VARCHAR(60) UNIQUE,
             is_good BOOLEAN NOT NULL DEFAULT true);
-        CREATE TABLE `order` (id INTEGER AUTO_INCREMENT PRIMARY KEY, customer_id INTEGER, 
-            FOREIGN KEY (customer_id) REFERENCES customer (id), total NUMERIC(12,2) CHECK (total >= 0), note TEXT, placed_at DATETIME, settled DATE);
+        CREATE TABLE `order` (id INTEGER AUTO_INCREMENT PRIMARY KEY, customer_id INTEGER, total NUMERIC(12,2) CHECK (total >= 0),
+            note TEXT, placed_at DATETIME, settled DATE, FOREIGN KEY (customer_id) REFERENCES customer (id));
         CREATE TABLE line (order_id INTEGER NOT NULL, product VARCHAR(40) NOT NULL, amount INTEGER NOT NULL DEFAULT 1,
             PRIMARY KEY (order_id, product), FOREIGN KEY (order_id) REFERENCES `order` (id) ON DELETE CASCADE);
         CREATE TABLE log (text TEXT, size INTEGER);
@@ -54,6 +56,7 @@ TABLES = {
         CREATE VIEW big AS SELECT * FROM `order` WHERE total > 50;
     ''',
 }
+EMPTY = "DELETE FROM line; DELETE FROM {order}; DELETE FROM customer; DELETE FROM log;"
 ROWS = """
     INSERT INTO customer (id, name, mail) VALUES (1, 'Ada', 'ada@example.org'), (2, 'Bo', NULL), (3, 'Çelik', 'c@example.org');
     INSERT INTO {order} (id, customer_id, total, note, placed_at, settled) VALUES
@@ -109,26 +112,32 @@ class Client(TestApp):
     def serve(self, served: Served, **options: Any) -> Served:
         """Serve a database with these options on top of its own."""
         found = replace(served, options=replace(served.options, **options)) if options else served
-        found.bulkhead.options = found.options
         self.shop.source.put(found)
         return found
 
 
 @contextmanager
 def make_shop(engine: str) -> Iterator[Served]:
-    """Make the shop's database on *engine*."""
-    order = "`order`" if engine == "mariadb" else '"order"'
+    """Make the shop's database on *engine*, empty."""
     with make_database(engine) as url:
-        run_script(url, TABLES[engine] + ROWS.format(order=order))
+        run_script(url, TABLES[engine])
         served = serve_url(url, "shop", Options(anonymous="write", writable=True))
         yield served
         served.bulkhead.close()
 
 
+def fill_shop(served: Served) -> None:
+    """Put the rows of the shop back as they were."""
+    order = "`order`" if served.schema.engine == "mariadb" else '"order"'
+    counters = "SELECT setval('customer_id_seq', 3); SELECT setval('order_id_seq', 4)" if served.schema.engine == "postgresql" else ""
+    with served.bulkhead.transaction() as transaction:
+        for text in (EMPTY + ROWS + counters).format(order=order).split(";"):
+            if text.strip():
+                transaction.execute(Statement(text))
+
+
 def run_script(url: Any, script: str) -> None:
     """Run the statements of *script* one by one."""
-    from qapla.database.connect import make_engine_from_url
-
     engine = make_engine_from_url(url, Options(writable=True))
     with engine.connect() as connection:
         for text in script.split(";"):
@@ -148,38 +157,50 @@ def rest_application() -> Iterator[Client]:
     shop.stop()
 
 
+class Shops(dict[str, Served]):
+    """One shop per engine, made when it is first asked for."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self._stack = stack
+
+    def __missing__(self, engine: str) -> Served:
+        self[engine] = self._stack.enter_context(make_shop(engine))
+        fill_shop(self[engine])
+        return self[engine]
+
+
 @pytest.fixture(scope="session")
-def shops() -> Iterator[dict[str, Served]]:
+def shops() -> Iterator[Shops]:
     """Keep one shop per engine for reading."""
-    from contextlib import ExitStack
-
-    class Lazily(dict):  # type: ignore[type-arg]
-        def __missing__(self, engine: str) -> Served:
-            self[engine] = stack.enter_context(make_shop(engine))
-            return self[engine]
-
     with ExitStack() as stack:
-        yield Lazily()
+        yield Shops(stack)
+
+
+@pytest.fixture(scope="session")
+def written_shops() -> Iterator[Shops]:
+    """Keep one shop per engine for writing."""
+    with ExitStack() as stack:
+        yield Shops(stack)
 
 
 @pytest.fixture(params=ENGINE_NAMES)
-def web(request: pytest.FixtureRequest, rest_application: Client, shops: dict[str, Served]) -> Client:
+def web(request: pytest.FixtureRequest, rest_application: Client, shops: Shops) -> Client:
     """Give a test that reads the shop of each engine."""
     rest_application.served = rest_application.serve(shops[request.param])
-    rest_application.served.bulkhead.options = rest_application.served.options
     return rest_application
 
 
 @pytest.fixture
-def sqlite_web(rest_application: Client, shops: dict[str, Served]) -> Client:
+def sqlite_web(rest_application: Client, shops: Shops) -> Client:
     """Give a test that reads the shop on SQLite: for what does not depend on the engine."""
     rest_application.served = rest_application.serve(shops["sqlite"])
     return rest_application
 
 
 @pytest.fixture(params=ENGINE_NAMES)
-def fresh_web(request: pytest.FixtureRequest, rest_application: Client) -> Iterator[Client]:
-    """Give a test that writes a shop of its own on each engine."""
-    with make_shop(request.param) as served:
-        rest_application.served = rest_application.serve(served)
-        yield rest_application
+def fresh_web(request: pytest.FixtureRequest, rest_application: Client, written_shops: Shops) -> Client:
+    """Give a test that writes a shop whose rows are as they were, on each engine."""
+    served = written_shops[request.param]
+    fill_shop(served)
+    rest_application.served = rest_application.serve(served)
+    return rest_application

@@ -144,7 +144,7 @@ class TestPaging:
 
     def test_links_through_all_pages(self, web: Client) -> None:
         """``rel="next"`` leads to every row once, in the order asked for, and then ends."""
-        seen, url = [], f"{ORDERS}?select=id&order=customer_id.desc&limit=1"
+        seen, url = [], f"{ORDERS}?select=id&order=customer_id.desc,id&limit=1"
         for _ in range(9):
             answer = web.get(url)
             seen += ids(answer)

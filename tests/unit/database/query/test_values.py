@@ -17,7 +17,8 @@ from qapla.errors import NotOffered, ValueRefused
 
 ENGINES = ("postgresql", "mariadb", "sqlite")
 READ = ["integer", "decimal", "float", "boolean", "date", "time", "timestamp_tz", "json", "uuid", "bits"]
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
+SCALARS = st.none() | st.booleans() | st.integers() | st.text()
+JSON = st.recursive(SCALARS, lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner))
 NAMES = {"integer": "integer", "decimal": "numeric(12,2)", "float": "double precision"}
 
 

@@ -211,10 +211,11 @@ class TestGate:
         """Also on a host that was welcome before."""
         web = make_web("manual")
         web.get("/count")
-        answers = []
         environ = {"REQUEST_METHOD": "GET", "PATH_INFO": "/count", "QUERY_STRING": query, "HTTP_HOST": "localhost:80"}
+        environ |= {"SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http"}
+        answers = []
 
-        body = web.app({**environ, "SERVER_NAME": "x", "SERVER_PORT": "80", "wsgi.url_scheme": "http"}, lambda *answer: answers.append(answer))
+        body = web.app(environ, lambda *answer: answers.append(answer))
 
         assert answers[0][0] == "400 Bad Request"
         assert b'"the address is not UTF-8"' in b"".join(body)

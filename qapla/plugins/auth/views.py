@@ -40,8 +40,8 @@ def show_login(request: Any) -> Any:
 
 
 def use_link(request: Any) -> Any:
-    """Log in by the secret of a link, which works once. A HEAD, as link checkers send it, uses up nothing."""
-    if request.method == "HEAD":
+    """Log in by the secret of a link, which works once. What only looks ahead (link checkers, browsers that prefetch) uses up nothing."""
+    if request.method == "HEAD" or request.headers.get("Sec-Purpose", "").startswith("prefetch"):
         return _form(request)
     token = request.GET.get("token", "")
     account = request.app["accounts"].use_login_link(digest(token)) if len(token) <= MAX_NAME else None

@@ -232,12 +232,13 @@ class TestLink:
         assert "used already" in web.get(f"/admin/-/login?token={token}", status=410).text
         assert web.get("/api/who").text == "anonymous anonymous"
 
-    def test_head_uses_up_nothing(self, web, accounts):
-        """What checks links does not log in."""
+    def test_looking_ahead_uses_up_nothing(self, web, accounts):
+        """What checks or prefetches links does not log in."""
         token, digest = make_token()
         accounts.links[digest] = 2
 
         web.head(f"/admin/-/login?token={token}")
+        web.get(f"/admin/-/login?token={token}", headers={"Sec-Purpose": "prefetch;prerender"})
 
         assert accounts.links
 

@@ -26,6 +26,7 @@ from sqlalchemy.pool import QueuePool
 
 from qapla.database.catalog import Options
 from qapla.database.dialects import ENGINES, get_engine
+from qapla.database.functions import plain_moment, real_text
 from qapla.database.spec import ConnectionSpec
 from qapla.errors import ConfigurationError
 
@@ -251,17 +252,11 @@ def _connect_sqlite(spec: ConnectionSpec, options: Options, address: str | None)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.create_function("qapla_real", 1, _real_text, deterministic=True)
+    connection.create_function("qapla_real", 1, real_text, deterministic=True)
+    connection.create_function("qapla_moment", 1, plain_moment, deterministic=True)
     if not options.writable:
         connection.execute("PRAGMA query_only = ON")
     return connection
-
-
-def _real_text(value: float) -> str:
-    """Return a real as JSON, every digit right; SQLite's own ``printf`` is off by one in the last of them now and then."""
-    if value in (float("inf"), float("-inf")):
-        return '"Infinity"' if value > 0 else '"-Infinity"'
-    return repr(value)
 
 
 def _connect_oracle(spec: ConnectionSpec, options: Options, address: str | None) -> Any:

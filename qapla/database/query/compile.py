@@ -278,6 +278,9 @@ class Compiler:
         operator, _, keyword = test.operator.partition(".")
         if keyword:
             return sql(KEYWORDS[keyword], value)
+        if test.helpers:
+            pairs = zip(test.slots, test.helpers, strict=True)
+            return join(" OR ", [sql("({})", self.renderer.assisted(operator, value, *pair)) for pair in pairs])
         operands: list[Sql] = [self.renderer.operand(slot, type) for slot in test.slots]
         row = OPERATORS[operator]
         if row.operand == "search":

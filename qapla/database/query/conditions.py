@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from qapla.database.query.description import And, Compare, Exists, Not, Or, Search
 from qapla.database.query.lookups import check_kind, get_operator, get_template
 from qapla.database.query.operands import check_text, contain_pattern, read_keyword, read_operand
+from qapla.database.query.renderers import get_renderer
 from qapla.database.query.shape import All, Contains, Negation, Some, Test
 from qapla.errors import NotOffered, QueryError, TooLarge, nearest
 
@@ -73,16 +74,28 @@ class ConditionResolver:
                 raise QueryError(f"operator {operator.name!r} takes no argument, and has {compare.argument[:40]!r}")
             check_text(compare.argument, column.name)
             argument = resolver.add(compare.argument)
-        return Test(ref, operator.name, (self._operand(_one(compare), operator, ref, column),), argument)
+        return self._test((_one(compare),), operator, ref, column, argument)
 
-    def _operand(self, text: str, operator: Operator, ref: Ref, column: Column) -> int:
+    def _test(self, texts: tuple[str, ...], operator: Operator, ref: Ref, column: Column, argument: int | None = None) -> Test:
+        """Return a comparison with each of *texts*."""
+        resolver = self._resolver
+        values = [self._operand(text, operator, ref, column) for text in texts]
+        if not ref.steps and ref.cast is None:
+            helped = [get_renderer(resolver.engine.key).help_operand(value, column.type) for value in values]
+            pairs = [pair for pair in helped if pair is not None]
+            if len(pairs) == len(values) and operator.operand in ("value", "list"):
+                slots = tuple((resolver.add(value), resolver.add(helper)) for value, helper in pairs)
+                return Test(ref, operator.name, tuple(slot for slot, _ in slots), helpers=tuple(helper for _, helper in slots))
+        return Test(ref, operator.name, tuple(resolver.add(value) for value in values), argument)
+
+    def _operand(self, text: str, operator: Operator, ref: Ref, column: Column) -> object:
         is_plain = not ref.steps and ref.cast is None
         engine = self._resolver.engine.key
         if ref.steps and not ref.as_text and engine != "postgresql":
             raise NotOffered(
                 f"comparing JSON ({column.name}->…) is not offered by {self._resolver.engine.label}", hint="compare text with ->>"
             )
-        return self._resolver.add(read_operand(operator, text, column, engine, is_plain=is_plain))
+        return read_operand(operator, text, column, engine, is_plain=is_plain)
 
     def _listed(self, compare: Compare, operator: Operator, ref: Ref, column: Column) -> AnyTest:
         texts = compare.operand if isinstance(compare.operand, tuple) else (_one(compare),)
@@ -90,7 +103,7 @@ class ConditionResolver:
             raise TooLarge(f"the list for {column.name!r} has {len(texts)} values, and at most {MAX_LIST} are taken")
         if not texts:
             return Some(())  # no value is in an empty list
-        return Test(ref, operator.name, tuple(self._operand(text, operator, ref, column) for text in texts))
+        return self._test(texts, operator, ref, column)
 
     def _quantified(self, compare: Compare, operator: Operator, ref: Ref, column: Column) -> AnyTest:
         if not operator.has_quantifiers:
@@ -99,7 +112,7 @@ class ConditionResolver:
         self._tests += len(texts)
         if self._tests > MAX_TESTS:
             raise TooLarge(f"a condition has more than {MAX_TESTS} parts", hint="use in.(…) for many values")
-        tests = tuple(Test(ref, operator.name, (self._operand(text, operator, ref, column),)) for text in texts)
+        tests = tuple(self._test((text,), operator, ref, column) for text in texts)
         return Some(tests) if compare.quantifier == "any" else All(tests)
 
     def _exists(self, condition: Exists) -> HasRows:

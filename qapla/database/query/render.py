@@ -64,6 +64,14 @@ class Renderer:
         """Return an operand that a value of *type* is compared with."""
         return Sql((Slot(slot),))
 
+    def help_operand(self, value: object, type: ColumnType) -> tuple[object, object] | None:
+        """Return the operand in the form that ``assisted`` compares, and a second value that it needs; None: compare as usual."""
+        return None
+
+    def assisted(self, operator: str, value: Sql, slot: int, helper: int) -> Sql:
+        """Return a comparison with an operand that ``help_operand`` has prepared."""
+        raise NotImplementedError
+
     def order_value(self, value: Sql, type: ColumnType) -> Sql:
         """Return what a value of *type* is sorted by."""
         return value

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qapla.database.functions import plain_moment
 from qapla.database.query.render import INTEGER, LONG_KINDS, NUMBER, TextRenderer
 from qapla.database.query.sql import Literal, Slot, Sql, join, sql
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from qapla.database.query.shape import Ref
     from qapla.database.schema.description import ColumnType
 
+_SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
 JOINED_AT_ONCE = 40  # pieces between parentheses, so that wide tables do not nest too deeply
 REAL = "qapla_real"  # our own function on every connection (``connect.py``): SQLite's printf is wrong in the last digit now and then
 _ANY = (
@@ -56,6 +58,28 @@ class SqliteRenderer(TextRenderer):
             " ELSE CAST(json_extract({}, {}) AS TEXT) END END",
             *(column, column, path, column, path),
         )
+
+    def help_operand(self, value: object, type: ColumnType) -> tuple[object, object] | None:
+        """Return a moment in one form, and its day: files hold moments with ``T`` or space, with and without a fraction."""
+        if type.kind not in ("timestamp", "timestamp_tz") or not isinstance(value, str):
+            return None
+        plain = plain_moment(value)
+        return plain, plain[:10]
+
+    def assisted(self, operator: str, value: Sql, slot: int, helper: int) -> Sql:
+        """Compare moments: by the text on other days, which an index serves, and in one form on that very day."""
+        day = Slot(helper)
+        on_that_day = sql("{} >= {} AND {} < {} || '~'", value, day, value, day)
+        same_day = sql("{} AND qapla_moment({}) {} {}", on_that_day, value, _SIGNS.get(operator, "="), Slot(slot))
+        if operator in ("gt", "gte"):
+            return sql("({} >= {} || '~' OR ({}))", value, day, same_day)
+        if operator in ("lt", "lte"):
+            return sql("(({} < {} AND typeof({}) = 'text') OR ({}))", value, day, value, same_day)
+        if operator == "neq":
+            return sql("NOT ({})", same_day)
+        if operator == "isdistinct":
+            return sql("({} IS NULL OR NOT ({}))", value, same_day)
+        return same_day
 
     def contains(self, value: Sql, slot: int) -> Sql:
         """Use LIKE, which ignores the case of the letters a to z."""

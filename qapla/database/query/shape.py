@@ -74,12 +74,16 @@ AnyCell = Columns | Cell | AggregateCell | EmbedCell | SpreadCells
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One comparison. ``slots`` are its operands; ``argument`` is the slot of a text search language."""
+    """One comparison. ``slots`` are its operands; ``argument`` is the slot of a text search language.
+
+    ``helpers`` are slots of what else the renderer wants to know of each operand.
+    """
 
     ref: Ref
     operator: str
     slots: tuple[int, ...] = ()
     argument: int | None = None
+    helpers: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

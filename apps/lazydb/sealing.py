@@ -4,7 +4,7 @@ Sealed text is ``v1.<key id>.<nonce and ciphertext>``. The place (a connection's
 password that is copied to another row, or whose host is changed in the database, does not open there.
 
 The key is ``LAZYDB_SECRET_KEY``, or a file in ``LAZYDB_HOME`` that is made at the first start (mode 0600). The file may have several
-lines: the first key seals, every one opens, which is what ``rotate`` needs on its way.
+lines: the first key seals, every one opens, which is what ``rotation`` needs on its way.
 """
 
 from __future__ import annotations
@@ -34,13 +34,28 @@ class Sealing:
 
     Args:
         seen: told every secret that passes, so that logs can mask it.
+        reread: returns the keys as they are now; asked when text was sealed with an unknown one, by a process that has rotated.
     """
 
-    def __init__(self, keys: Sequence[str], seen: Callable[[str], None] = lambda secret: None) -> None:
+    def __init__(
+        self,
+        keys: Sequence[str],
+        seen: Callable[[str], None] = lambda secret: None,
+        reread: Callable[[], Sequence[str]] | None = None,
+    ) -> None:
         self._seen = seen
+        self._reread = reread
+        self._use(keys)
+
+    def _use(self, keys: Sequence[str]) -> None:
         self._keys = {self._id(key): self._derive(key, b"lazydb sealing") for key in keys}
         self._current = self._id(keys[0])
         self._master = keys[0]
+
+    def refresh(self) -> None:
+        """Read the keys again, where that is possible."""
+        if self._reread is not None:
+            self._use(self._reread())
 
     def seal(self, secret: str, bound_to: str) -> str:
         """Return *secret* encrypted, as text with the id of its key in front."""
@@ -62,6 +77,8 @@ class Sealing:
 
         version, _, rest = sealed.partition(".")
         key_id, _, body = rest.partition(".")
+        if key_id not in self._keys:
+            self.refresh()
         if version != VERSION or key_id not in self._keys:
             raise SecretLost("the password was sealed with another secret key", hint=ENTER_AGAIN)
         try:
@@ -111,10 +128,15 @@ class SealingPlugin(Plugin):
 
         install()
         home = app.settings.require("lazydb:home", "the folder that lazydb keeps its files in")
-        keys = read_keys(app.settings.get("lazydb:secret_key"), home)
-        for key in keys:
-            live_secrets.add(key)
-        return Sealing(keys, live_secrets.add)
+        given = app.settings.get("lazydb:secret_key")
+
+        def read() -> list[str]:
+            keys = read_keys(given, home)
+            for key in keys:
+                live_secrets.add(key)
+            return keys
+
+        return Sealing(read(), live_secrets.add, read if given is None else None)
 
 
 def read_keys(given: str | None, home: str) -> list[str]:
@@ -139,6 +161,11 @@ def read_keys(given: str | None, home: str) -> list[str]:
     return keys
 
 
+def make_key() -> str:
+    """Return a new random key."""
+    return secrets.token_urlsafe(48)
+
+
 def write_keys(path: Path, keys: Sequence[str]) -> None:
     """Put *keys* into the key file, in whole or not at all."""
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
@@ -150,7 +177,7 @@ def _make_key_file(path: Path) -> None:
     """Make the file with a new key. Of several processes that start at once one wins, and the others read its key."""
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    _write_private(fresh, [secrets.token_urlsafe(48)])
+    _write_private(fresh, [make_key()])
     try:
         os.link(fresh, path)
     except FileExistsError:

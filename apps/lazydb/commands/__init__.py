@@ -29,6 +29,7 @@ COMMANDS = {
     "config": ("config", "Export and import the registered databases as TOML."),
     "migrate": ("registry", "Bring lazydb's own registry up to date."),
     "backup": ("registry", "Copy lazydb's own registry into a file."),
+    "rotate": ("rotation", "Seal every password with a new secret key."),
     "worker": ("worker", "Run background tasks from LAZYDB_BROKER_URL."),
 }
 

@@ -1,0 +1,76 @@
+"""The manual and the program say the same."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import click
+import pytest
+
+from lazydb.commands import cli
+from qapla.database.catalog import Options
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+COMMAND_LINE = (DOCS / "command-line.md").read_text()
+CODE = [path for folder in ("qapla", "apps", "settings") for path in (ROOT / folder).rglob("*.py")]
+
+
+def commands(group=cli, prefix=("lazydb",)):
+    """Yield every command with its full name."""
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        yield " ".join((*prefix, name)), command
+        if isinstance(command, click.Group):
+            yield from commands(command, (*prefix, name))
+
+
+def documented(name):
+    """Tell whether the manual has ``lazydb user add``, also when it is written ``lazydb user add|list``."""
+    words = name.split()
+    if len(words) == 2:
+        return f"`{name}" in COMMAND_LINE
+    listed = re.search(rf"`{words[0]} {words[1]} ([a-z|\\]+)", COMMAND_LINE)
+    return listed is not None and words[2] in listed[1].split("\\|")
+
+
+OPTIONED = {"lazydb serve", "lazydb demo", "lazydb add"}
+
+
+@pytest.mark.parametrize("name", [name for name, _ in commands()])
+def test_every_command_is_in_the_manual(name):
+    """A command that exists is in the table of commands."""
+    assert documented(name)
+
+
+def test_every_option_of_serving_is_in_the_manual():
+    """What serve, demo and add take is in one of the tables."""
+    parameters = [parameter for name, command in commands() if name in OPTIONED for parameter in command.params]
+    found = {option for parameter in parameters for option in parameter.opts if option.startswith("--")}
+
+    assert {option for option in found - {"--json", "--help"} if f"`{option}" not in COMMAND_LINE} == set()
+
+
+@pytest.mark.parametrize("name", [field.name for field in fields(Options)])
+def test_every_setting_of_a_connection_is_in_the_manual(name):
+    """What --set takes is in the table of settings."""
+    assert f"`{name}`" in COMMAND_LINE
+
+
+def test_every_environment_variable_is_in_the_manual():
+    """What the code reads from the environment is in the table, and nothing else is."""
+    read = {name for path in CODE for name in re.findall(r"\bLAZYDB_[A-Z_]+[A-Z]\b(?!_)", path.read_text())}
+    told = set(re.findall(r"^\| `(LAZYDB_[A-Z_]+)`", COMMAND_LINE, re.MULTILINE))
+
+    assert read == told
+
+
+def test_every_link_between_pages_leads_somewhere():
+    """A relative link in the README and in docs/ names a file that is there."""
+    pages = [ROOT / "README.md", *DOCS.glob("*.md")]
+    links = [(page, target) for page in pages for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())]
+
+    assert [(page.name, target) for page, target in links if not (page.parent / target).exists()] == []

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from qapla.database.schema.description import Column, ForeignKey, Key, TableName
+    from qapla.database.schema.description import Column, ForeignKey, Function, Key, TableName
     from qapla.database.schema.reading import Listed, Reader, Reading
 
 READERS = {
@@ -78,9 +78,9 @@ def build(reading: Reading) -> DatabaseSchema:
         schemas=reading.schemas,
         tables=tables,
         relations=derive(tables),
-        functions=tuple(sorted(reading.functions, key=lambda function: (function.schema or "", function.name, len(function.parameters)))),
+        functions=tuple(sorted(reading.functions, key=function_order)),
         capabilities=tuple(sorted(reading.capabilities)),
-        report=tuple(findings),
+        report=tuple(sorted(findings, key=lambda finding: (finding.subject, finding.what))),  # catalogs have no order of their own
     )
     return replace(schema, fingerprint=fingerprint(schema))
 
@@ -88,6 +88,11 @@ def build(reading: Reading) -> DatabaseSchema:
 def sort_key(name: TableName) -> tuple[str, str]:
     """Return what tables are sorted by: code points, so that every machine sorts alike."""
     return name.schema or "", name.name
+
+
+def function_order(function: Function) -> tuple[str, str, list[str]]:
+    """Return what functions are sorted by: their name, then the types of their parameters, which tell overloads apart."""
+    return function.schema or "", function.name, [parameter.type.name for parameter in function.parameters]
 
 
 def build_table(reading: Reading, listed: Listed) -> Table:

@@ -22,7 +22,6 @@ KINDS: dict[str, TableKind] = {"BASE TABLE": "table", "SYSTEM VERSIONED": "table
 MODES: dict[str, Literal["in", "out", "inout"]] = {"IN": "in", "OUT": "out", "INOUT": "inout"}
 OWN = ("information_schema", "mysql", "performance_schema", "sys")
 JSON_CHECK = re.compile(r"json_valid\(`((?:[^`]|``)+)`\)")
-INVALID = "references invalid table"
 
 SERVER = "SELECT VERSION(), DATABASE(), @@lower_case_table_names"
 SCHEMAS = "SELECT SCHEMA_NAME FROM information_schema.SCHEMATA ORDER BY SCHEMA_NAME"
@@ -85,7 +84,8 @@ class MysqlReader(Reader):
         self.attempt("what views can be written", self.read_views)
         self.attempt("privileges", self.read_privileges)
         self.attempt("functions", self.read_functions)
-        self.report_unread()
+        views = [name for name, listed in self.reading.tables.items() if listed.kind == "view"]
+        self.in_parts("views", views, self.probe_views, self.report_broken)
         return self.reading
 
     def read_server(self) -> None:
@@ -97,6 +97,8 @@ class MysqlReader(Reader):
         reading.version = version.split("-")[0]
         reading.capabilities.append("two_phase")
         self.ignores_case = bool(case)
+        if self.ignores_case and current:
+            current = next((name for name in readable if name.lower() == current.lower()), current)
         wanted = self.wanted_schemas or ((current,) if current else tuple(readable))
         reading.schemas = tuple(name for name in wanted if name in readable)
         reading.findings += [report.unread_schema(name) for name in wanted if name not in readable]
@@ -120,8 +122,6 @@ class MysqlReader(Reader):
             if kind not in KINDS or not self.patterns.take(name):
                 continue
             is_view = kind == "VIEW"
-            if is_view and INVALID in (comment or ""):
-                self.reading.findings.append(report.unread_view(name, "it refers to something that is gone or closed to it"))
             self.reading.tables[name] = Listed(
                 name=name,
                 kind=KINDS[kind],
@@ -239,12 +239,19 @@ class MysqlReader(Reader):
             )
             self.reading.functions.append(function)
 
-    def report_unread(self) -> None:
-        """Say which views came without columns, if nothing was said about them yet."""
-        said = {finding.subject for finding in self.reading.findings}
-        for name, listed in self.reading.tables.items():
-            if listed.kind == "view" and not self.reading.columns.get(name) and str(name) not in said:
-                self.reading.findings.append(report.unread_view(name, "the server does not tell its columns"))
+    def probe_views(self, names: Sequence[TableName]) -> None:
+        """Let the server open the views without reading a row: what they stand on may be gone, or their definer."""
+        self.rows(" UNION ALL ".join(f"SELECT NULL FROM {quoted(name)} WHERE 0" for name in names).replace("%", "%%"))  # noqa: S608
+
+    def report_broken(self, name: TableName, why: str) -> None:
+        """Keep a view that cannot be read in the list, with a line in the report."""
+        self.reading.findings.append(report.unread_view(name, why))
+        self.reading.change_table(name, insertable=False, updatable=False, deletable=False)
+
+
+def quoted(name: TableName) -> str:
+    """Return a table's full name for a statement; both parts are from the catalog."""
+    return ".".join("`" + part.replace("`", "``") + "`" for part in name if part is not None)
 
 
 def grouped(rows: list[Sequence[Any]], *, parts: int, order: int) -> list[tuple[tuple[Any, ...], list[Sequence[Any]]]]:

@@ -12,12 +12,10 @@ from dataclasses import replace
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy.exc import DBAPIError
-
 from qapla.database.schema import report
 from qapla.database.schema.description import Column, ForeignKey, Key, TableKind, TableName
 from qapla.database.schema.kinds import sqlite_type
-from qapla.database.schema.reading import Listed, Reader, Reading, first_line, translated
+from qapla.database.schema.reading import Listed, Reader, Reading
 from qapla.database.schema.text_sqlite import constraint_names, folded
 from qapla.errors import NotOffered
 
@@ -107,20 +105,8 @@ class SqliteReader(Reader):
         self.reading.findings += [report.unused_pattern(pattern) for pattern in self.patterns.unused]
 
     def read_some(self, what: str, names: Sequence[TableName], read: Callable[[Sequence[TableName]], None]) -> None:
-        """Read something of many tables in one statement; where that fails, of ever fewer."""
-        if not names:
-            return
-        try:
-            read(names)
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise translated(what, error) from error
-            if len(names) == 1:
-                self.report_unread(what, names[0], first_line(error))
-                return
-            middle = len(names) // 2
-            self.read_some(what, names[:middle], read)
-            self.read_some(what, names[middle:], read)
+        """Read something of many tables; of those that it cannot be read of the report tells."""
+        self.in_parts(what, names, read, lambda name, why: self.report_unread(what, name, why))
 
     def report_unread(self, what: str, name: TableName, why: str) -> None:
         """Report what could not be read of one table."""

@@ -106,6 +106,28 @@ class Reader:
             return False
         return True
 
+    def in_parts(
+        self,
+        what: str,
+        names: Sequence[TableName],
+        step: Callable[[Sequence[TableName]], None],
+        give_up: Callable[[TableName, str], None],
+    ) -> None:
+        """Run a *step* on many tables in one statement; where that fails, on ever fewer, until the broken ones stand alone."""
+        if not names:
+            return
+        try:
+            step(names)
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise translated(what, error) from error
+            if len(names) == 1:
+                give_up(names[0], first_line(error))
+                return
+            middle = len(names) // 2
+            self.in_parts(what, names[:middle], step, give_up)
+            self.in_parts(what, names[middle:], step, give_up)
+
 
 def first_line(error: DBAPIError) -> str:
     """Return what the engine said, without the SQL text, in one line of at most 200 characters."""

@@ -84,12 +84,16 @@ def test_sequences_are_left_out(odd: DatabaseSchema) -> None:
     assert get(odd, "partitioned").kind == get(odd, "versioned").kind == "table"
 
 
-def test_broken_view_stays_listed(odd: DatabaseSchema) -> None:
-    """A view that cannot be read is there without columns, with a line in the report."""
-    assert (get(odd, "broken_view").columns, get(odd, "broken_view").insertable) == ((), False)
-    assert [finding.what for finding in odd.report if finding.subject.endswith("broken_view")] == [
-        f"view {odd.default_schema}.broken_view cannot be read"
-    ]
+def test_broken_views_stay_listed(odd: DatabaseSchema) -> None:
+    """A view whose table or definer is gone is there, cannot be written, and has a line in the report; others are as they were."""
+    why = {finding.what: finding.why for finding in odd.report if "cannot be read" in finding.what}
+
+    assert list(why) == [f"view {odd.default_schema}.broken_view cannot be read", f"view {odd.default_schema}.orphan % view cannot be read"]
+    assert "references invalid table(s)" in next(iter(why.values()))
+    assert "does not exist" in why[f"view {odd.default_schema}.orphan % view cannot be read"]
+    assert get(odd, "broken_view").columns == ()
+    assert not get(odd, "orphan % view").insertable
+    assert get(odd, "plain_view").insertable
 
 
 def test_functions(odd: DatabaseSchema) -> None:

@@ -38,6 +38,7 @@ CREATE VIEW joined_view AS SELECT count(*) AS many FROM customer;
 CREATE TABLE soon_gone (a int);
 CREATE VIEW broken_view AS SELECT a FROM soon_gone;
 DROP TABLE soon_gone;
+CREATE DEFINER = 'gone'@'nowhere' SQL SECURITY DEFINER VIEW `orphan % view` AS SELECT id FROM customer;
 CREATE TABLE `a table, with "quotes" / slash % and 'more' ``` (`a column` int PRIMARY KEY, `50%` text, `%s %(x)s` text, `a"b` text, `a/b,c.d` text, `tick``` text);
 CREATE TABLE `naïve Ünïcode 表` (`größe` int PRIMARY KEY, `列` text);
 CREATE TABLE `select` (`order` int PRIMARY KEY, `group` text, `limit` text);

@@ -8,12 +8,16 @@ from lazydb.models import is_at_head
 from lazydb.plugins import REGISTRY_PLUGINS
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
+from qapla.errors import ConfigurationError
 from qapla.plugin import Plugin
 from qapla.plugins.auth.plugin import AuthPlugin
 from qapla.plugins.celery.plugin import CeleryPlugin
 
 if TYPE_CHECKING:
     from qapla.application import Application
+
+
+REGISTRY_ENGINES = ("sqlite", "postgresql")
 
 
 class RegistryPlugin(Plugin):
@@ -23,8 +27,16 @@ class RegistryPlugin(Plugin):
     requires = ("database",)
 
     def start(self, app: Application) -> Database:
-        """Upgrade the registry; return its ``Database``."""
+        """Upgrade the registry; return its ``Database``.
+
+        Raises:
+            ConfigurationError: it is on an engine that it was never tried on, or was written by a newer release.
+        """
         database: Database = app["database"]["main"]
+        if database.url.get_backend_name() not in REGISTRY_ENGINES:
+            raise ConfigurationError(
+                f"the registry cannot be kept in {database.url.get_backend_name()!r}", hint=f"use {' or '.join(REGISTRY_ENGINES)}"
+            )
         if not is_at_head(database):
             from qapla.database import migrate  # with Alembic, a quarter of the time that a short command takes
 

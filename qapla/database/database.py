@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.orm import Session, sessionmaker
 
+from qapla.database import dialects
 from qapla.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -142,21 +143,40 @@ class Database:
 
 
 def open_engine(url: URL, options: dict[str, Any]) -> Engine:
-    """Make an engine as declared databases have it: connections are checked before use; SQLite with WAL and foreign keys."""
-    if url.get_backend_name() == "sqlite":
-        return _open_sqlite(url, options)
-    return create_engine(url, **{"pool_pre_ping": True, **options})
+    """Make an engine as declared databases have it: connections are checked before use; SQLite with WAL and foreign keys.
+
+    A URL that names no driver gets ours.
+
+    Raises:
+        ConfigurationError: the driver is not installed, or the file cannot be made.
+    """
+    backend = url.get_backend_name()
+    known = dialects.ENGINES.get(backend)
+    if known is not None and "+" not in url.drivername:
+        url = url.set(drivername=known.drivername)
+    try:
+        return _open_sqlite(url, options) if backend == "sqlite" else create_engine(url, **{"pool_pre_ping": True, **options})
+    except (ModuleNotFoundError, NoSuchModuleError) as error:
+        hint = f"pip install 'qapla[{known.extra}]'" if known is not None and known.extra else "install it, or choose another engine"
+        raise ConfigurationError(f"the driver {url.drivername!r} is not installed", hint=hint) from error
 
 
 def _open_sqlite(url: URL, options: dict[str, Any]) -> Engine:
     if url.database and url.database != ":memory:":
-        file = Path(url.database).absolute()
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.touch(mode=0o600)
+        _make_file(Path(url.database).absolute())
     engine = create_engine(url, **options)
     event.listen(engine, "connect", _prepare_sqlite)
     event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def _make_file(file: Path) -> None:
+    """Make the file, and its folder, for nobody but the owner of this process."""
+    try:
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file.touch(mode=0o600)
+    except OSError as error:
+        raise ConfigurationError(f"the database file {str(file)!r} cannot be opened: {error.strerror}") from error
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

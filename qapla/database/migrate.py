@@ -83,7 +83,7 @@ def current(database: Database) -> set[str]:
         with database.engine.connect() as connection:
             return set(MigrationContext.configure(connection).get_current_heads())
     except DBAPIError as error:
-        problem = type(error.orig).__name__
+        problem = (str(error.orig).splitlines() or [type(error.orig).__name__])[0][:200]  # the driver's words; it knows no secrets
         raise Unavailable(
             f"database {database.name!r} cannot be reached: {problem}",
             details=database.safe_url,

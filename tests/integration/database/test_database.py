@@ -117,11 +117,11 @@ class TestMigrate:
             migrate.upgrade(database)
 
     def test_unreachable(self, make_app, migrations):
-        """The error says which database, and neither password nor SQL."""
+        """The error says which database and why, and neither password nor SQL."""
         migrations("pass")
         database = make_app("postgresql+psycopg://u:geheim@127.0.0.1:1/x")["database"]["main"]
 
-        with pytest.raises(Unavailable, match="database 'main' cannot be reached") as caught:
+        with pytest.raises(Unavailable, match=r"database 'main' cannot be reached: .*refused") as caught:
             migrate.upgrade(database)
         assert "geheim" not in f"{caught.value}{caught.value.details}"
 
@@ -230,6 +230,23 @@ class TestDatabase:
         assert int(os.read(read, 100)) != mine
         with database.session() as session:
             assert session.scalar(text("SELECT pg_backend_pid()")) == mine
+
+    def test_driver_is_not_installed(self, make_app):
+        """The error names it."""
+        database = make_app("postgresql+nodriver://127.0.0.1/x")["database"]["main"]
+
+        with pytest.raises(ConfigurationError, match=r"'postgresql\+nodriver' is not installed \(pip install 'qapla\[postgresql\]'\)"):
+            database.engine  # noqa: B018
+
+    def test_url_without_driver_gets_ours(self, make_app, mariadb_url):
+        """``mysql://`` means PyMySQL, not what SQLAlchemy would take."""
+        with make_app(mariadb_url)["database"]["main"].session() as session:
+            assert session.scalar(text("SELECT 1")) == 1
+
+    def test_file_cannot_be_made(self, make_app):
+        """The error says which file, and why."""
+        with pytest.raises(ConfigurationError, match=r"the database file '/proc/no/such.sqlite' cannot be opened"):
+            make_app("sqlite:////proc/no/such.sqlite")["database"]["main"].engine  # noqa: B018
 
     def test_unknown_name(self, make_app):
         """The nearest name is the hint."""

@@ -26,7 +26,7 @@ from sqlalchemy.pool import QueuePool
 
 from qapla.database.catalog import Options
 from qapla.database.dialects import ENGINES, get_engine
-from qapla.database.functions import plain_moment, real_text
+from qapla.database.functions import lower, plain_moment, real_text
 from qapla.database.spec import ConnectionSpec
 from qapla.errors import ConfigurationError
 
@@ -253,6 +253,7 @@ def _connect_sqlite(spec: ConnectionSpec, options: Options, address: str | None)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA foreign_keys = ON")
     connection.create_function("qapla_real", 1, real_text, deterministic=True)
+    connection.create_function("qapla_lower", 1, lower, deterministic=True)
     connection.create_function("qapla_moment", 1, plain_moment, deterministic=True)
     if not options.writable:
         connection.execute("PRAGMA query_only = ON")

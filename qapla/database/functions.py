@@ -17,6 +17,14 @@ def real_text(value: float) -> str:
     return repr(value)
 
 
+def lower(value: Any) -> Any:
+    """Return a text in lower case, of every alphabet; SQLite's own function knows the letters a to z.
+
+    It comes as bytes: of a text that is not UTF-8 SQLite would make no argument, but an error.
+    """
+    return value.decode("utf-8", "replace").lower() if isinstance(value, bytes) else value
+
+
 def plain_moment(value: Any) -> Any:
     """Return a date or a time stamp, in whichever of its usual forms a file has it, in the one form in which all can be compared.
 

@@ -10,13 +10,13 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
-from qapla.database.query.compile import compile, compile_count
+from qapla.database.query.compile import compile, compile_count, compile_separate
 from qapla.database.query.description import ALL_COLUMNS, And, Compare, Cursor, Path, Query, Window
 from qapla.database.query.estimate import estimate_rows
-from qapla.database.query.printing import clean, list_names, parse, print_array, print_csv, print_json, print_lines
+from qapla.database.query.printing import clean, list_names, parse, print_array, print_csv, print_json, print_lines, print_row
 from qapla.database.query.renderers import get_renderer
 from qapla.database.query.resolve import resolve
-from qapla.errors import NotOffered
+from qapla.errors import DatabaseError, NotOffered
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from qapla.ports import Rights
 
 Format = Literal["json", "ndjson", "csv"]
+TOO_LARGE = "54000"  # a row that the database cannot print in one piece
 SIZE_ROWS = 1000  # fetched at once by a stream
 
 
@@ -101,8 +102,7 @@ class TableReadDriver:
             DatabaseError, Unavailable: as the bulkhead does.
         """
         resolved = self._resolve(query)
-        rows = self.served.bulkhead.fetch(self._compile(resolved))
-        total = _take_total(rows) if resolved.shape.total else None
+        rows, total = self._fetch(query, resolved)
         more = resolved.limit is not None and len(rows) > resolved.limit
         if more:
             del rows[resolved.limit :]
@@ -154,6 +154,21 @@ class TableReadDriver:
                     yield bodies
                 if left is not None:
                     left -= len(bodies)
+
+    def _fetch(self, query: Query, resolved: Resolved) -> tuple[list[tuple[Any, ...]], int | None]:
+        """Return the rows of a page as ``(body,)`` or ``(body, places)``, and the total if it was counted beside them."""
+        try:
+            rows = self.served.bulkhead.fetch(self._compile(resolved))
+        except DatabaseError as error:
+            separate = compile_separate(resolved, self.served.schema) if error.code == TOO_LARGE else None
+            if separate is None:
+                raise
+            statement, names, forms = separate
+            count = len(names)
+            found = self.served.bulkhead.fetch(statement)
+            rows = [(print_row(names, forms, row[:count]), *row[count:]) for row in found]
+            return rows, self.count(query) if resolved.shape.total else None
+        return rows, _take_total(rows) if resolved.shape.total else None
 
     def _resolve(self, query: Query) -> Resolved:
         if query.count == "exact" and query.window == Window() and self.served.options.db_max_rows is None:

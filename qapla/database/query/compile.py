@@ -37,6 +37,7 @@ from qapla.database.statement import Statement
 if TYPE_CHECKING:
     from collections.abc import Hashable, MutableMapping
 
+    from qapla.database.query.printing import Form
     from qapla.database.query.shape import After, AnyCell, AnyTest, Ref, Resolved, Term
     from qapla.database.schema.description import ColumnType, DatabaseSchema, Relation, Table, TableName
 
@@ -65,6 +66,16 @@ def compile(resolved: Resolved, schema: DatabaseSchema, cache: MutableMapping[Ha
         template = Compiler(schema).make_list(resolved.shape)
         keep(cache, resolved.shape, template)
     return template.bind(resolved.operands)
+
+
+def compile_separate(resolved: Resolved, schema: DatabaseSchema) -> tuple[Statement, tuple[str, ...], tuple[Form, ...]] | None:
+    """Return a statement with a column per cell (and the places behind them), the cells' names and their forms; None where a renderer
+    has no such thing. It is needed so rarely that it is not kept."""
+    compiler = Compiler(schema)
+    if not compiler.renderer.has_separate_cells or resolved.shape.is_grouped:
+        return None
+    statement, names, forms = compiler.separate(resolved.shape)
+    return compiler.write(statement).bind(resolved.operands), names, forms
 
 
 def compile_count(resolved: Resolved, schema: DatabaseSchema, cache: MutableMapping[Hashable, Template]) -> Statement:
@@ -252,6 +263,24 @@ class Compiler:
         )
         return source, _equal(junction, relation.via.source_columns, outer, relation.columns)
 
+    def separate(self, read: Read) -> tuple[Sql, tuple[str, ...], tuple[Form, ...]]:
+        """Return the SELECT of the rows of *read* with a column per cell."""
+        table, alias = self.schema.by_name[read.table], self.alias()
+        tests = [self.test(test, table, alias) for test in (read.where, read.after) if test is not None]
+        found: list[tuple[str, Sql, Form]] = []
+        for cell in read.cells:
+            if isinstance(cell, Columns) and cell.preview is None:
+                found.extend((each, *self.renderer.separate(name(alias, each), table.by_name[each].type)) for each in cell.names)
+            elif isinstance(cell, Cell) and cell.preview is None:
+                found.append((cell.key, *self.renderer.separate(*self.value(cell.ref, table, alias))))
+            else:
+                found.extend((key, each, "json") for key, each in self.cells((cell,), table, alias))
+        columns = [each for _, each, _ in found] or [sql("1")]
+        if read.keys:
+            columns.append(self.places(read, table, alias))
+        rest = sql("{}{}{}", self.source(read.table, alias), where(tests), self.tail(read, table, alias))
+        return sql("SELECT {} FROM {}", join(", ", columns), rest), tuple(key for key, _, _ in found), tuple(form for _, _, form in found)
+
     # ------------------------------------------------------------------------------------------------ conditions
 
     def test(self, test: AnyTest, table: Table, alias: str | None) -> Sql:
@@ -268,7 +297,8 @@ class Compiler:
         if isinstance(test, HasRows):
             return self.has_rows(test, alias or table.name.name)
         if isinstance(test, Contains):
-            columns = [sql("({})", self.renderer.contains(name(alias, column), test.slot)) for column in test.columns]
+            contains = self.renderer.folded if test.is_folded else self.renderer.contains
+            columns = [sql("({})", contains(name(alias, column), test.slot)) for column in test.columns]
             return sql("({})", join(" OR ", columns))
         return self.after(test, table, alias or table.name.name)
 
@@ -278,6 +308,8 @@ class Compiler:
         operator, _, keyword = test.operator.partition(".")
         if keyword:
             return sql(KEYWORDS[keyword], value)
+        if test.is_folded:
+            return self.renderer.folded(value, test.slots[0])
         if test.helpers:
             pairs = zip(test.slots, test.helpers, strict=True)
             return join(" OR ", [sql("({})", self.renderer.assisted(operator, value, *pair)) for pair in pairs])

@@ -79,14 +79,16 @@ class ConditionResolver:
     def _test(self, texts: tuple[str, ...], operator: Operator, ref: Ref, column: Column, argument: int | None = None) -> Test:
         """Return a comparison with each of *texts*."""
         resolver = self._resolver
+        renderer = get_renderer(resolver.engine.key)
         values = [self._operand(text, operator, ref, column) for text in texts]
         if not ref.steps and ref.cast is None:
-            helped = [get_renderer(resolver.engine.key).help_operand(value, column.type) for value in values]
+            helped = [renderer.help_operand(value, column.type) for value in values]
             pairs = [pair for pair in helped if pair is not None]
             if len(pairs) == len(values) and operator.operand in ("value", "list"):
                 slots = tuple((resolver.add(value), resolver.add(helper)) for value, helper in pairs)
                 return Test(ref, operator.name, tuple(slot for slot, _ in slots), helpers=tuple(helper for _, helper in slots))
-        return Test(ref, operator.name, tuple(resolver.add(value) for value in values), argument)
+        is_folded = operator.name == "ilike" and renderer.needs_folding(texts[0])
+        return Test(ref, operator.name, tuple(resolver.add(value) for value in values), argument, is_folded=is_folded)
 
     def _operand(self, text: str, operator: Operator, ref: Ref, column: Column) -> object:
         is_plain = not ref.steps and ref.cast is None
@@ -139,7 +141,8 @@ class ConditionResolver:
             return Some(()) if words else All(())
         for word in words:
             check_text(word, "search")
-        return All(tuple(Contains(columns, self._resolver.add(contain_pattern(word))) for word in words))
+        folds = get_renderer(self._resolver.engine.key).needs_folding
+        return All(tuple(Contains(columns, self._resolver.add(contain_pattern(word)), folds(word)) for word in words))
 
 
 def _one(compare: Compare) -> str:

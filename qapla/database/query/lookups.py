@@ -87,7 +87,7 @@ _ROWS = (
     ),
     Operator(
         "ilike",
-        "matches the pattern, letter case ignored (on SQLite: of the letters a to z)",
+        "matches the pattern, letter case ignored",
         "pattern",
         {
             "postgresql": "{} ILIKE {}",

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import re
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from qapla.errors import DatabaseError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qapla.database.query.shape import AnyCell, Read
 
 Body = bytes | str | None
+Form = Literal["json", "text", "binary", "maybe_json"]  # of a fetched cell: JSON already, or yet to be printed
 _NEEDS_QUOTES = re.compile(r'[",\r\n]')
 
 
@@ -54,6 +55,36 @@ def print_array(bodies: Sequence[Body]) -> bytes:
     if bodies and isinstance(bodies[0], str):
         return ("[" + ",".join(bodies) + "]").encode()  # type: ignore[arg-type]
     return clean(b"[" + b",".join(bodies) + b"]")  # type: ignore[arg-type]
+
+
+def print_row(names: Sequence[str], forms: Sequence[Form], cells: Sequence[Any]) -> bytes:
+    """Return the JSON object of cells that were fetched one by one: for a row that its database could not print in one piece."""
+    parts = zip(names, forms, cells, strict=True)
+    printed = (f"{json.dumps(name, ensure_ascii=False)}:{_print_cell(form, cell)}" for name, form, cell in parts)
+    return ("{" + ",".join(printed) + "}").encode("utf-8", "replace")
+
+
+def _print_cell(form: Form, cell: Any) -> str:
+    if cell is None:
+        return "null"
+    if form == "binary":
+        return f'"\\\\x{bytes(cell).hex()}"'
+    text = cell.decode("utf-8", "replace") if isinstance(cell, bytes) else str(cell)
+    if form == "json" or (form == "maybe_json" and _is_json(text)):
+        return text
+    return json.dumps(text, ensure_ascii=False)
+
+
+def _is_json(text: str) -> bool:
+    try:
+        json.loads(text, parse_int=str, parse_float=str, parse_constant=_refuse)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+def _refuse(word: str) -> None:
+    raise ValueError(word)
 
 
 def print_json(chunks: Iterable[Sequence[Body]]) -> Iterator[bytes]:

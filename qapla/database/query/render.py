@@ -17,6 +17,7 @@ from qapla.database.schema.description import ColumnType
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qapla.database.query.printing import Form
     from qapla.database.query.shape import Ref, Term
     from qapla.database.schema.description import Kind
 
@@ -42,6 +43,7 @@ class Renderer:
     as_text = "CAST({} AS TEXT)"
     nulls_are_small = True  # NULL sorts before everything else
     compares_rows = True  # (a, b) > (x, y) uses an index
+    has_separate_cells = False  # ``separate`` is there: for rows that are too large to be printed in one piece
     placed_kinds: frozenset[Kind] = frozenset()  # whose cells, read back, are the very value that was sorted
 
     # ------------------------------------------------------------------------------------------------ values
@@ -90,6 +92,14 @@ class Renderer:
             return sql(function + "({})", value), type
         return sql(function + "({})", value), {"count": INTEGER, "sum": type, "avg": NUMBER}[function]
 
+    def needs_folding(self, pattern: str) -> bool:
+        """Tell whether ``folded`` has to be used for a pattern that ignores case."""
+        return False
+
+    def folded(self, value: Sql, slot: int) -> Sql:
+        """Return ``ilike`` for a pattern that needs folding."""
+        raise NotImplementedError
+
     def contains(self, value: Sql, slot: int) -> Sql:
         """Return the test that a text contains the pattern in *slot*, case ignored."""
         raise NotImplementedError
@@ -117,6 +127,10 @@ class Renderer:
     def cell(self, value: Sql, type: ColumnType) -> Sql:
         """Return what stands in the answer for a value of *type*."""
         raise NotImplementedError
+
+    def separate(self, value: Sql, type: ColumnType) -> tuple[Sql, Form]:
+        """Return what to fetch for a value where Python prints the row, and in which form it comes."""
+        return self.cell(value, type), "json"
 
     def preview(self, value: Sql, type: ColumnType, length: int) -> Sql:
         """Return the cell of a value that is cut after *length* characters; of bytes their number."""

@@ -15,6 +15,7 @@ from qapla.errors import NotOffered, QueryError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qapla.database.query.printing import Form
     from qapla.database.query.shape import Ref, Term
     from qapla.database.schema.description import ColumnType
 
@@ -29,6 +30,7 @@ class MariadbRenderer(TextRenderer):
     no_limit = " LIMIT 18446744073709551615"
     as_text = "CAST({} AS CHAR)"
     compares_rows = False
+    has_separate_cells = True
     placed_kinds = frozenset({"integer", "decimal", "text", "date", "timestamp", "uuid"})
 
     def step(self, column: Sql, ref: Ref) -> Sql:
@@ -90,6 +92,12 @@ class MariadbRenderer(TextRenderer):
         """Return the JSON text of a value."""
         found = self._cell(value, type)
         return sql("COALESCE({}, 'null')", found)
+
+    def separate(self, value: Sql, type: ColumnType) -> tuple[Sql, Form]:
+        """Fetch texts and bytes as they are: CONCAT and HEX make nothing larger than ``max_allowed_packet``."""
+        forms: dict[str, Form] = {"text": "text", "binary": "binary", "json": "maybe_json"}
+        form = forms.get(type.kind)
+        return (value, form) if form is not None else super().separate(value, type)
 
     def _cell(self, value: Sql, type: ColumnType) -> Sql:
         kind = type.kind

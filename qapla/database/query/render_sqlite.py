@@ -81,6 +81,14 @@ class SqliteRenderer(TextRenderer):
             return sql("({} IS NULL OR NOT ({}))", value, same_day)
         return same_day
 
+    def needs_folding(self, pattern: str) -> bool:
+        """Tell whether there is a letter beyond a to z, of which LIKE ignores the case."""
+        return not pattern.isascii()
+
+    def folded(self, value: Sql, slot: int) -> Sql:
+        """Compare in lower case, by our own function; no index would serve ``ilike`` anyway."""
+        return sql("qapla_lower(CAST({} AS BLOB)) LIKE qapla_lower(CAST({} AS BLOB)) ESCAPE '\\'", value, Slot(slot))
+
     def contains(self, value: Sql, slot: int) -> Sql:
         """Use LIKE, which ignores the case of the letters a to z."""
         return sql("{} LIKE {} ESCAPE '\\'", value, Slot(slot))

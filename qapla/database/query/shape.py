@@ -76,7 +76,7 @@ AnyCell = Columns | Cell | AggregateCell | EmbedCell | SpreadCells
 class Test:
     """One comparison. ``slots`` are its operands; ``argument`` is the slot of a text search language.
 
-    ``helpers`` are slots of what else the renderer wants to know of each operand.
+    ``helpers`` are slots of what else the renderer wants to know of each operand; ``is_folded`` has it fold the case of an ``ilike``.
     """
 
     ref: Ref
@@ -84,6 +84,7 @@ class Test:
     slots: tuple[int, ...] = ()
     argument: int | None = None
     helpers: tuple[int, ...] = ()
+    is_folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +122,7 @@ class Contains:
 
     columns: tuple[str, ...]
     slot: int
+    is_folded: bool = False
 
 
 @dataclass(frozen=True, slots=True)

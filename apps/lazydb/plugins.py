@@ -93,10 +93,12 @@ class CatalogPlugin(Plugin):
 
     def start(self, app: Application) -> Catalog:
         """Make the catalog; it is filled on first use."""
+        from lazydb.refresher import Refresher
         from lazydb.source import RegistrySource, Watcher
         from qapla.database.catalog import Catalog
 
-        catalog = Catalog(RegistrySource(app["registry"], app["sealing"], app["revision"]))
+        source = RegistrySource(app["registry"], app["sealing"], app["revision"], Refresher(app).refresh_soon)
+        catalog = Catalog(source)
         app["connections"].on_change.append(catalog.refresh)
         if app.start_point == "uwsgi":
             self._watcher = Watcher(catalog)

@@ -11,8 +11,9 @@ from sqlalchemy.exc import DBAPIError
 from lazydb.models import Connection, Snapshot
 from lazydb.options import read_options
 from lazydb.sealing import ENTER_AGAIN
+from qapla.database.catalog import Options
 from qapla.database.spec import ConnectionSpec
-from qapla.errors import NotFound, SecretLost, Unavailable, nearest
+from qapla.errors import NotFound, QaplaError, SecretLost, Unavailable, nearest
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Row, Select
     from sqlalchemy.orm import Session
 
-    from qapla.database.catalog import Options
     from qapla.database.database import Database
     from qapla.ports import SecretBox
 
@@ -168,7 +168,7 @@ class Records:
             name=connection.name,
             spec=ConnectionSpec.from_stored(connection.target),
             has_password=connection.sealed is not None,
-            options=read_options(connection.options),
+            options=stored_options(connection)[0],
             paused=connection.paused,
             error=connection.error,
             latency_s=connection.latency_s,
@@ -213,6 +213,14 @@ def open_spec(connection: Connection, sealing: SecretBox) -> ConnectionSpec:
     if connection.sealed is None:
         return spec
     return spec.with_password(sealing.open(connection.sealed, place_of(connection.id, spec.host)))
+
+
+def stored_options(connection: Connection) -> tuple[Options, str | None]:
+    """Return the settings of a row; the defaults, and what is wrong, where another release wrote what this one does not know."""
+    try:
+        return read_options(connection.options), None
+    except QaplaError as error:
+        return Options(), f"its settings cannot be read: {error.message}"
 
 
 def target_key(spec: ConnectionSpec) -> str:

@@ -10,14 +10,14 @@ import logging
 import threading
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
 from lazydb.models import Connection, Revision, Snapshot
-from lazydb.options import read_options
-from lazydb.records import open_spec, unavailable
+from lazydb.records import open_spec, stored_options, unavailable
 from lazydb.sealing import ENTER_AGAIN
 from qapla.database import address
 from qapla.database.bulkhead import Bulkhead
@@ -28,7 +28,7 @@ from qapla.database.schema.storage import from_json
 from qapla.errors import InputError, SecretLost
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy import Engine
     from sqlalchemy.orm import Session
@@ -87,12 +87,18 @@ class Entry:
 
 
 class RegistrySource:
-    """A ``DatabaseSource``: the registered databases."""
+    """A ``DatabaseSource``: the registered databases.
 
-    def __init__(self, database: Database, sealing: SecretBox, revision: RevisionReader) -> None:
+    ``on_missing`` is called with the id of a connection whose database has changed under way: its schema has to be read again.
+    """
+
+    def __init__(
+        self, database: Database, sealing: SecretBox, revision: RevisionReader, on_missing: Callable[[int], None] = lambda _: None
+    ) -> None:
         self._database = database
         self._sealing = sealing
         self._revision = revision
+        self._on_missing = on_missing
         self._entries: dict[int, Entry] = {}
         self._loaded: int | None = None
 
@@ -129,8 +135,9 @@ class RegistrySource:
         return kept
 
     def _make(self, row: Connection, body: str | None, before: Entry | None) -> Entry:
-        options = read_options(row.options)
-        schema, problem = _read_schema(row, body)
+        options, problem = stored_options(row)
+        schema, unread = _read_schema(row, body)
+        problem = unread or problem
         spec: ConnectionSpec | None = None
         try:
             spec = open_spec(row, self._sealing)
@@ -142,6 +149,7 @@ class RegistrySource:
             bulkhead = before.served.bulkhead  # with its open connections
         else:
             bulkhead = _make_bulkhead(row.name, spec, schema.engine, options)
+            bulkhead.on_missing.append(partial(self._on_missing, row.id))
         served = Served(name=row.name, schema=schema, options=options, bulkhead=bulkhead, revision=row.revision, problem=problem)
         return Entry(row.id, row.revision, served, spec, options)
 

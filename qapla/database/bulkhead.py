@@ -21,7 +21,7 @@ from qapla.database import deadline
 from qapla.database.breaker import Breaker
 from qapla.database.catalog import Options
 from qapla.database.connect import make_engine, spec_of
-from qapla.database.faults import RETRY_AFTER, translate
+from qapla.database.faults import RETRY_AFTER, is_missing, translate
 from qapla.database.runners import RUNNERS
 from qapla.database.statement import Result, Statement
 from qapla.errors import QaplaError, TimedOut, Unavailable
@@ -49,7 +49,8 @@ class Bulkhead:
         name: the name under which it is served, for messages.
         options: pool size and deadlines.
 
-    ``on_statement`` holds functions that are told about every statement before it runs; tests count with it.
+    ``on_statement`` holds functions that are told about every statement before it runs; tests count with it. ``on_missing`` holds
+    functions that are called when a table or column is not there any more: the schema that was read is out of date.
     """
 
     def __init__(self, make: Callable[[], Engine], *, engine: str, name: str, options: Options | None = None) -> None:
@@ -57,6 +58,7 @@ class Bulkhead:
         self.engine = engine
         self.options = options or Options()
         self.on_statement: list[Callable[[Statement], None]] = []
+        self.on_missing: list[Callable[[], None]] = []
         self._make = make
         self._runner = RUNNERS[engine]
         self._closed = False
@@ -285,7 +287,11 @@ class Bulkhead:
             return TimedOut(
                 f"database {self.name!r} is busy: all {self.options.pool_size} connections are in use", code="PGRST003", headers=RETRY_AFTER
             )
-        return translate(self.engine, error, self.name)
+        found = translate(self.engine, error, self.name)
+        if is_missing(found):
+            for listener in self.on_missing:
+                listener()
+        return found
 
     def _unreachable(self, error: BaseException) -> QaplaError:
         found = self._translated(error)

@@ -111,8 +111,8 @@ class ConnectionSpec:
 
     @classmethod
     def from_stored(cls, fields: Mapping[str, Any], password: str | None = None) -> ConnectionSpec:
-        """Return the spec whose ``as_fields`` these are. They were checked before they were stored."""
-        return cls(**dict(fields), password=password)
+        """Return the spec whose ``as_fields`` these are. They were checked before they were stored; unknown ones are left out."""
+        return cls(**{name: value for name, value in fields.items() if name in cls.__slots__}, password=password)
 
     def with_password(self, password: str | None) -> ConnectionSpec:
         """Return the same spec with another password."""

@@ -232,3 +232,18 @@ def test_using_and_removing_leaves_nothing_behind(app: LazydbApplication, make_f
         round_trip()
 
     assert (len(list(files.iterdir())), threading.active_count()) <= before
+
+
+def test_settings_of_another_release_stop_only_their_database(app: LazydbApplication, make_file: MakeFile, start: Start) -> None:
+    """A setting that this release does not know keeps that one database from being served, and says why."""
+    app["connections"].add(make_file("one"))
+    app["connections"].add(make_file("two"))
+    with app["registry"].transaction() as session:
+        session.execute(text("UPDATE connection SET options = '{\"from_the_future\": 1}' WHERE id = 1"))
+
+    other = start()
+
+    with pytest.raises(Unavailable, match="its settings cannot be read: setting 'from_the_future' is not known"):
+        other["catalog"].get("one")
+    assert other["catalog"].get("two").bulkhead.ping() < 5
+    assert len(other["connections"].list()) == 2

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lazydb.tasks import export_path, export_rows, refresh_schema
-from qapla.errors import InputError
+from qapla.database.statement import Statement
+from qapla.errors import DatabaseError, InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,3 +76,19 @@ def test_export_paths_stay_in_their_folder(app: LazydbApplication) -> None:
     for job_id, format in (("../x", "csv"), ("abc", "../../x"), ("abc", "exe"), ("", "csv")):
         with pytest.raises(InputError):
             export_path(app, job_id, format)  # type: ignore[arg-type]
+
+
+def test_a_change_under_way_is_read_by_itself(app: LazydbApplication, make_file: MakeFile, sql: Callable[..., None]) -> None:
+    """A statement that meets a missing table is a clear error, and the structure is read again in the background."""
+    known = app["connections"].add(make_file()).connection
+    bulkhead = app["catalog"].get("shop").bulkhead
+    sql(known.spec.path, "ALTER TABLE item RENAME TO thing")
+
+    for _ in range(3):
+        with pytest.raises(DatabaseError, match="item"):
+            bulkhead.fetch(Statement('SELECT "id" FROM "item"'))
+
+    jobs = app["jobs"].list(known.id)
+    assert len(jobs) == 1
+    assert "table item was removed" in wait(app, jobs[0].id).message
+    assert app["catalog"].get("shop").schema.find_table("thing") is not None

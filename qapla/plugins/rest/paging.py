@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from qapla.database.query.cursor import write_cursor
 from qapla.database.query.description import Window
 from qapla.errors import QueryError
+from qapla.plugins.rest.language import Limits, parse_query
 from qapla.plugins.rest.printing import print_query
 
 if TYPE_CHECKING:
-    from qapla.database.query.description import Cursor, Query
+    from qapla.database.query.description import Cursor
+    from qapla.database.schema.description import TableName
 
 _RANGE = re.compile(r"(\d{1,18})-(\d{0,18})")
 
@@ -66,16 +70,22 @@ def is_partial(window: Window, count: int, total: int | None) -> bool:
     return total is not None and count < total and (count > 0 or window.offset > 0)
 
 
-def make_links(path: str, query: Query, size: int, last: Cursor | None) -> str:
+def make_links(path: str, question: str, window: Window, size: int, last: Cursor | None) -> str:
     """Return the ``Link`` header of a page that has more rows behind it.
 
     Args:
         path: of the table, encoded.
+        question: the query as a query string, without its window.
         size: how many rows came.
         last: the place of the last of them; without one (no key) the next page goes on by ``offset``.
     """
-    limit = query.window.limit if query.window.limit is not None else size
-    offset = 0 if last is not None else query.window.offset + size
-    following = replace(query, window=Window(limit, offset, last))
-    first = replace(query, window=Window(limit))
-    return f'<{path}?{print_query(following)}>; rel="next", <{path}?{print_query(first)}>; rel="first"'
+    limit = size if window.limit is None else window.limit
+    start = f"{path}?{question}&limit={limit}" if question else f"{path}?limit={limit}"
+    place = f"offset={window.offset + size}" if last is None else f"after={write_cursor(last)}"
+    return f'<{start}&{place}>; rel="next", <{start}>; rel="first"'
+
+
+@lru_cache(maxsize=1024)
+def print_question(text: str, table: TableName, limits: Limits) -> str:
+    """Return the query string *text* as it is printed, without its window: what all pages of a list have in common."""
+    return print_query(replace(parse_query(text, table, limits), window=Window()))

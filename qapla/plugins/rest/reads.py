@@ -61,7 +61,10 @@ def _page(request: Request, driver: TableReadDriver, query: Query, kind: Format,
     if kind == "object":
         return make_response(request, single(page.body, page.count_rows, page.more), kind, headers)
     if page.more:
-        headers.append(("Link", paging.make_links(collection_url(request, context.table), query, page.count_rows, page.last)))
+        text = request.environ["QUERY_STRING"]
+        question = paging.print_question(text, context.table.name, limits_of(context.served.options))
+        url = collection_url(request, context.table)
+        headers.append(("Link", paging.make_links(url, question, query.window, page.count_rows, page.last)))
     partial = paging.is_partial(query.window, page.count_rows, page.total)
     return make_response(request, page.body, kind, headers, 206 if partial else 200)
 

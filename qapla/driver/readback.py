@@ -6,10 +6,12 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, cast
 
-from qapla.database.query.compile import compile
+from qapla.database.query.compile import Compiler, compile
 from qapla.database.query.description import Query
 from qapla.database.query.printing import clean, print_array
 from qapla.database.query.resolve import resolve
+from qapla.database.query.shape import Cell, Columns
+from qapla.database.query.sql import name, sql
 from qapla.driver.keys import key_condition
 from qapla.errors import NotOffered
 
@@ -20,31 +22,44 @@ if TYPE_CHECKING:
     from qapla.database.catalog import Served
     from qapla.database.query.description import Selection
     from qapla.database.query.printing import Body
-    from qapla.database.schema.description import ColumnType, Table
+    from qapla.database.query.shape import Resolved
+    from qapla.database.query.sql import Sql
+    from qapla.database.schema.description import ColumnType, DatabaseSchema, Table
     from qapla.database.statement import Statement
     from qapla.driver.keys import KeyValues
     from qapla.ports import Rights
+
+ALIAS = "qapla row"  # not a table's name, so that a column is still the table's own
 
 
 class ReadBack:
     """Rows of one table as one caller's selection shows them. Names and rights are looked up when it is made, before anything is written.
 
+    ``body`` is the JSON of a row as an expression for RETURNING, None where the selection has related rows in it: those are read
+    afterwards, since a statement does not see its own rows elsewhere.
+
     Raises:
         QueryError, AccessError: the selection names what is not there, or what the caller may not read.
-        NotOffered: rows of this table cannot be told apart.
     """
 
     def __init__(self, served: Served, rights: Rights, table: Table, select: Selection) -> None:
-        if table.identity.by == "none":
-            raise NotOffered(
-                f"rows of {table.name.name!r} cannot be given back after a write: it has no key to find them by",
-                hint="send Prefer: return=minimal",
-            )
         self._served = served
         self._table = table
         self._rights = rights
         self._query = Query(table.name, select)
-        resolve(self._query, served.schema, rights, served.options, is_list=False)
+        self.body = _body(resolve(self._query, served.schema, rights, served.options, is_list=False), served.schema, table)
+
+    def require_key(self) -> None:
+        """Refuse to go on where rows can only be found again by a key.
+
+        Raises:
+            NotOffered: the table has none.
+        """
+        if self._table.identity.by == "none":
+            raise NotOffered(
+                f"these rows of {self._table.name.name!r} cannot be given back after a write: it has no key to find them by",
+                hint="send Prefer: return=minimal",
+            )
 
     def statement(self, key: KeyValues) -> Statement:
         """Return the statement that reads the row with this key; its shape is compiled once."""
@@ -55,6 +70,17 @@ class ReadBack:
     def rows(self, transaction: Transaction, keys: Sequence[KeyValues]) -> bytes:
         """Return the JSON array of the rows with these keys, in this order; those that are not to be seen are left out."""
         return print_array([cast("Body", row[0]) for key in keys for row in transaction.execute(self.statement(key)).rows])
+
+
+def _body(resolved: Resolved, schema: DatabaseSchema, table: Table) -> Sql | None:
+    """Return the JSON of one row of a table under its own name, or None when that takes more than the row."""
+    cells = resolved.shape.cells
+    if resolved.operands or not all(isinstance(cell, Cell | Columns) for cell in cells):
+        return None
+    compiler = Compiler(schema)
+    beside = sql("(SELECT 1) AS {}", name(ALIAS))
+    body, source = compiler.renderer.body(compiler.cells(cells, table, table.name.name), beside, ALIAS)
+    return body if source == beside else sql("(SELECT {} FROM {})", body, source)
 
 
 def make_tag(body: object) -> str:

@@ -7,35 +7,25 @@ checked and answered, then rolled back.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from qapla.database.dialects import get_engine
 from qapla.database.query.compile import Compiler
-from qapla.database.query.description import ALL_COLUMNS, MISSING, Delete, Insert, Update
+from qapla.database.query.description import ALL_COLUMNS, Delete, Insert, Update
 from qapla.database.query.resolve import Resolver
 from qapla.database.query.sql import Sql
 from qapla.database.query.values import read_json, read_text
-from qapla.database.query.write import (
-    ResolvedInsert,
-    default_of,
-    delete_statement,
-    get_table,
-    insert_statements,
-    key_where,
-    resolve_changes,
-    resolve_insert,
-    resolve_target,
-    select_statement,
-    update_statement,
-)
+from qapla.database.query.write import get_table, resolve_changes, resolve_insert, resolve_target
 from qapla.driver.dependents import find_dependents
 from qapla.driver.keys import key_condition
-from qapla.driver.readback import ReadBack, key_text, make_tag
+from qapla.driver.readback import ReadBack, make_tag
+from qapla.driver.writing import Writing
 from qapla.errors import NotFound, PreconditionFailed, QueryError, ReadOnly
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from qapla.database.bulkhead import Transaction
     from qapla.database.catalog import Served
@@ -43,6 +33,7 @@ if TYPE_CHECKING:
     from qapla.database.schema.description import Table, TableName
     from qapla.driver.dependents import Dependent
     from qapla.driver.keys import KeyValues
+    from qapla.driver.writing import Touched
     from qapla.ports import Rights
 
 
@@ -86,15 +77,10 @@ class TableWriteDriver:
         self._require_writable()
         resolved = resolve_insert(insert, self._schema, self._rights)
         back = self._read_back(resolved.table, insert.returning)
-        wants_keys = wants_keys or back is not None
-        with self._served.bulkhead.transaction() as transaction:
-            if not keep:
-                transaction.rollback_only()
-            if resolved.conflict is not None and not self._engine.has_on_conflict:
-                count, keys = self._insert_one_by_one(transaction, resolved, wants_keys)
-            else:
-                count, keys = self._insert_all(transaction, resolved, wants_keys)
-            return Written(count, back.rows(transaction, keys) if back else None, tuple(keys))
+        with self._transaction(keep) as transaction:
+            writing = Writing(transaction, resolved.table, self._engine.key, back)
+            touched = writing.insert(resolved, wants_keys=wants_keys or back is not None)
+            return _written(transaction, touched, back)
 
     def update(self, update: Update, *, keep: bool = True) -> Written:
         """Change the rows that the condition names.
@@ -108,12 +94,11 @@ class TableWriteDriver:
         back = self._read_back(table, update.returning)
         if not changes:
             return Written(0, b"[]" if back else None)
-        with self._served.bulkhead.transaction() as transaction:
-            if not keep:
-                transaction.rollback_only()
-            count, keys = self._update(transaction, table, changes, where, operands, wants_keys=back is not None)
-            _check_affected(count, update.max_affected)
-            return Written(count, back.rows(transaction, keys) if back else None, tuple(keys))
+        with self._transaction(keep) as transaction:
+            writing = Writing(transaction, table, self._engine.key, back)
+            touched = writing.update(changes, where, operands, wants_keys=back is not None)
+            _check_affected(touched.count, update.max_affected)
+            return _written(transaction, touched, back)
 
     def delete(self, delete: Delete, *, keep: bool = True) -> Written:
         """Delete the rows that the condition names.
@@ -125,18 +110,19 @@ class TableWriteDriver:
         table = resolve_target(delete, self._schema, self._rights)
         where, operands = self._where(table, delete.where)
         back = self._read_back(table, delete.returning)
-        with self._served.bulkhead.transaction() as transaction:
-            if not keep:
-                transaction.rollback_only()
-            if back is None:
-                count = transaction.execute(delete_statement(table, where, operands, self._engine.key)).count
-                _check_affected(count, delete.max_affected)
-                return Written(count)
+        with self._transaction(keep) as transaction:
+            writing = Writing(transaction, table, self._engine.key, back)
+            if back is None or writing.can_give_back_deleted():
+                touched = writing.delete(where, operands)
+                _check_affected(touched.count, delete.max_affected)
+                return _written(transaction, touched, back)
             # What is deleted can be read only before; so it is locked, read, and then exactly that is deleted.
-            keys = self._lock(transaction, table, where, operands)
+            back.require_key()
+            keys = writing.lock(where, operands)
             _check_affected(len(keys), delete.max_affected)
             body = back.rows(transaction, keys)
-            count = sum(self._delete_one(transaction, table, key) for key in keys)
+            only = Writing(transaction, table, self._engine.key, None)
+            count = sum(only.delete(*self._where(table, key_condition(table, key))).count for key in keys)
             return Written(count, body, tuple(keys))
 
     # ------------------------------------------------------------------------------------------------ one row by its key
@@ -164,16 +150,14 @@ class TableWriteDriver:
         table, values = resolve_changes(Update(table_name, tuple(changes.items())), self._schema, self._rights)
         where, operands = self._where(table, key_condition(table, key))
         back = self._read_back(table, returning)
-        with self._served.bulkhead.transaction() as transaction:
-            if not keep:
-                transaction.rollback_only()
+        with self._transaction(keep) as transaction:
             self._expect(transaction, table, key, expect, seen)
             keys = [key]
             if values:
-                count, changed = self._update(transaction, table, values, where, operands, wants_keys=True)
-                if not count:
+                touched = Writing(transaction, table, self._engine.key, None).update(values, where, operands, wants_keys=True)
+                if not touched.count:
                     raise _no_row(table, key)
-                keys = changed or keys
+                keys = touched.keys or keys
             body = back.rows(transaction, keys) if back else None
             if body == b"[]" and not values:
                 raise _no_row(table, key)
@@ -194,12 +178,10 @@ class TableWriteDriver:
         table = resolve_target(Delete(table_name), self._schema, self._rights)
         where, operands = self._where(table, key_condition(table, key))
         back = self._read_back(table, returning)
-        with self._served.bulkhead.transaction() as transaction:
-            if not keep:
-                transaction.rollback_only()
+        with self._transaction(keep) as transaction:
             self._expect(transaction, table, key, expect, seen)
             body = back.rows(transaction, [key]) if back else None
-            if not transaction.execute(delete_statement(table, where, operands, self._engine.key)).count:
+            if not Writing(transaction, table, self._engine.key, None).delete(where, operands).count:
                 raise _no_row(table, key)
             return Written(1, body, (key,))
 
@@ -231,19 +213,18 @@ class TableWriteDriver:
         resolved = resolve_insert(insert, self._schema, self._rights)
         where, operands = self._where(table, key_condition(table, key))
         back = self._read_back(table, returning)
-        with self._served.bulkhead.transaction() as transaction:
-            if not keep:
-                transaction.rollback_only()
-            is_there = bool(self._lock(transaction, table, where, operands))
+        with self._transaction(keep) as transaction:
+            writing = Writing(transaction, table, self._engine.key, None)
+            is_there = bool(writing.lock(where, operands))
             if must_create and is_there:
                 raise PreconditionFailed(f"{table.name.name!r} already has a row with key {','.join(key)[:100]!r}")
             if is_there:
                 self._expect(transaction, table, key, expect, seen)
-                self._replace(transaction, resolved, where, operands)
+                writing.replace(resolved, where, operands)
             elif expect is not None:
                 raise PreconditionFailed(f"{table.name.name!r} has no row with key {','.join(key)[:100]!r}")
             else:
-                self._insert_all(transaction, resolved, wants_keys=False)
+                writing.insert(resolved, wants_keys=False)
             return Written(1, back.rows(transaction, [key]) if back else None, (key,), created=not is_there)
 
     def row_tag(self, table_name: TableName, key: KeyValues, seen: Selection = ALL_COLUMNS) -> str:
@@ -271,6 +252,13 @@ class TableWriteDriver:
         if not self._served.options.writable:
             raise ReadOnly(f"database {self._served.name!r} is read only", hint="its connection takes writes once they are switched on")
 
+    @contextmanager
+    def _transaction(self, keep: bool) -> Iterator[Transaction]:
+        with self._served.bulkhead.transaction() as transaction:
+            if not keep:
+                transaction.rollback_only()
+            yield transaction
+
     def _read_back(self, table: Table, returning: Selection | None) -> ReadBack | None:
         return ReadBack(self._served, self._rights, table, returning) if returning is not None else None
 
@@ -283,123 +271,13 @@ class TableWriteDriver:
         assert test is not None
         return Compiler(self._schema).test(test, table, table.name.name), resolver.operands
 
-    def _insert_all(self, transaction: Transaction, insert: ResolvedInsert, wants_keys: bool) -> tuple[int, list[KeyValues]]:
-        identity = insert.table.identity.columns if wants_keys else ()
-        if identity and "insert" not in self._engine.returns:
-            return self._insert_one_by_one(transaction, insert, wants_keys)
-        count, keys = 0, []
-        for statement, size in insert_statements(insert, self._engine.key, identity):
-            result = transaction.execute(statement)
-            count += len(result.rows) if identity else result.count if result.count >= 0 else size
-            keys.extend(self._keys(insert.table, result.rows))
-        return count, keys
-
-    def _insert_one_by_one(self, transaction: Transaction, insert: ResolvedInsert, wants_keys: bool) -> tuple[int, list[KeyValues]]:
-        """Insert rows where the engine gives back no keys, or cannot be told which key a conflict is about.
-
-        With a conflict the row is locked by that very key, then updated or inserted: ``ON DUPLICATE KEY UPDATE`` would fire on any
-        key, and ``INSERT IGNORE`` would swallow other errors. What clashes with another key is an error, as it should be.
-        """
-        count, keys = 0, list[Any]()
-        for row in insert.rows:
-            existing = self._find_conflict(transaction, insert, row) if insert.conflict is not None else None
-            if existing is None:
-                one = ResolvedInsert(insert.table, insert.columns, (row,))
-                statement, _ = next(insert_statements(one, self._engine.key))
-                result = transaction.execute(statement)
-                count += 1
-                if wants_keys and insert.table.identity.columns:
-                    keys.append(self._key_of_new(insert, row, result.last_id))
-            elif insert.conflict is not None and insert.conflict.action == "merge":
-                count += 1
-                changes = [
-                    (column.name, value)
-                    for column, value in zip(insert.columns, row, strict=True)
-                    if value is not MISSING and column.name not in insert.conflict_columns
-                ]
-                where, operands = key_where(insert.table, insert.conflict_columns), existing
-                if changes:
-                    _, changed = self._update(transaction, insert.table, changes, where, operands, wants_keys=wants_keys)
-                else:
-                    changed = self._lock(transaction, insert.table, where, operands)
-                keys.extend(changed if wants_keys else ())
-        return count, keys
-
-    def _find_conflict(self, transaction: Transaction, insert: ResolvedInsert, row: tuple[object, ...]) -> list[object] | None:
-        """Return the values of the conflict's columns when there is a row with them, which is locked then."""
-        given = dict(zip((column.name for column in insert.columns), row, strict=True))
-        values = [given.get(column, MISSING) for column in insert.conflict_columns]
-        if any(value is MISSING or value is None for value in values):
-            return None
-        where = key_where(insert.table, insert.conflict_columns)
-        statement = select_statement(insert.table, (), where, values, self._engine.key, lock=True)
-        return values if transaction.execute(statement).rows else None
-
-    def _key_of_new(self, insert: ResolvedInsert, row: tuple[object, ...], last_id: int | None) -> KeyValues:
-        given = {column.name: value for column, value in zip(insert.columns, row, strict=True) if value is not MISSING}
-        columns = insert.table.by_name
-        return tuple(
-            key_text(given[name] if given.get(name) is not None else last_id, columns[name].type)
-            for name in insert.table.identity.columns
-        )
-
-    def _update(
-        self,
-        transaction: Transaction,
-        table: Table,
-        changes: Sequence[tuple[str, object]],
-        where: Sql,
-        operands: Sequence[object],
-        *,
-        wants_keys: bool,
-    ) -> tuple[int, list[KeyValues]]:
-        """Update rows; return how many, and their keys as they are afterwards."""
-        identity = table.identity.columns if wants_keys else ()
-        if identity and "update" in self._engine.returns:
-            result = transaction.execute(update_statement(table, changes, where, operands, self._engine.key, identity))
-            return len(result.rows), self._keys(table, result.rows)
-        before = self._lock(transaction, table, where, operands) if identity else []
-        count = transaction.execute(update_statement(table, changes, where, operands, self._engine.key)).count
-        changed = dict(changes)
-        after = [
-            tuple(
-                key_text(changed[name], table.by_name[name].type) if name in changed else text
-                for name, text in zip(identity, key, strict=True)
-            )
-            for key in before
-        ]
-        return count, after
-
-    def _replace(self, transaction: Transaction, insert: ResolvedInsert, where: Sql, operands: Sequence[object]) -> None:
-        table = insert.table
-        given = dict(zip((column.name for column in insert.columns), insert.rows[0], strict=True))
-        changes: list[tuple[str, object]] = []
-        for column in table.columns:
-            if column.name in table.identity.columns or column.generated == "always":
-                continue
-            if column.name in given:
-                changes.append((column.name, given[column.name]))
-            elif column.generated is None:
-                changes.append((column.name, default_of(column, self._engine.key)))
-        if changes:
-            transaction.execute(update_statement(table, changes, where, operands, self._engine.key))
-
-    def _lock(self, transaction: Transaction, table: Table, where: Sql, operands: Sequence[object]) -> list[KeyValues]:
-        """Return the keys of the rows that *where* holds for, which stay as they are until the transaction ends."""
-        statement = select_statement(table, table.identity.columns, where, operands, self._engine.key, lock=True)
-        return self._keys(table, transaction.execute(statement).rows)
-
-    def _delete_one(self, transaction: Transaction, table: Table, key: KeyValues) -> int:
-        where, operands = self._where(table, key_condition(table, key))
-        return transaction.execute(delete_statement(table, where, operands, self._engine.key)).count
-
     def _expect(self, transaction: Transaction, table: Table, key: KeyValues, expect: Sequence[str] | None, seen: Selection) -> None:
         """Refuse to go on when the row is no longer the one that was seen."""
         if expect is None:
             return
         where, operands = self._where(table, key_condition(table, key))
         if self._engine.locks_rows:
-            self._lock(transaction, table, where, operands)
+            Writing(transaction, table, self._engine.key, None).lock(where, operands)
         found = transaction.execute(ReadBack(self._served, self._rights, table, seen).statement(key)).rows
         if not found:
             raise _no_row(table, key)
@@ -415,9 +293,9 @@ class TableWriteDriver:
                 message = "Payload values do not match URL in primary key column(s)"
                 raise QueryError(message, code="PGRST115", details=f"column {name!r}")
 
-    def _keys(self, table: Table, rows: Sequence[tuple[Any, ...]]) -> list[KeyValues]:
-        types = [table.by_name[name].type for name in table.identity.columns]
-        return [tuple(key_text(value, type) for value, type in zip(row, types, strict=True)) for row in rows] if types else []
+
+def _written(transaction: Transaction, touched: Touched, back: ReadBack | None) -> Written:
+    return Written(touched.count, touched.body(transaction, back), tuple(touched.keys))
 
 
 def _check_affected(count: int, most: int | None) -> None:

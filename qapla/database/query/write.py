@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from qapla.database.schema.description import Column, DatabaseSchema, Table, TableName
     from qapla.ports import Operation, Rights
 
+NOTHING = Sql(())
 CHUNK_ROWS = 500
 CHUNK_VALUES = 20_000  # placeholders of one statement: SQLite takes 32,766, PostgreSQL 65,535
 CHUNK_CHARACTERS = 1_000_000  # MariaDB takes one packet per statement, 16 MiB unless configured
@@ -151,7 +152,7 @@ def _conflict_columns(conflict: OnConflict, table: Table) -> tuple[str, ...]:
 # -- statements ---------------------------------------------------------------------------------------------------------------------
 
 
-def insert_statements(insert: ResolvedInsert, engine: str, returning: Sequence[str] = ()) -> Iterator[tuple[Statement, int]]:
+def insert_statements(insert: ResolvedInsert, engine: str, returning: Sql = NOTHING) -> Iterator[tuple[Statement, int]]:
     """Yield the statements that insert all rows in their order, each with its number of rows.
 
     Rows that have the same columns go together, up to what one statement takes. Conflicts are left to the engine, which must have
@@ -161,7 +162,7 @@ def insert_statements(insert: ResolvedInsert, engine: str, returning: Sequence[s
         columns = [column.name for column, is_there in zip(insert.columns, present, strict=True) if is_there]
         values = [tuple(value for value in row if value is not MISSING) for row in group]
         for chunk in _chunks(values, len(columns)):
-            text = _insert_text(insert, columns, len(chunk), engine, tuple(returning))
+            text = _insert_text(insert, columns, len(chunk), engine, returning)
             yield Statement(text, tuple(value for row in chunk for value in row)), len(chunk)
 
 
@@ -181,7 +182,7 @@ def _chunks(rows: list[tuple[Any, ...]], width: int) -> Iterator[list[tuple[Any,
         yield chunk
 
 
-def _insert_text(insert: ResolvedInsert, columns: list[str], count: int, engine: str, returning: tuple[str, ...]) -> str:
+def _insert_text(insert: ResolvedInsert, columns: list[str], count: int, engine: str, returning: Sql) -> str:
     target = name(*insert.table.name)
     if columns:
         one = sql("({})", join(", ", [Slot(0)] * len(columns)))
@@ -190,7 +191,7 @@ def _insert_text(insert: ResolvedInsert, columns: list[str], count: int, engine:
         piece = sql("INSERT INTO {} () VALUES ()" if get_engine(engine).quote == "`" else "INSERT INTO {} DEFAULT VALUES", target)
     if insert.conflict is not None:
         piece = sql("{} ON CONFLICT ({}) {}", piece, join(", ", map(name, insert.conflict_columns)), _on_conflict(insert, columns))
-    return write(_with_returning(piece, insert.table, returning), get_engine(engine))[0]
+    return write(_with_returning(piece, returning), get_engine(engine))[0]
 
 
 def _on_conflict(insert: ResolvedInsert, columns: list[str]) -> Sql:
@@ -202,17 +203,18 @@ def _on_conflict(insert: ResolvedInsert, columns: list[str]) -> Sql:
     return sql("DO NOTHING")
 
 
-def _with_returning(piece: Sql, table: Table, returning: Sequence[str]) -> Sql:
-    return sql("{} RETURNING {}", piece, _columns(table, returning)) if returning else piece
+def _with_returning(piece: Sql, returning: Sql) -> Sql:
+    return sql("{} RETURNING {}", piece, returning) if returning else piece
 
 
-def _columns(table: Table, columns: Sequence[str]) -> Sql:
+def column_list(table: Table, columns: Sequence[str]) -> Sql:
+    """Return columns of a table under its own name, for SELECT or RETURNING."""
     # Qualified: SQLite reads an unknown "gone" that stands alone as a text.
     return join(", ", [name(table.name.name, column) for column in columns])
 
 
 def update_statement(
-    table: Table, changes: Sequence[tuple[str, object]], where: Sql, operands: Sequence[object], engine: str, returning: Sequence[str] = ()
+    table: Table, changes: Sequence[tuple[str, object]], where: Sql, operands: Sequence[object], engine: str, returning: Sql = NOTHING
 ) -> Statement:
     """Return the statement that sets *changes* on the rows that *where*, with its own *operands*, holds for."""
     bound = list(operands)
@@ -223,20 +225,20 @@ def update_statement(
         else:
             settings.append(sql("{} = {}", name(column), Slot(len(bound))))
             bound.append(value)
-    piece = _with_returning(_where(sql("UPDATE {} SET {}", name(*table.name), join(", ", settings)), where), table, returning)
+    piece = _with_returning(_where(sql("UPDATE {} SET {}", name(*table.name), join(", ", settings)), where), returning)
     return _bind(piece, bound, engine)
 
 
-def delete_statement(table: Table, where: Sql, operands: Sequence[object], engine: str) -> Statement:
+def delete_statement(table: Table, where: Sql, operands: Sequence[object], engine: str, returning: Sql = NOTHING) -> Statement:
     """Return the statement that deletes the rows that *where* holds for."""
-    return _bind(_where(sql("DELETE FROM {}", name(*table.name)), where), operands, engine)
+    return _bind(_with_returning(_where(sql("DELETE FROM {}", name(*table.name)), where), returning), operands, engine)
 
 
 def select_statement(
     table: Table, columns: Sequence[str], where: Sql, operands: Sequence[object], engine: str, *, lock: bool = False
 ) -> Statement:
     """Return the statement that reads *columns* of the rows, and locks them where the engine locks rows."""
-    chosen = _columns(table, columns) if columns else sql("1")
+    chosen = column_list(table, columns) if columns else sql("1")
     piece = _where(sql("SELECT {} FROM {}", chosen, name(*table.name)), where)
     if lock and table.kind == "table" and get_engine(engine).locks_rows:
         piece = sql("{} FOR UPDATE", piece)

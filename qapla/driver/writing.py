@@ -1,0 +1,211 @@
+"""The steps of a write inside its transaction: insert, update, delete, lock, and what is given back of each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+from qapla.database.dialects import get_engine
+from qapla.database.query.description import MISSING
+from qapla.database.query.printing import print_array
+from qapla.database.query.sql import Sql, join
+from qapla.database.query.write import (
+    NOTHING,
+    ResolvedInsert,
+    column_list,
+    default_of,
+    delete_statement,
+    insert_statements,
+    key_where,
+    select_statement,
+    update_statement,
+)
+from qapla.driver.readback import ReadBack, key_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qapla.database.bulkhead import Transaction
+    from qapla.database.query.printing import Body
+    from qapla.database.schema.description import Table
+    from qapla.database.statement import Result
+    from qapla.driver.keys import KeyValues
+
+FEW = 20  # rows that are read back one by one; more come by RETURNING, which does not see what AFTER triggers change
+
+
+@dataclass(slots=True)
+class Touched:
+    """Rows that were written: how many, their keys afterwards, and their JSON where the statement gave it back itself."""
+
+    count: int = 0
+    keys: list[KeyValues] = field(default_factory=list)
+    bodies: list[Body] | None = None
+
+    def body(self, transaction: Transaction, back: ReadBack | None) -> bytes | None:
+        """Return the JSON array of the rows, None when nobody asked."""
+        if back is None:
+            return None
+        return print_array(self.bodies) if self.bodies is not None else back.rows(transaction, self.keys)
+
+
+class Writing:
+    """Writes one table in one transaction."""
+
+    def __init__(self, transaction: Transaction, table: Table, engine: str, back: ReadBack | None) -> None:
+        self._transaction = transaction
+        self._table = table
+        self._engine = get_engine(engine)
+        self._back = back
+
+    # ------------------------------------------------------------------------------------------------ insert
+
+    def insert(self, insert: ResolvedInsert, *, wants_keys: bool) -> Touched:
+        """Insert rows in their order."""
+        is_flat = self._is_flat("insert", len(insert.rows))
+        needs_keys = wants_keys and bool(self._table.identity.columns)
+        if self._back is not None and not is_flat:
+            self._back.require_key()
+        has_no_answer = needs_keys and "insert" not in self._engine.returns
+        if has_no_answer or (insert.conflict is not None and not self._engine.has_on_conflict):
+            return self._insert_one_by_one(insert, needs_keys)
+        returning = self._returning(is_flat, needs_keys)
+        touched = Touched(bodies=[] if is_flat else None)
+        for statement, size in insert_statements(insert, self._engine.key, returning):
+            result = self._transaction.execute(statement)
+            touched.count += len(result.rows) if returning else result.count if result.count >= 0 else size
+            self._take(touched, result)
+        return touched
+
+    def _insert_one_by_one(self, insert: ResolvedInsert, wants_keys: bool) -> Touched:
+        """Insert rows where the engine gives back no keys, or cannot be told which key a conflict is about.
+
+        With a conflict the row is locked by that very key, then updated or inserted: ``ON DUPLICATE KEY UPDATE`` would fire on any
+        key, and ``INSERT IGNORE`` would swallow other errors. What clashes with another key is an error, as it should be.
+        """
+        if self._back is not None:
+            self._back.require_key()
+        touched = Touched()
+        for row in insert.rows:
+            existing = self._find_conflict(insert, row)
+            if existing is None:
+                one = ResolvedInsert(insert.table, insert.columns, (row,))
+                statement, _ = next(insert_statements(one, self._engine.key))
+                last_id = self._transaction.execute(statement).last_id
+                touched.count += 1
+                touched.keys.extend([self._key_of_new(insert, row, last_id)] if wants_keys else ())
+            elif insert.conflict is not None and insert.conflict.action == "merge":
+                touched.count += 1
+                touched.keys.extend(self._merge(insert, row, existing))
+        return touched
+
+    def _find_conflict(self, insert: ResolvedInsert, row: tuple[object, ...]) -> list[object] | None:
+        """Return the values of the conflict's columns when there is a row with them, which is locked then."""
+        if insert.conflict is None:
+            return None
+        given = _given(insert, row)
+        values = [given.get(column) for column in insert.conflict_columns]
+        if any(value is None for value in values):
+            return None
+        where = key_where(insert.table, insert.conflict_columns)
+        statement = select_statement(insert.table, (), where, values, self._engine.key, lock=True)
+        return values if self._transaction.execute(statement).rows else None
+
+    def _merge(self, insert: ResolvedInsert, row: tuple[object, ...], existing: list[object]) -> list[KeyValues]:
+        changes = [(column, value) for column, value in _given(insert, row).items() if column not in insert.conflict_columns]
+        where = key_where(insert.table, insert.conflict_columns)
+        return self.update(changes, where, existing, wants_keys=True).keys if changes else self.lock(where, existing)
+
+    def _key_of_new(self, insert: ResolvedInsert, row: tuple[object, ...], last_id: int | None) -> KeyValues:
+        given = _given(insert, row)
+        columns = self._table.by_name
+        return tuple(
+            key_text(given[name] if given.get(name) is not None else last_id, columns[name].type) for name in self._table.identity.columns
+        )
+
+    # ------------------------------------------------------------------------------------------------ update, delete, lock
+
+    def update(self, changes: Sequence[tuple[str, object]], where: Sql, operands: Sequence[object], *, wants_keys: bool) -> Touched:
+        """Update rows; the keys are those that they have afterwards."""
+        is_flat = self._is_flat("update", 0)
+        if self._back is not None and not is_flat:
+            self._back.require_key()
+        needs_keys = wants_keys and bool(self._table.identity.columns)
+        if "update" in self._engine.returns and (needs_keys or is_flat):
+            returning = self._returning(is_flat, needs_keys)
+            result = self._transaction.execute(
+                update_statement(self._table, changes, where, operands, self._engine.key, returning)
+            )
+            return self._take(Touched(len(result.rows), bodies=[] if is_flat else None), result)
+        before = self.lock(where, operands) if needs_keys else []
+        count = self._transaction.execute(update_statement(self._table, changes, where, operands, self._engine.key)).count
+        return Touched(count, [self._key_after(key, dict(changes)) for key in before])
+
+    def _key_after(self, key: KeyValues, changed: dict[str, object]) -> KeyValues:
+        types = self._table.by_name
+        pairs = zip(self._table.identity.columns, key, strict=True)
+        return tuple(key_text(changed[name], types[name].type) if name in changed else text for name, text in pairs)
+
+    def replace(self, insert: ResolvedInsert, where: Sql, operands: Sequence[object]) -> None:
+        """Update a row to be exactly what would have been inserted, but for its key."""
+        given = _given(insert, insert.rows[0])
+        changes: list[tuple[str, object]] = []
+        for column in self._table.columns:
+            if column.name in self._table.identity.columns or column.generated == "always":
+                continue
+            if column.name in given:
+                changes.append((column.name, given[column.name]))
+            elif column.generated is None:
+                changes.append((column.name, default_of(column, self._engine.key)))
+        if changes:
+            self._transaction.execute(update_statement(self._table, changes, where, operands, self._engine.key))
+
+    def delete(self, where: Sql, operands: Sequence[object]) -> Touched:
+        """Delete rows; they are given back by the statement itself, or not at all."""
+        is_flat = self._back is not None and self._back.body is not None and "delete" in self._engine.returns
+        returning = self._returning(is_flat, False)
+        result = self._transaction.execute(delete_statement(self._table, where, operands, self._engine.key, returning))
+        touched = Touched(len(result.rows) if is_flat else result.count, bodies=[] if is_flat else None)
+        return self._take(touched, result) if is_flat else touched
+
+    def can_give_back_deleted(self) -> bool:
+        """Tell whether DELETE itself gives back what is wanted."""
+        return self._back is None or (self._back.body is not None and "delete" in self._engine.returns)
+
+    def lock(self, where: Sql, operands: Sequence[object]) -> list[KeyValues]:
+        """Return the keys of the rows that *where* holds for, which stay as they are until the transaction ends."""
+        columns = self._table.identity.columns
+        statement = select_statement(self._table, columns, where, operands, self._engine.key, lock=True)
+        return self._keys(self._transaction.execute(statement).rows)
+
+    # ------------------------------------------------------------------------------------------------ what comes back
+
+    def _is_flat(self, operation: Literal["insert", "update"], count: int) -> bool:
+        """Tell whether RETURNING gives the rows: where there is no key to read them by, or reading them takes many round trips."""
+        if self._back is None or self._back.body is None or operation not in self._engine.returns:
+            return False
+        return self._table.identity.by == "none" or (count > FEW and not self._engine.is_file)
+
+    def _returning(self, is_flat: bool, needs_keys: bool) -> Sql:
+        parts = [self._back.body] if is_flat and self._back is not None and self._back.body is not None else []
+        if needs_keys and self._table.identity.columns:
+            parts.append(column_list(self._table, self._table.identity.columns))
+        return join(", ", parts) if parts else NOTHING
+
+    def _take(self, touched: Touched, result: Result) -> Touched:
+        """Add the rows that a statement gave back: first the JSON, if it was asked for, then the key."""
+        rows = result.rows
+        if touched.bodies is not None:
+            touched.bodies.extend(cast("Body", row[0]) for row in rows)
+            rows = [row[1:] for row in rows]
+        touched.keys.extend(self._keys(rows))
+        return touched
+
+    def _keys(self, rows: Sequence[tuple[Any, ...]]) -> list[KeyValues]:
+        types = [self._table.by_name[name].type for name in self._table.identity.columns]
+        return [tuple(key_text(value, type) for value, type in zip(row, types, strict=True)) for row in rows if row] if types else []
+
+
+def _given(insert: ResolvedInsert, row: tuple[object, ...]) -> dict[str, object]:
+    """Return what a row says, column by column."""
+    return {column.name: value for column, value in zip(insert.columns, row, strict=True) if value is not MISSING}

@@ -134,7 +134,8 @@ def make_configurator(app: Application) -> AppConfigurator:
     config.registry["qapla.request_class"] = factory
     config.registry["qapla.app"] = app
     hosts = app.settings.get("web:hosts")
-    config.set_execution_policy(make_policy(None if hosts is None else frozenset(host.lower() for host in hosts)))
+    config.registry["qapla.hosts"] = known = None if hosts is None else frozenset(host.lower() for host in hosts)
+    config.set_execution_policy(make_policy(known))
     return config
 
 

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 def find_foreign_origin(request: Any) -> str | None:
     """Return the origin of the other web page that made a browser send *request*; None for our own pages and for programs.
 
-    Schemes are not compared: behind a proxy that ends TLS ours may look like ``http``.
+    Schemes are not compared: behind a proxy that ends TLS ours may look like ``http``. A proxy may also put its own name for us into
+    ``Host``; then the names of the setting ``web:hosts`` are those that browsers know us by.
     """
     origin: str | None = request.headers.get("Origin")
     if origin is None:
@@ -23,7 +24,8 @@ def find_foreign_origin(request: Any) -> str | None:
         host = urlsplit(origin).netloc
     except ValueError:
         return origin[:100]
-    return None if host and _plain(host) == _plain(request.host) else origin[:100]
+    own = {_plain(request.host), *(request.registry.get("qapla.hosts") or ())}
+    return None if host and _plain(host) in own else origin[:100]
 
 
 def allowed_origins(request: Any) -> Collection[str]:

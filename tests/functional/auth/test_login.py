@@ -121,7 +121,7 @@ def web(accounts):
             self.config.add_exception_view(refused, context=QaplaError)
 
     app = Small()
-    client = TestApp(app.run_web_tests())
+    client = TestApp(app.run_web_tests({"web:hosts": ("db.example.org",)}))
     client.application = app
     yield client
     app.stop()
@@ -321,14 +321,21 @@ class TestSession:
 class TestAnonymous:
     """No credentials"""
 
-    @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Sec-Fetch-Site": "cross-site"}])
+    @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://db.example.org:81"}, {"Sec-Fetch-Site": "cross-site"}])
     def test_other_sites_cannot_write(self, web, headers):
         """A web page must not write to a server on this machine behind its user's back."""
         assert web.get("/api/who", headers=headers).text == "anonymous anonymous"
         web.post("/api/who", headers=headers, status=403)
 
     @pytest.mark.parametrize(
-        "headers", [{}, {"Origin": "http://localhost"}, {"Origin": "https://LOCALHOST:443"}, {"Sec-Fetch-Site": "same-origin"}]
+        "headers",
+        [
+            {},
+            {"Origin": "http://localhost"},
+            {"Origin": "https://LOCALHOST:443"},
+            {"Sec-Fetch-Site": "same-origin"},
+            {"Origin": "https://db.example.org"},  # a proxy that puts its own name for us into Host
+        ],
     )
     def test_programs_and_own_pages_can(self, web, headers):
         """Whoever is no other site's page is asked for rights only."""

@@ -30,20 +30,11 @@ class Engine:
     quote: str  # around identifiers, doubled inside
     hex_text: str  # a constant text from its UTF-8 bytes in hex, whatever the session's settings
 
-    # what its structure can have
-    has_schemas: bool = True
-    has_functions: bool = True
-    has_materialized_views: bool = False
-    reads_own_case: bool = True  # False: an unquoted name reaches the catalog in upper case
-
     # what its statements can have
-    has_returning: bool = False
     returns: frozenset[Literal["insert", "update", "delete"]] = frozenset()  # which writes give back rows by RETURNING
     locks_rows: bool = True  # SELECT … FOR UPDATE; SQLite's write transactions have the whole file to themselves
     has_default_keyword: bool = True  # UPDATE … SET column = DEFAULT
     has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
-    has_two_phase: bool = False
-    has_schema_transactions: bool = False  # CREATE TABLE can be rolled back
 
     @property
     def is_file(self) -> bool:
@@ -62,12 +53,8 @@ POSTGRESQL = Engine(
     placeholder="%s",
     quote='"',
     hex_text="convert_from('\\x{}', 'UTF8')",
-    has_materialized_views=True,
-    has_returning=True,
     returns=frozenset({"insert", "update", "delete"}),
     has_on_conflict=True,
-    has_two_phase=True,
-    has_schema_transactions=True,
 )
 
 MARIADB = Engine(
@@ -82,7 +69,6 @@ MARIADB = Engine(
     quote="`",
     hex_text="CONVERT(X'{}' USING utf8mb4)",
     returns=frozenset({"insert", "delete"}),
-    has_two_phase=True,
 )
 
 MYSQL = Engine(
@@ -96,7 +82,6 @@ MYSQL = Engine(
     placeholder="%s",
     quote="`",
     hex_text="CONVERT(X'{}' USING utf8mb4)",
-    has_two_phase=True,
 )
 
 SQLITE = Engine(
@@ -110,14 +95,10 @@ SQLITE = Engine(
     placeholder="?",
     quote='"',
     hex_text="CAST(X'{}' AS TEXT)",
-    has_schemas=False,
-    has_functions=False,
-    has_returning=True,
     returns=frozenset({"insert", "update", "delete"}),
     locks_rows=False,
     has_default_keyword=False,
     has_on_conflict=True,
-    has_schema_transactions=True,
 )
 
 ORACLE = Engine(
@@ -131,9 +112,6 @@ ORACLE = Engine(
     placeholder=":1",
     quote='"',
     hex_text="UTL_RAW.CAST_TO_VARCHAR2('{}')",
-    has_materialized_views=True,
-    reads_own_case=False,
-    has_two_phase=True,
 )
 
 ENGINES: Mapping[str, Engine] = {engine.key: engine for engine in (POSTGRESQL, MARIADB, MYSQL, SQLITE, ORACLE)}

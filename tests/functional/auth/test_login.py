@@ -321,7 +321,15 @@ class TestSession:
 class TestAnonymous:
     """No credentials"""
 
-    @pytest.mark.parametrize("headers", [{"Origin": "https://evil.example"}, {"Origin": "null"}, {"Origin": "http://db.example.org:81"}, {"Sec-Fetch-Site": "cross-site"}])
+    @pytest.mark.parametrize(
+        "headers",
+        [
+            {"Origin": "https://evil.example"},
+            {"Origin": "null"},
+            {"Origin": "http://db.example.org:81"},
+            {"Sec-Fetch-Site": "cross-site"},
+        ],
+    )
     def test_other_sites_cannot_write(self, web, headers):
         """A web page must not write to a server on this machine behind its user's back."""
         assert web.get("/api/who", headers=headers).text == "anonymous anonymous"

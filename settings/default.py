@@ -23,6 +23,8 @@ def make_settings(settings: Settings, paths: Paths) -> None:
     paths.set("home", home)
     paths.set("migrations", str(Path(lazydb.migrations.main.__file__).parent))
     settings["db:main:url"] = os.environ.get("LAZYDB_DATABASE_URL") or registry_url(home)
+    if settings["db:main:url"].startswith("postgres"):  # a registry that is away must not hold up what is served without it
+        settings["db:main:options"] = {"connect_args": {"connect_timeout": 3, "tcp_user_timeout": 5000}}
     settings["lazydb:home"] = home
     settings["lazydb:secret_key"] = os.environ.get("LAZYDB_SECRET_KEY") or None
     settings["lazydb:admin_password"] = os.environ.get("LAZYDB_ADMIN_PASSWORD") or None

@@ -40,17 +40,22 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-WATCH_EVERY_S = 2.0
+WATCH_EVERY_S = 1.0
 
 
 class RevisionReader:
-    """The registry's revision, read at most once per *max_age_s* by all who ask ``recent``."""
+    """The registry's revision, for all who keep something of the registry in memory.
 
-    def __init__(self, database: Database, max_age_s: float = 1.0) -> None:
+    The catalog has it read once a second; whoever asks ``recent`` reads it only when nobody did for *max_age_s*. While one thread
+    reads, perhaps from a registry that hangs, the others go on with what is known.
+    """
+
+    def __init__(self, database: Database, max_age_s: float = 1.5) -> None:
         self._database = database
         self._max_age_s = max_age_s
         self._number: int | None = None
         self._read_at = float("-inf")
+        self._reading = threading.Lock()
 
     def read(self) -> int:
         """Read it now. A registry that does not answer has not changed, as far as anybody can tell.
@@ -69,9 +74,14 @@ class RevisionReader:
         return self._number
 
     def recent(self) -> int:
-        """Return it as it was within the last second."""
-        if self._number is None or time.monotonic() - self._read_at >= self._max_age_s:
+        """Return it as it was a moment ago."""
+        if self._number is None:
             return self.read()
+        if time.monotonic() - self._read_at >= self._max_age_s and self._reading.acquire(blocking=False):
+            try:
+                return self.read()
+            finally:
+                self._reading.release()
         return self._number
 
 
@@ -176,7 +186,7 @@ class Watcher:
     def _watch(self) -> None:
         while not self._stopped.wait(self._every_s):
             try:
-                self._catalog.refresh()
+                iter(self._catalog)  # looks, unless a request made it look within the last second
             except Exception:  # it must go on watching, whatever one look meets
                 log.exception("the registry could not be looked at")
 

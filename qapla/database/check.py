@@ -111,6 +111,7 @@ class _Run:
         self._addresses: list[str] = []
         self._schema: DatabaseSchema | None = None
         self._latency_s: float | None = None
+        self._socket: socket.socket | None = None
         self._lock = threading.Lock()
         self._done: list[Step] = []
         self._current: tuple[str, float] | None = None
@@ -130,6 +131,7 @@ class _Run:
                 step = Step(name, False, 0.0, *login.explain(self._spec, error))
             self._finish(step, started)
             if not step.ok:
+                self._hang_up()
                 return
 
     def result(self) -> Checked:
@@ -156,6 +158,7 @@ class _Run:
         yield "tcp", self._connect
         if probe.has_probe(self._spec.engine):
             yield "tls", self._handshake
+        self._hang_up()
         yield "login", self._log_in
         yield "catalog", self._read_catalog
         yield "privileges", self._read_privileges
@@ -169,14 +172,18 @@ class _Run:
         return ", ".join(self._addresses[:4])
 
     def _connect(self) -> str:
-        connected = self._open()
-        self._addresses = [connected.getpeername()[0]]
-        connected.close()
+        self._socket = self._open()  # the handshake goes on with it: MariaDB locks out who often hangs up without a word
+        self._addresses = [self._socket.getpeername()[0]]
         return f"port {self._spec.port} is open"
 
     def _handshake(self) -> str:
-        with self._open() as connected:
-            return probe.probe_tls(self._spec, connected)
+        assert self._socket is not None
+        self._socket.settimeout(self._rest_s())
+        return probe.probe_tls(self._spec, self._socket)
+
+    def _hang_up(self) -> None:
+        if self._socket is not None:
+            self._socket.close()
 
     def _open(self) -> socket.socket:
         """Connect to the first address that takes a connection."""

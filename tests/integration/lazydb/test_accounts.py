@@ -79,18 +79,18 @@ def test_login_links_expire(app: LazydbApplication) -> None:
     assert app["accounts"].use_login_link("never") is None
 
 
-def test_other_processes_see_accounts_within_a_second(start: Callable[..., LazydbApplication]) -> None:
-    """A removed user or token is refused by every process within a second."""
+def test_other_processes_see_accounts_soon(start: Callable[..., LazydbApplication]) -> None:
+    """A removed user or token is refused by every process within two seconds."""
     one, other = start(), start()
     ann = one["accounts"].add_user("ann")
     one["accounts"].add_token("robot", "d" * 64, {"*": "read"})
-    threading.Event().wait(1.05)
+    threading.Event().wait(1.6)
     assert other["accounts"].find_user(ann.id) is not None
     assert other["accounts"].find_token("d" * 64).name == "robot"
 
     one["accounts"].remove_user("ann")
     one["accounts"].remove_token("robot")
-    threading.Event().wait(1.05)
+    threading.Event().wait(1.6)
 
     assert other["accounts"].find_user(ann.id) is None
     assert other["accounts"].find_token("d" * 64) is None

@@ -25,7 +25,7 @@ _CAUSES: tuple[tuple[str, frozenset[str], str], ...] = (
     ("host", frozenset({"1130", "1129"}), r"no pg_hba\.conf entry|pg_hba\.conf rejects"),
     ("full", frozenset({"1040", "1203", "1226", "ORA-12516", "ORA-12520"}), r"too many (clients|connections)|remaining connection slots"),
     ("plugin", frozenset({"1251", "2059", "2061"}), r"authentication method .* not supported|peer authentication|[Ii]dent authentication"),
-    ("tls", frozenset({"2026", "3159", "DPY-6005"}), r"SSL|certificate"),
+    ("tls", frozenset({"2026", "3159"}), r"SSL|certificate"),
     ("starting", frozenset({"1053"}), r"the database system is (starting up|shutting down|in recovery)"),
     ("silent", frozenset({"2013"}), r"timeout expired|connection timeout"),
     ("refused", frozenset({"2003", "2002"}), r"Connection refused"),

@@ -1,0 +1,108 @@
+"""The real ``lazydb`` command, for every test that wants it: as a child process that serves, and as one that ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from qapla.testing.processes import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+COMMAND = [sys.executable, "-c", "from lazydb.commands import main; main()"]
+START_S = 60
+
+
+class Lazydb:
+    """One installation of lazydb in a folder of its own."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        kept = {name: value for name, value in os.environ.items() if not name.startswith("LAZYDB_")}
+        self.environment = {**kept, "LAZYDB_HOME": str(home), "PYTHONUNBUFFERED": "1"}
+
+    def run(self, *arguments: str, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        """Run a command to its end."""
+        return subprocess.run(
+            [*COMMAND, *arguments], input=stdin, capture_output=True, text=True, timeout=60, env={**self.environment, **environment}
+        )
+
+    def json(self, *arguments: str, **environment: str) -> Any:
+        """Run a command with --json and return what it prints."""
+        done = self.run(*arguments, "--json", **environment)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    @contextmanager
+    def serving(self, *arguments: str, command: str = "serve", **environment: str) -> Iterator[Server]:
+        """Serve on a free port until the end of the block."""
+        server = Server(self, command, arguments, environment)
+        try:
+            server.wait_until_ready()
+            yield server
+        finally:
+            server.stop()
+
+
+class Server:
+    """A ``lazydb serve`` that runs. ``output`` is what it printed before it answered, ``log`` its standard error so far."""
+
+    def __init__(self, lazydb: Lazydb, command: str, arguments: tuple[str, ...], environment: dict[str, str]) -> None:
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        lazydb.home.mkdir(parents=True, exist_ok=True)
+        self._out, self._log = lazydb.home / "out.txt", lazydb.home / "log.txt"
+        with self._out.open("wb") as out, self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*COMMAND, command, *arguments, "--port", str(self.port)],
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=log,
+                env={**lazydb.environment, **environment},
+            )
+
+    @property
+    def output(self) -> str:
+        return self._out.read_text()
+
+    @property
+    def log(self) -> str:
+        return self._log.read_text()
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_S
+        while not self.output:
+            assert self.process.poll() is None, self.log
+            assert time.monotonic() < deadline, f"not up within {START_S} s: {self.log}"
+            time.sleep(0.05)
+
+    def client(self, **options: Any) -> httpx.Client:
+        """Make a client whose URLs are relative to the server."""
+        return httpx.Client(base_url=self.url, timeout=30, trust_env=False, **options)
+
+    def stop(self) -> int:
+        """Ask it to stop; return its exit code."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGTERM)
+        try:
+            return self.process.wait(20)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            raise
+
+
+@pytest.fixture(scope="session")
+def make_lazydb() -> type[Lazydb]:
+    """Return what makes an installation of lazydb in a folder: ``make_lazydb(folder).serving(url)``."""
+    return Lazydb

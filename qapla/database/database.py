@@ -171,12 +171,14 @@ def _open_sqlite(url: URL, options: dict[str, Any]) -> Engine:
 
 
 def _make_file(file: Path) -> None:
-    """Make the file, and its folder, for nobody but the owner of this process."""
+    """Make the file, and its folder, where there is none yet; for nobody but the owner of this process."""
+    if file.exists():
+        return
     try:
         file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         file.touch(mode=0o600)
     except OSError as error:
-        raise ConfigurationError(f"the database file {str(file)!r} cannot be opened: {error.strerror}") from error
+        raise ConfigurationError(f"the database file {str(file)!r} cannot be made: {error.strerror}") from error
 
 
 def _prepare_sqlite(connection: Any, record: Any) -> None:

@@ -245,7 +245,7 @@ class TestDatabase:
 
     def test_file_cannot_be_made(self, make_app):
         """The error says which file, and why."""
-        with pytest.raises(ConfigurationError, match=r"the database file '/proc/no/such.sqlite' cannot be opened"):
+        with pytest.raises(ConfigurationError, match=r"the database file '/proc/no/such.sqlite' cannot be made"):
             make_app("sqlite:////proc/no/such.sqlite")["database"]["main"].engine  # noqa: B018
 
     def test_unknown_name(self, make_app):

@@ -18,8 +18,8 @@ class Origins:
     """One ``Origin`` per place.
 
     The command line may name any file and any private address: who types there can read the files anyhow. Everybody else only
-    files below ``LAZYDB_SQLITE_FOLDERS``, and private addresses while lazydb itself listens on loopback only (the form), or with
-    ``LAZYDB_ALLOW_PRIVATE=1``.
+    files below ``LAZYDB_SQLITE_FOLDERS``, and private addresses while lazydb itself listens on loopback only (a form, a
+    file that is imported), or with ``LAZYDB_ALLOW_PRIVATE=1``.
     """
 
     def __init__(self, app: Application) -> None:
@@ -32,7 +32,7 @@ class Origins:
             "command line": Origin("command line", None, True, registry),
             "form": Origin("form", folders, allowed or on_loopback, registry),
             "rest": Origin("rest", folders, allowed, registry),
-            "import": Origin("import", folders, allowed, registry),
+            "import": Origin("import", folders, allowed or on_loopback, registry),
         }
 
     def __getitem__(self, where: Where) -> Origin:

@@ -127,9 +127,12 @@ class Compiler:
         if read.is_grouped:
             body, source = self.grouped(read, table, alias, sql("{}{}", source, where(tests)), tail)
             return sql("SELECT {} AS body FROM {}", body, source)
+        rest = sql("{}{}", where(tests), tail)
+        if self.renderer.cuts_first and (read.limit is not None or read.offset is not None):
+            source, rest = sql("(SELECT {}.* FROM {}{}) AS {}", name(alias), source, rest, name(alias)), NOTHING
         body, source = self.renderer.body(self.cells(read.cells, table, alias), source, alias)
         places = sql(", {} AS places", self.places(read, table, alias)) if read.keys else NOTHING
-        return sql("SELECT {} AS body{} FROM {}{}{}", body, places, source, where(tests), tail)
+        return sql("SELECT {} AS body{} FROM {}{}", body, places, source, rest)
 
     def count(self, read: Read) -> Sql:
         """Return the SELECT of how many rows there are beyond the page."""

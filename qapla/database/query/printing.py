@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 
 Body = bytes | str | None
 Form = Literal["json", "text", "binary", "maybe_json"]  # of a fetched cell: JSON already, or yet to be printed
-_NEEDS_QUOTES = re.compile(r'[",\r\n]')
+_NEEDS_QUOTES = re.compile(r'[",\r\n]').search
+_NESTED = (dict, list)
 
 
 class Number(str):
@@ -107,8 +108,15 @@ def print_csv(chunks: Iterable[Sequence[Body]], names: Sequence[str]) -> Iterato
     """Yield CSV with a header (RFC 4180, but lines end in a line feed, as PostgreSQL has it)."""
     yield (",".join(_quote(name) for name in names) + "\n").encode()
     for bodies in chunks:
-        rows = (parse(clean(body), digits=True) for body in bodies)
-        yield "".join([",".join([_cell(row.get(name)) for name in names]) + "\n" for row in rows]).encode("utf-8", "replace")
+        yield "".join([_csv_line(clean(body), names) for body in bodies]).encode("utf-8", "replace")
+
+
+def _csv_line(body: bytes, names: Sequence[str]) -> str:
+    # Digits as plain str: three times as fast as a class of ours, which is needed only to print what is nested again.
+    row = json.loads(body, parse_float=str, parse_int=str)
+    if any(type(value) in _NESTED for value in row.values()):
+        row = parse(body, digits=True)
+    return ",".join([_cell(row.get(name)) for name in names]) + "\n"
 
 
 def parse(body: bytes, *, digits: bool = False) -> Any:
@@ -139,15 +147,11 @@ def _read_integer(digits: str) -> int | Decimal:
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, Number):
-        return value
-    if isinstance(value, str):
-        return _quote(value)
-    return _quote(_print(value))
+    return _quote(value if isinstance(value, str) else _print(value))
 
 
 def _quote(text: str) -> str:
-    if text == "" or _NEEDS_QUOTES.search(text):
+    if not text or _NEEDS_QUOTES(text):
         return '"' + text.replace('"', '""') + '"'
     return text
 

@@ -42,6 +42,7 @@ class Renderer:
     no_limit = ""  # what must stand before OFFSET when there is no limit
     as_text = "CAST({} AS TEXT)"
     nulls_are_small = True  # NULL sorts before everything else
+    cuts_first = False  # a window has to be cut out before cells are printed, or all rows of the table are printed and sorted
     compares_rows = True  # (a, b) > (x, y) uses an index
     has_separate_cells = False  # ``separate`` is there: for rows that are too large to be printed in one piece
     placed_kinds: frozenset[Kind] = frozenset()  # whose cells, read back, are the very value that was sorted
@@ -179,6 +180,7 @@ class PostgresqlRenderer(Renderer):
 
     key = "postgresql"
     nulls_are_small = False
+    cuts_first = True
     placed_kinds = frozenset({"integer", "decimal", "float", "text", "uuid", "boolean", "enum", "date", "timestamp", "timestamp_tz"})
 
     def step(self, column: Sql, ref: Ref) -> Sql:

@@ -112,18 +112,18 @@ def print_csv(chunks: Iterable[Sequence[Body]], names: Sequence[str]) -> Iterato
 
 
 def _csv_line(body: bytes, names: Sequence[str]) -> str:
-    # Digits as plain str: three times as fast as a class of ours, which is needed only to print what is nested again.
-    row = json.loads(body, parse_float=str, parse_int=str)
-    if any(type(value) in _NESTED for value in row.values()):
-        row = parse(body, digits=True)
+    # Digits as plain str: faster than a class of ours, which is needed only to print what is nested again.
+    row = _PLAIN.decode(body.decode())
+    for value in row.values():
+        if type(value) in _NESTED:
+            row = parse(body, digits=True)
+            break
     return ",".join([_cell(row.get(name)) for name in names]) + "\n"
 
 
 def parse(body: bytes, *, digits: bool = False) -> Any:
     """Return JSON that a database printed, with its numbers exact: int and Decimal, or with *digits* as ``Number``."""
-    if digits:
-        return json.loads(body, parse_float=Number, parse_int=Number)
-    return json.loads(body, parse_float=Decimal, parse_int=_read_integer)
+    return (_DIGITS if digits else _EXACT).decode(body.decode())
 
 
 def list_names(read: Read) -> tuple[str, ...]:
@@ -142,6 +142,11 @@ def _names(cell: AnyCell) -> tuple[str, ...]:
 def _read_integer(digits: str) -> int | Decimal:
     """Return an integer of any size; Python reads no more than 4,300 digits as an int."""
     return int(digits) if len(digits) < 4000 else Decimal(digits)
+
+
+_PLAIN = json.JSONDecoder(parse_float=str, parse_int=str)
+_DIGITS = json.JSONDecoder(parse_float=Number, parse_int=Number)
+_EXACT = json.JSONDecoder(parse_float=Decimal, parse_int=_read_integer)
 
 
 def _cell(value: Any) -> str:

@@ -21,6 +21,7 @@ from qapla.database import deadline
 from qapla.database.breaker import Breaker
 from qapla.database.catalog import Options
 from qapla.database.connect import make_engine, spec_of
+from qapla.database.dialects import get_engine
 from qapla.database.faults import RETRY_AFTER, is_missing, translate
 from qapla.database.runners import RUNNERS
 from qapla.database.statement import Result, Statement
@@ -61,6 +62,7 @@ class Bulkhead:
         self.on_missing: list[Callable[[], None]] = []
         self._make = make
         self._runner = RUNNERS[engine]
+        self._is_file = get_engine(engine).is_file
         self._closed = False
         self._sqlalchemy: Engine | None = None
         self._streams: Pool | None = None
@@ -133,7 +135,14 @@ class Bulkhead:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Give a SQLAlchemy connection in autocommit, for readers of the catalog and other work off the hot path."""
-        self._lease(self._deadline()).close()  # through the breaker; leaves a connection in the pool
+        until = self._deadline()
+        lease = self._lease(until)  # through the breaker; leaves a good connection in the pool
+        try:
+            self._guard(lease, until, self._runner.fetch, Statement(self._runner.ping))
+        except _Stale:
+            pass  # the next one is made anew
+        finally:
+            self._release(lease)
         try:
             with self._get_engine().connect() as connection:
                 if self.engine == "sqlite":
@@ -196,12 +205,12 @@ class Bulkhead:
         try:
             lease = engine.raw_connection() if pool is None else pool.connect()
         except PoolTimeout as error:
+            if not breaker.is_calm:
+                breaker.failed()  # whoever may try has to report
             raise self._translated(error) from error
         except Exception as error:
             breaker.failed()
             raise self._unreachable(error) from error
-        if not breaker.is_calm:
-            breaker.succeeded()
         return lease
 
     def _release(self, lease: PoolProxiedConnection) -> None:
@@ -223,11 +232,15 @@ class Bulkhead:
             answer = run(connection, *arguments)
         except Exception as error:
             if deadline.unwatch(number):
+                if not self._is_file:
+                    self._breaker.failed()  # the server did not even keep its own limit, which is shorter: it is not there
                 self._drop(lease, error, others=False)
                 raise self._late() from error
             self._judge(lease, error, until, last)
         if deadline.unwatch(number):  # cancelled in its last moment: the answer is good, the connection is not
             lease.invalidate()
+        if not self._breaker.is_calm:
+            self._breaker.succeeded()
         return answer
 
     def _judge(self, lease: PoolProxiedConnection, error: Exception, until: float, last: bool) -> None:
@@ -242,7 +255,12 @@ class Bulkhead:
             # A stale connection shows it at once; after a long silence there is no time for another try.
             if not last and time.monotonic() < until - self.options.statement_timeout_s / 2:
                 raise _Stale from error
-        raise (self._unreachable(error) if is_lost else self._translated(error)) from error
+        if is_lost:
+            self._breaker.failed()
+            raise self._unreachable(error) from error
+        if not self._breaker.is_calm:
+            self._breaker.succeeded()  # it refuses, so it is there
+        raise self._translated(error) from error
 
     def _drop(self, lease: PoolProxiedConnection, error: BaseException, *, others: bool) -> None:
         """Close a connection that is of no use, and with *others* every one that is as old: the server has probably been away."""

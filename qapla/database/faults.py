@@ -63,6 +63,13 @@ SQLITE_CODES: Mapping[str, str] = {
     "SQLITE_NOTADB": "XX001", "SQLITE_CANTOPEN": "08001", "SQLITE_NOMEM": "53200", "SQLITE_SCHEMA": "42P01",
 }  # fmt: skip
 
+# libpq gives no code for what goes wrong while connecting, only the server's words.
+POSTGRESQL_TEXTS: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"authentication failed|pg_hba\.conf|no password supplied|role \".*\" does not exist"), "28P01"),
+    (re.compile(r"database \".*\" does not exist"), "3D000"),
+    (re.compile(r"too many (clients|connections)|remaining connection slots"), "53300"),
+)
+
 # SQLite has one code for all that is wrong with a statement; only the text tells.
 SQLITE_TEXTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), code)
@@ -197,7 +204,9 @@ def _refused_value(error: BaseException) -> QaplaError | None:
 def _read_postgresql(error: Any) -> tuple[str, dict[str, Any]]:
     code = getattr(error, "sqlstate", None)
     if code is None:
-        return ("08006" if type(error).__name__ in ("OperationalError", "ConnectionTimeout") else "XX000"), {}
+        if type(error).__name__ not in ("OperationalError", "ConnectionTimeout"):
+            return "XX000", {}
+        return next((code for pattern, code in POSTGRESQL_TEXTS if pattern.search(str(error))), "08006"), {}
     diag = error.diag
     parts = {
         "message": diag.message_primary,

@@ -83,7 +83,8 @@ class PostgresqlRunner(Runner):
 
     def stream(self, connection: Any, statement: Statement, size_rows: int) -> Generator[Rows, None, None]:
         """Yield from a cursor of the server, which lives in a transaction."""
-        connection.execute("BEGIN READ ONLY")
+        # A reader may take its time between two fetches.
+        connection.execute("BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0")
         cursor = connection.cursor(name="qapla")
         try:
             cursor.execute(statement.sql, statement.values)

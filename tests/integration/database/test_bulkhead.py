@@ -9,6 +9,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from sqlalchemy import URL, make_url
 
 from qapla.database.bulkhead import Bulkhead, make_bulkhead, make_bulkhead_from_url
 from qapla.database.catalog import Options
+from qapla.database.connect import make_engine, spec_of
 from qapla.database.spec import ConnectionSpec
 from qapla.database.statement import Statement
 from qapla.errors import DatabaseError, QaplaError, ReadOnly, TimedOut, Unavailable
@@ -167,20 +169,29 @@ class TestLimits:
         assert caught.value.code in ("55P03", "57014")
 
     def test_a_silent_server_costs_seconds(self, server: URL) -> None:
-        """A server that stops talking in the middle is given up: 504. When it talks again, all is well."""
+        """A server that stops talking is given up, and after a few times not asked. When it talks again, all is well."""
         one = Statement("SELECT 1")
         with Proxy(server.host or "", server.port or 0) as proxy:
-            bulkhead = make_bulkhead_from_url(server.set(host="127.0.0.1", port=proxy.port), "shop", OPTIONS)
+            spec = replace(spec_of(server.set(host="127.0.0.1", port=proxy.port)), connect_timeout=2)
+            bulkhead = make_bulkhead(spec, "shop", Options(statement_timeout_s=0.4))
             bulkhead.fetch(one)
             proxy.is_silent = True
-            started = time.monotonic()
+            errors = []
+            for _ in range(3):
+                started = time.monotonic()
+                with pytest.raises(Unavailable) as caught:
+                    bulkhead.fetch(one)
+                errors.append(type(caught.value))
+                assert time.monotonic() - started < 4
 
-            with pytest.raises(TimedOut):
+            with pytest.raises(Unavailable) as caught:
                 bulkhead.fetch(one)
 
-            assert time.monotonic() - started < 4.5
+            assert errors == [TimedOut, Unavailable, Unavailable]  # cut off once, then it takes no new connection
+            assert "lately" in caught.value.message
             proxy.is_silent = False
-            assert bulkhead.fetch(one) == [(1,)]
+            wait_for(lambda: _works(bulkhead))
+            assert bulkhead.state == "closed"
             bulkhead.close()
 
 
@@ -230,6 +241,19 @@ class TestTrouble:
             proxy.open()
             wait_for(lambda: _works(bulkhead))
             assert bulkhead.state == "closed"
+            bulkhead.close()
+
+    def test_why_it_cannot_be_used_is_said(self, server: URL) -> None:
+        """A database that does not exist, a login that is refused: the cause in words, 503, no password."""
+        for url, words in [
+            (server.set(database="no_such_one"), "does not exist"),
+            (server.set(username="nobody_here", password="s3cr3t"), "login was refused"),
+        ]:
+            bulkhead = make_bulkhead_from_url(url, "shop", OPTIONS)
+            with pytest.raises(Unavailable) as caught:
+                bulkhead.fetch(Statement("SELECT 1"))
+            assert words in caught.value.message
+            assert "s3cr3t" not in str(caught.value)
             bulkhead.close()
 
     def test_a_missing_file_is_never_made(self, tmp_path: Path) -> None:
@@ -286,8 +310,6 @@ class TestTrouble:
 
     def test_a_password_is_in_no_repr(self) -> None:
         """Neither the engine nor the spec shows it."""
-        from qapla.database.connect import make_engine
-
         spec = ConnectionSpec("postgresql", host="127.0.0.1", port=1, database="d", user="u", password="s3cr3t")
 
         assert "s3cr3t" not in repr(make_engine(spec)) + repr(spec) + str(make_engine(spec).url)

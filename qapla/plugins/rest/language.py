@@ -39,7 +39,6 @@ _BAD_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _INTEGER = re.compile(r"-?\d+")
 
 
-
 @dataclass(frozen=True, slots=True)
 class Limits:
     """How deep a query may go."""

@@ -44,7 +44,7 @@ TABLES = {
         CREATE TABLE "odd/name, ""x""" (id INTEGER PRIMARY KEY, "a b" TEXT, "select" TEXT);
         CREATE VIEW big AS SELECT * FROM "order" WHERE total > 50;
     ''',
-    "mariadb": '''
+    "mariadb": """
         CREATE TABLE customer (id INTEGER AUTO_INCREMENT PRIMARY KEY, name TEXT NOT NULL, mail VARCHAR(60) UNIQUE,
             is_good BOOLEAN NOT NULL DEFAULT true);
         CREATE TABLE `order` (id INTEGER AUTO_INCREMENT PRIMARY KEY, customer_id INTEGER, total NUMERIC(12,2) CHECK (total >= 0),
@@ -54,7 +54,7 @@ TABLES = {
         CREATE TABLE log (text TEXT, size INTEGER);
         CREATE TABLE `odd/name, "x"` (id INTEGER PRIMARY KEY, `a b` TEXT, `select` TEXT);
         CREATE VIEW big AS SELECT * FROM `order` WHERE total > 50;
-    ''',
+    """,
 }
 EMPTY = "DELETE FROM line; DELETE FROM {order}; DELETE FROM customer; DELETE FROM log;"
 ROWS = """

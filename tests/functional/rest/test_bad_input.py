@@ -45,7 +45,7 @@ BODIES = [
     (b"--x--", "multipart/form-data; boundary=x", 415),
     (b"<a/>", "application/xml", 415),
     (b"", "text/csv", 400),
-    (b"name\n\"a", "text/csv", 400),
+    (b'name\n"a', "text/csv", 400),
     (b"name,mail\na\n", "text/csv", 400),
     (b"name,name\na,b\n", "text/csv", 400),
     (b"name,\na,b\n", "text/csv", 400),

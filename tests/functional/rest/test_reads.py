@@ -111,7 +111,7 @@ class TestLists:
         """A column may be called anything and come under another name."""
         assert web.get(f"{ORDERS}?select=nr:id&limit=1&order=id").json == [{"nr": 1}]
         name = quote('odd/name, "x"')
-        assert web.get(f'/api/shop/{name}?select=%22a%20b%22&%22select%22=eq.x').json == []
+        assert web.get(f"/api/shop/{name}?select=%22a%20b%22&%22select%22=eq.x").json == []
 
     def test_reads_views(self, web: Client) -> None:
         """A view is a table that may not be written."""

@@ -6,7 +6,7 @@
   window.SwaggerUIBundle({
     url,
     domNode: main,
-    docExpansion: "none",
+    docExpansion: main.querySelectorAll("section").length > 20 ? "none" : "list",
     deepLinking: true,
     filter: true,
     tryItOutEnabled: true,

@@ -110,7 +110,7 @@ class TestFilters:
             ("a=not.is.not_null", compare("a", "is", "null")),
             ('a=in.(1,"2,3",)', compare("a", "in", ("1", "2,3", ""))),
             ("a=in.()", compare("a", "in", ())),
-            ("a=like(any).{a*,\"b,c\"}", compare("a", "like", ("a*", "b,c"), quantifier="any")),
+            ('a=like(any).{a*,"b,c"}', compare("a", "like", ("a*", "b,c"), quantifier="any")),
             ("a=not.eq(all).{}", Not(compare("a", "eq", (), quantifier="all"))),
             ("a=fts(german).kuh", compare("a", "fts", "kuh", argument="german")),
             ("data->>a=eq.1", Compare(Path("data", ("a",), as_text=True), "eq", "1")),
@@ -119,8 +119,14 @@ class TestFilters:
             ("a=eq.1&a=eq.2", And((compare("a", "eq", "1"), compare("a", "eq", "2")))),
             ("or=(a.eq.1,b.eq.2)", Or((compare("a", "eq", "1"), compare("b", "eq", "2")))),
             ("not.and=(a.eq.1)", Not(And((compare("a", "eq", "1"),)))),
-            ("or=(a.eq.1, not.and(b.is.null,c.gt.3))", Or((compare("a", "eq", "1"), Not(And((compare("b", "is", "null"), compare("c", "gt", "3"))))))),
-            ('or=(a.in.(1,2),b.eq."x,y",c.cs.{1,2})', Or((compare("a", "in", ("1", "2")), compare("b", "eq", "x,y"), compare("c", "cs", "{1,2}")))),
+            (
+                "or=(a.eq.1, not.and(b.is.null,c.gt.3))",
+                Or((compare("a", "eq", "1"), Not(And((compare("b", "is", "null"), compare("c", "gt", "3")))))),
+            ),
+            (
+                'or=(a.in.(1,2),b.eq."x,y",c.cs.{1,2})',
+                Or((compare("a", "in", ("1", "2")), compare("b", "eq", "x,y"), compare("c", "cs", "{1,2}"))),
+            ),
             ("or=(and.eq.1,not.eq.2)", Or((compare("and", "eq", "1"), compare("not", "eq", "2")))),
         ],
     )
@@ -218,7 +224,9 @@ class TestErrors:
         assert (caught.value.status, caught.value.code) == (400, "PGRST100")
         assert place in caught.value.message
 
-    @pytest.mark.parametrize("text", ["a=eq.%ff", "a=eq.%zz", "a=eq.%4", "%c3=eq.1", "select", "select=a&select=b", "order=a&order=b", "limit=" + "9" * 30])
+    @pytest.mark.parametrize(
+        "text", ["a=eq.%ff", "a=eq.%zz", "a=eq.%4", "%c3=eq.1", "select", "select=a&select=b", "order=a&order=b", "limit=" + "9" * 30]
+    )
     def test_refuses_what_it_cannot_decode_or_would_have_to_ignore(self, text: str) -> None:
         """Bad percent-encoding, no value, a parameter twice."""
         with pytest.raises(QueryError):
@@ -253,12 +261,15 @@ class TestErrors:
     def test_ends_with_a_query_or_an_error(self, text: str) -> None:
         """No text breaks the parser."""
         try:
-            assert isinstance(parse(text, ORDERS).query, Query)
+            found: object = parse(text, ORDERS).query
         except InputError as error:
-            assert error.status in (400, 413, 414, 416)
+            found = error
+
+        assert isinstance(found, Query) or found.status in (400, 413, 414, 416)  # type: ignore[attr-defined]
 
 
-names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8) | st.sampled_from(["order", "not", "and", "select", "a b", "0", "*"])
+names = st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1, max_size=8)
+names |= st.sampled_from(["order", "not", "and", "select", "a b", "0", "*"])
 columns = names.filter(lambda name: name != "*")
 paths = st.builds(
     lambda column, steps, as_text: Path(column, steps, as_text and bool(steps)),
@@ -285,16 +296,20 @@ comparisons = st.one_of(
 literals = comparisons | comparisons.map(Not)
 conditions = st.recursive(
     literals,
-    lambda inner: st.lists(inner, min_size=1, max_size=3).map(tuple).flatmap(lambda parts: st.sampled_from([And(parts), Or(parts), Not(Or(parts))])),
+    lambda inner: (
+        st.lists(inner, min_size=1, max_size=3).map(tuple).flatmap(lambda parts: st.sampled_from([And(parts), Or(parts), Not(Or(parts))]))
+    ),
     max_leaves=5,
 )
-orders = st.lists(
-    st.builds(Order, paths, st.booleans(), st.sampled_from([None, "first", "last"]), st.none() | columns), max_size=2
-).map(tuple)
+orders = st.lists(st.builds(Order, paths, st.booleans(), st.sampled_from([None, "first", "last"]), st.none() | columns), max_size=2).map(
+    tuple
+)
 windows = st.builds(Window, st.none() | st.integers(0, 100), st.integers(0, 100))
-fields = st.builds(Field, paths, casts, aliases) | st.builds(
-    Aggregate, st.sampled_from(["sum", "max"]), paths, casts, casts, aliases
-) | st.builds(lambda cast, alias: Aggregate("count", cast=cast, alias=alias), casts, aliases)
+fields = (
+    st.builds(Field, paths, casts, aliases)
+    | st.builds(Aggregate, st.sampled_from(["sum", "max"]), paths, casts, casts, aliases)
+    | st.builds(lambda cast, alias: Aggregate("count", cast=cast, alias=alias), casts, aliases)
+)
 
 
 def has_null_of(condition: object, names: set[str]) -> bool:

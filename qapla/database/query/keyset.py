@@ -10,14 +10,16 @@ from typing import TYPE_CHECKING
 
 from qapla.database.query.render import ref_type
 from qapla.database.query.renderers import get_renderer
-from qapla.database.query.shape import After, Cell, Columns
+from qapla.database.query.shape import After, Cell, Columns, EmbedCell
 from qapla.errors import QueryError
 
 if TYPE_CHECKING:
     from qapla.database.query.description import Cursor, Order
     from qapla.database.query.resolve import Resolver
     from qapla.database.query.shape import AnyCell, Term
-    from qapla.database.schema.description import Column, Table
+    from qapla.database.schema.description import Column, Kind, Table
+
+NESTED_KINDS: frozenset[Kind] = frozenset({"json", "array", "composite", "unknown"})
 
 
 def read_place(
@@ -47,6 +49,8 @@ def read_place(
 
 def find_place(table: Table, cells: tuple[AnyCell, ...], order: tuple[Term, ...], resolver: Resolver) -> tuple[str, ...] | None:
     """Return the names under which each row's answer shows the values of *order*, or None when it does not show all of them exactly."""
+    if _has_json(cells, table, resolver):
+        return None  # it may be large, and nested deeper than Python reads
     safe = get_renderer(resolver.engine.key).placed_kinds
     shown: dict[str, str] = {}
     keys: list[str] = []
@@ -72,6 +76,19 @@ def find_place(table: Table, cells: tuple[AnyCell, ...], order: tuple[Term, ...]
             return None
         found.append(key)
     return tuple(found)
+
+
+def _has_json(cells: tuple[AnyCell, ...], table: Table, resolver: Resolver) -> bool:
+    for cell in cells:
+        if isinstance(cell, Columns):
+            if any(table.by_name[name].type.kind in NESTED_KINDS for name in cell.names):
+                return True
+        elif isinstance(cell, Cell):
+            if table.by_name[cell.ref.column].type.kind in NESTED_KINDS:
+                return True
+        elif isinstance(cell, EmbedCell) and _has_json(cell.read.cells, resolver.schema.by_name[cell.read.table], resolver):
+            return True
+    return False
 
 
 def get_term_column(table: Table, term: Term, resolver: Resolver) -> Column:

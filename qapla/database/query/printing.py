@@ -122,8 +122,16 @@ def _csv_line(body: bytes, names: Sequence[str]) -> str:
 
 
 def parse(body: bytes, *, digits: bool = False) -> Any:
-    """Return JSON that a database printed, with its numbers exact: int and Decimal, or with *digits* as ``Number``."""
-    return (_DIGITS if digits else _EXACT).decode(body.decode())
+    """Return JSON that a database printed, with its numbers exact: int and Decimal, or with *digits* as ``Number``.
+
+    Raises:
+        DatabaseError: a JSON column is nested deeper than Python reads (54001); the bytes themselves are fine.
+    """
+    try:
+        return (_DIGITS if digits else _EXACT).decode(body.decode())
+    except RecursionError:
+        hint = "leave that column out, or read it as JSON"
+        raise DatabaseError("a value is nested deeper than can be taken apart", code="54001", status=400, hint=hint) from None
 
 
 def list_names(read: Read) -> tuple[str, ...]:

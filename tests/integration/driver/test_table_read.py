@@ -430,3 +430,16 @@ def test_an_array_that_is_cut_is_an_error(mariadb_url):
             reader.page(query)
 
     assert (caught.value.status, caught.value.code) == (400, "54000")
+
+
+def test_deep_json_does_not_break_a_list(engine_name):
+    """JSON that is nested deeper than Python reads is handed on, with a cursor beside it."""
+    kind = {"sqlite": "json", "postgresql": "json", "mariadb": "longtext"}[engine_name]
+    deep = "[" * 1500 + "]" * 1500
+    script = f"CREATE TABLE deep (id integer PRIMARY KEY, j {kind});\nINSERT INTO deep VALUES (1, '{deep}'), (2, NULL);\n"
+
+    with make_database(engine_name) as url, serve(url, script) as served:
+        page = TableReadDriver(served, READ_RIGHTS).page(Query(table_name(served, "deep"), window=Window(limit=1)))
+
+    assert deep in page.body.decode()
+    assert str(page.last.values[0]) == "1"

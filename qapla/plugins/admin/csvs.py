@@ -44,12 +44,10 @@ def disarm_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
 def csv_response(chunks: Iterable[bytes], table: Table) -> Response:
     """Return the download of a table's rows."""
     name = re.sub(r"[^A-Za-z0-9._-]+", "_", table.name.name).strip("._") or "rows"
-    headers = {
-        "Content-Disposition": f'attachment; filename="{name}.csv"',
-        "X-Content-Type-Options": "nosniff",
-        "Cache-Control": "private, no-store",
-    }
-    response = Response(content_type="text/csv", charset="utf-8", headers=headers)
+    response = Response(content_type="text/csv", charset="utf-8")
+    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Cache-Control"] = "private, no-store"
     response.app_iter = disarm_stream(chunks)
     return response
 

@@ -108,12 +108,16 @@ class RowForm:
 
     def refuse(self, error: QaplaError) -> None:
         """Show *error* beside the fields it is about, or above the form."""
-        columns = blamed_columns(self.context.table, error)
+        columns = blamed_columns(self.context.table, error) or self._quoted_columns(error)
         fields = [child for child in self.form.children if child.schema.column.name in columns]
         for child in fields:
             child.error = colander.Invalid(child.schema, say(error))
         if not fields:
             self.problems.append(say(error))
+
+    def _quoted_columns(self, error: QaplaError) -> set[str]:
+        """Return the columns whose text the message quotes: PostgreSQL tells the value that it cannot read, and not where it was."""
+        return {name for name, entry in self.touched().items() if entry.text and f'"{entry.text}"' in error.message}
 
     def errors(self) -> list[tuple[str, str, str]]:
         """Return each error with the id and the title of its field: the summary above the form."""

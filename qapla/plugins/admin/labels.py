@@ -10,7 +10,7 @@ from qapla.database.query.description import Embed, Field, Path, Selection
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qapla.database.schema.description import DatabaseSchema, ForeignKey, Relation, Table
+    from qapla.database.schema.description import Column, DatabaseSchema, ForeignKey, Relation, Table
 
 # In this order; the first that a table has is its label. Two in a row are shown together.
 NAMES: tuple[tuple[str, ...], ...] = (
@@ -19,6 +19,9 @@ NAMES: tuple[tuple[str, ...], ...] = (
     ("company_name",), ("companyname",), ("company",), ("subject",), ("headline",), ("username",), ("login",), ("email",),
     ("code",), ("slug",), ("description",),
 )  # fmt: skip
+SORTS = frozenset(
+    {"state", "status", "type", "kind", "class", "category", "gender", "sex", "currency", "language", "locale", "unit", "country"}
+)
 LONGEST = 80  # letters of a label
 
 
@@ -33,8 +36,14 @@ def label_columns(table: Table) -> tuple[str, ...]:
         if found:
             return (found,)
     key = table.identity.columns
-    first = next((column.name for column in table.columns if column.type.kind == "text" and column.name not in key), None)
+    first = next((column.name for column in table.columns if _can_name(column) and column.name not in key), None)
     return (first,) if first else key or tuple(column.name for column in table.columns[:1])
+
+
+def _can_name(column: Column) -> bool:
+    """Tell whether a text column may name a row: not one of the few that say what state or sort a row is of."""
+    words = set(column.name.lower().replace("-", "_").split("_"))
+    return column.type.kind == "text" and column.default is None and not words & SORTS
 
 
 def make_label(table: Table, row: Mapping[str, object]) -> str:

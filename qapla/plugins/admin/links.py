@@ -39,9 +39,9 @@ class Links:
         """Return the list of *table*, as *listing* has it."""
         return self._join(table, table_path(table), [*(listing.print() if listing else ()), *pairs])
 
-    def row(self, table: Table, key: Sequence[object]) -> str:
+    def row(self, table: Table, key: Sequence[object], pairs: Sequence[tuple[str, str]] = ()) -> str:
         """Return the page of one row."""
-        return self._join(table, row_path(table, key, self.schema))
+        return self._join(table, row_path(table, key, self.schema), pairs)
 
     def action(
         self,

@@ -1,6 +1,6 @@
 """Show every served database at ``/admin``: lists, records, forms.
 
-Adds      the renderer of ``.pt`` templates, the admin's static files, the routes below ``/admin/{database}``, the error pages of ``/admin``.
+Adds      the renderer of ``.pt`` templates, the admin's static files, the routes below ``/admin/{database}``, error pages.
 Uses      ``request.databases``, ``request.rights(name)``, ``request.identity``. Whoever has a page at ``/admin/{database}`` itself adds it.
 """
 

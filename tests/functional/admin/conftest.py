@@ -106,9 +106,12 @@ BLOB = {"sqlite": "x'00ff10'", "postgresql": "'\\x00ff10'", "mariadb": "x'00ff10
 NEXT = "SELECT setval(pg_get_serial_sequence('{0}', 'id'), 100);\n"
 
 
+TABLES = ("order_line", "orders", "product", "customer", "note", "empty_one")
+
+
 def fill_shop(url: URL, engine_name: str) -> None:
-    """Make the tables of the shop and their rows."""
-    script = SHOP.format(**TYPES[engine_name], blob=BLOB[engine_name])
+    """Make the tables of the shop and their rows, in place of those that are there."""
+    script = "".join(f"DROP TABLE IF EXISTS {name};\n" for name in TABLES) + SHOP.format(**TYPES[engine_name], blob=BLOB[engine_name])
     if engine_name == "postgresql":
         script += "".join(NEXT.format(name) for name in ("customer", "product", "orders"))
     run_script(url, script)
@@ -129,13 +132,18 @@ class FixedPlugin(Plugin):
 class OneDatabase:
     """A source with one database; tests change its options and the rights of who looks at it."""
 
-    def __init__(self, url: URL, name: str = "shop") -> None:
+    def __init__(self, url: URL, engine_name: str, name: str = "shop", fill: Any = fill_shop) -> None:
         self.number = 1
+        self.url, self.engine_name, self.name = url, engine_name, name
+        self.fill = lambda: fill(url, engine_name)
+        self.begin()
+        self.bulkhead = make_bulkhead_from_url(url, name, self.options)
+
+    def begin(self) -> None:
+        """Go back to where every test begins."""
         self.options = Options(writable=True)
         self.given = ALL_RIGHTS
         self.identity = Identity("user", 1, "ada")
-        self.url, self.name = url, name
-        self.bulkhead = make_bulkhead_from_url(url, name, self.options)
         self.inspect()
 
     def inspect(self) -> None:
@@ -193,7 +201,7 @@ def make_shop(engine_name: str) -> Iterator[tuple[TestApp, OneDatabase]]:
     """Give a client of the admin, and the source behind it."""
     with make_database(engine_name) as url:
         fill_shop(url, engine_name)
-        source = OneDatabase(url)
+        source = OneDatabase(url, engine_name)
         application = AdminApplication(source)
         try:
             yield TestApp(application.run_web_tests()), source
@@ -202,17 +210,20 @@ def make_shop(engine_name: str) -> Iterator[tuple[TestApp, OneDatabase]]:
             source.bulkhead.close()
 
 
-@pytest.fixture(params=["sqlite", "postgresql", "mariadb"])
+@pytest.fixture(scope="module", params=["sqlite", "postgresql", "mariadb"])
 def shop(request: pytest.FixtureRequest) -> Iterator[tuple[TestApp, OneDatabase]]:
-    """Give the test the admin of a shop on each engine."""
+    """Give a module the admin of a shop on each engine."""
     with make_shop(request.param) as made:
         yield made
 
 
 @pytest.fixture
 def web(shop: tuple[TestApp, OneDatabase]) -> TestApp:
-    """Give the test a client of the admin."""
-    return shop[0]
+    """Give the test a client of the admin that was never used."""
+    client, source = shop
+    client.reset()
+    source.begin()
+    return client
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from pyramid.response import Response
 
 from qapla.database.query.description import Compare, Field, Path, Query, Search, Selection, Window
-from qapla.errors import InputError, NotFound
+from qapla.errors import DatabaseError, InputError, NotFound
 from qapla.plugins.admin.cells import print_value
 from qapla.plugins.admin.context import require_user
 from qapla.plugins.admin.labels import label_columns, make_label
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qapla.plugins.admin.labels import Reference
 
 MOST = 20  # found at once
+HTTP_BAD_REQUEST = 400
 
 
 def jump(request: Request) -> Any:
@@ -67,7 +68,9 @@ def pick(context: TableContext, request: Request) -> list[dict[str, str]]:
     for condition in _conditions(reference, words):
         try:
             rows += context.reader.page(_pick_query(reference, condition)).rows()
-        except InputError:
+        except (InputError, DatabaseError) as error:
+            if error.status != HTTP_BAD_REQUEST:
+                raise
             continue  # the words are no value of the key's type; or there is no text to search in
     target = reference.key.target_columns[0]
     found = {print_value(row[target]): make_label(reference.target, row) for row in rows}

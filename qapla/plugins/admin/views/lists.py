@@ -11,7 +11,7 @@ from pyramid.response import Response
 
 from qapla.database.query.cursor import write_cursor
 from qapla.database.query.description import Field, Path, Selection
-from qapla.errors import InputError
+from qapla.errors import DatabaseError, InputError
 from qapla.plugins.admin.cells import NUMBERS, Cell, make_cell, print_count
 from qapla.plugins.admin.columns import filter_fields, list_columns
 from qapla.plugins.admin.csvs import csv_response
@@ -57,7 +57,9 @@ def list_rows(context: TableContext, request: Request) -> dict[str, Any]:
         if added is not None:
             raise HTTPSeeOther(added)
         page = read_page(context, listing)
-    except InputError as error:
+    except (InputError, DatabaseError) as error:  # PostgreSQL reads most values by itself
+        if not 400 <= error.status < 500:
+            raise
         problem = error
         listing = _rescue(request)
         request.response.status_int = error.status

@@ -54,7 +54,7 @@ def show_row(context: TableContext, request: Request) -> dict[str, Any]:
         "crumbs": crumbs(context, label),
         "fields": [describe_field(context, row, column) for column in table.columns],
         "related": describe_related(context, row, with_counts="counts" in request.GET),
-        "counts_address": f"{links.row(table, context.require_key())}{'&' if '?' in links.row(table, context.require_key()) else '?'}counts=",
+        "counts_address": links.row(table, context.require_key(), [("counts", "exact")]),
         "can_update": context.allows("update"),
         "can_delete": context.allows("delete"),
         "can_insert": context.allows("insert"),

@@ -157,7 +157,7 @@ class TableWriteDriver:
                 touched = Writing(transaction, table, self._engine.key, None).update(values, where, operands, wants_keys=True)
                 if not touched.count:
                     raise _no_row(table, key)
-                keys = touched.keys or keys
+                keys = touched.keys if touched.keys and not changes.keys().isdisjoint(table.identity.columns) else keys
             body = back.rows(transaction, keys) if back else None
             if body == b"[]" and not values:
                 raise _no_row(table, key)

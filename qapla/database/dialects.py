@@ -35,6 +35,7 @@ class Engine:
     locks_rows: bool = True  # SELECT … FOR UPDATE; SQLite's write transactions have the whole file to themselves
     has_default_keyword: bool = True  # UPDATE … SET column = DEFAULT
     has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
+    has_public: bool = False  # new databases have a schema of this name
 
     @property
     def is_file(self) -> bool:
@@ -55,6 +56,7 @@ POSTGRESQL = Engine(
     hex_text="convert_from('\\x{}', 'UTF8')",
     returns=frozenset({"insert", "update", "delete"}),
     has_on_conflict=True,
+    has_public=True,
 )
 
 MARIADB = Engine(

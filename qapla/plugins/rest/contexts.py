@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qapla.database.dialects import get_engine
 from qapla.driver.keys import find_target
 from qapla.errors import NotAuthenticated, NotFound, QueryError
 from qapla.plugins.rest import cors
@@ -170,13 +171,17 @@ def _open_database(request: Request) -> tuple[Served, Rights, str | None]:
 def _read_profile(request: Request, served: Served) -> str | None:
     """Return the schema that the request chooses by a header, or None.
 
+    Clients of PostgREST ask for ``public`` unless they are told otherwise: where an engine has no such schema it is the default one.
+
     Raises:
         QueryError: PGRST106 (406), it is not one of the exposed ones.
     """
     reads = request.environ["REQUEST_METHOD"] in ("GET", "HEAD")
     profile = request.environ.get("HTTP_ACCEPT_PROFILE" if reads else "HTTP_CONTENT_PROFILE")
-    if profile is not None and profile not in served.schema.schemas:
+    if profile is None or profile in served.schema.schemas:
+        return profile
+    if profile != "public" or get_engine(served.schema.engine).has_public:
         names = ", ".join(served.schema.schemas) or "none; this engine has no schemas"
         hint = f"Only the following schemas are exposed: {names}"
         raise QueryError(f"Invalid schema: {profile[:100]}", code="PGRST106", status=406, hint=hint)
-    return profile
+    return None

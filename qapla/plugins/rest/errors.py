@@ -78,13 +78,13 @@ def render_error(error: Exception, request: Request) -> Response:
 
 def error_body(error: QaplaError) -> bytes:
     """Return the JSON of *error*."""
-    return json.dumps(error.as_json(), ensure_ascii=False, default=str).encode("utf-8", "backslashreplace")
+    return json.dumps(error.as_json(), ensure_ascii=False, separators=(",", ":"), default=str).encode("utf-8", "backslashreplace")
 
 
 def _translate(error: Exception, request: Request) -> QaplaError:
     if isinstance(error, QaplaError):
-        if error.status >= 500 and type(error) is QaplaError:
-            log.error("request failed: %s", error)
+        if error.status == 500:
+            log.error("request failed: %s %s", error.code, error)
         return error
     if isinstance(error, HTTPException):
         return _translate_http(error, request)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from qapla.errors import QueryError, TooLarge
+from qapla.errors import InputError, QueryError, TooLarge
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -14,9 +14,14 @@ def read_upload(environ: Mapping[str, Any], max_bytes: int) -> bytes:
     """Return the whole body.
 
     Raises:
+        InputError: it is compressed (415 PGRST107).
         TooLarge: it has more than *max_bytes*; told before it is read where the client says its length.
         QueryError: it is shorter than it says, or its length is no number.
     """
+    encoding = environ.get("HTTP_CONTENT_ENCODING", "identity").strip().lower()
+    if encoding not in ("", "identity"):
+        message = f"Content-Encoding {encoding[:40]!r} is not understood"
+        raise InputError(message, code="PGRST107", status=415, hint="send the body as it is")
     length = environ.get("CONTENT_LENGTH") or None
     if length is not None:
         if not (length.isascii() and length.isdigit()) or len(length) > 18:

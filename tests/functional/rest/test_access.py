@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 import pytest
 from openapi_spec_validator import validate
 
+from qapla.database.catalog import Options
+from qapla.database.connect import make_engine_from_url
+from qapla.testing.catalogs import serve_url
+from qapla.testing.servers import make_database
+
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from tests.functional.rest.conftest import Client
 
 TOKEN = {"Authorization": "Bearer good"}
@@ -177,3 +184,43 @@ class TestPages:
 
         assert found["reachable"] is True
         assert found["latency_ms"] >= 0
+
+
+class TestProfiles:
+    """Accept-Profile and Content-Profile"""
+
+    @pytest.fixture
+    def shelves(self, rest_application: Client) -> Iterator[Client]:
+        """Serve a database with two schemas that have a table of one name."""
+        with make_database("postgresql") as url:
+            engine = make_engine_from_url(url, Options(writable=True))
+            with engine.begin() as connection:
+                for text in (
+                    "CREATE SCHEMA second",
+                    "CREATE TABLE item (id int PRIMARY KEY)",
+                    "CREATE TABLE second.item (id int PRIMARY KEY, b text)",
+                ):
+                    connection.exec_driver_sql(text)
+            engine.dispose()
+            served = serve_url(url, "shelves")
+            rest_application.serve(served)
+            yield rest_application
+            served.bulkhead.close()
+
+    def test_chooses_the_schema(self, shelves: Client) -> None:
+        """Reads go by one header, writes by the other; the answer says which it was."""
+        shelves.post_json("/api/shelves/item", {"id": 1, "b": "x"}, headers={"Content-Profile": "second"}, status=201)
+
+        answer = shelves.get("/api/shelves/item", headers={"Accept-Profile": "second"})
+        assert answer.json == [{"id": 1, "b": "x"}]
+        assert answer.headers["Content-Profile"] == "second"
+        assert shelves.get("/api/shelves/item").json == []
+        document = shelves.get("/api/shelves/", headers={"Accept-Profile": "second"}).json
+        assert set(document["components"]["schemas"]["item"]["properties"]) == {"id", "b"}
+
+    def test_refuses_others(self, shelves: Client) -> None:
+        """406 PGRST106 with those that there are."""
+        answer = shelves.get("/api/shelves/item", headers={"Accept-Profile": "third"}, status=406)
+
+        assert answer.json["code"] == "PGRST106"
+        assert "public, second" in answer.json["hint"]

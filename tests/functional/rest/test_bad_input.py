@@ -111,6 +111,12 @@ class TestBodies:
 
         sqlite_web.post("/api/shop/customer", b"x" * 101, content_type=JSON, status=413)
 
+    def test_refuses_compressed_bodies(self, sqlite_web: Client) -> None:
+        """415, by name."""
+        answer = sqlite_web.post("/api/shop/customer", b"x", content_type=JSON, headers={"Content-Encoding": "gzip"}, status=415)
+
+        assert "gzip" in answer.json["message"]
+
     def test_limits_the_number_of_rows(self, sqlite_web: Client) -> None:
         """413, whatever the format."""
         sqlite_web.serve(sqlite_web.served, max_rows_per_request=2)
@@ -147,6 +153,7 @@ class TestUrls:
             ({"Accept": ";;;,,,q=x"}, 406),
             ({"Accept": "text/html, */*;q=0.1"}, 200),
             ({"Accept-Profile": "nope"}, 406),
+            ({"Accept-Profile": "public"}, 200),
             ({"Prefer": "handling=strict, nonsense=1"}, 400),
             ({"Prefer": "nonsense=1; x, ,,="}, 200),
             ({"Prefer": "timezone=America/New_York"}, 400),

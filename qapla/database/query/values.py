@@ -245,7 +245,7 @@ def _read_moment(text: str, type: ColumnType, engine: str) -> object:
         return text
     if engine == "sqlite" and _NUMBER.fullmatch(text) and not text.isdigit() | ("-" in text[1:]):
         return _sqlite_number(_exact(text, type), text, type)  # a Julian day
-    if engine == "sqlite" and text.isdigit():
+    if engine == "sqlite" and text.isascii() and text.isdigit():
         return int(text[:19])  # seconds since 1970: SQLite has no type for time, and this is one of its usual forms
     return read_moment(text, type.kind, has_zero_dates=engine in ("mariadb", "mysql"))
 

@@ -43,7 +43,8 @@ MARIADB_CODES: Mapping[int, str] = {
     1264: "22003", 1690: "22003", 1365: "22012", 1406: "22001", 1292: "22007", 1411: "22007",
     1366: "22P02", 1265: "22P02", 1367: "22P02", 3140: "22P02", 4038: "22P02", 1300: "22021", 3988: "22021",
     1139: "2201B", 3692: "2201B", 1267: "42P22", 1271: "42P22",
-    1054: "42703", 1136: "42601", 1146: "42P01", 1051: "42P01", 1109: "42P01", 1305: "42883", 1630: "42883", 1356: "42P01", 1064: "42601",
+    1054: "42703", 1136: "42601", 1146: "42P01", 1051: "42P01", 1109: "42P01", 1305: "42883", 1630: "42883",
+    1356: "42P01", 1449: "42P01", 1064: "42601",
     1044: "42501", 1142: "42501", 1143: "42501", 1227: "42501", 1370: "42501", 1419: "42501",
     1045: "28P01", 1698: "28P01", 1251: "28000", 1049: "3D000",
     1290: "25006", 1792: "25006", 1836: "25006", 1288: "25006", 1348: "25006", 1471: "25006", 1394: "25006",
@@ -220,6 +221,8 @@ def _read_postgresql(error: Any) -> tuple[str, dict[str, Any]]:
         parts["details"] = None  # "Failing row contains (…)": more than what was asked for
     if parts["column"] is None and code in ("23505", "23503"):
         parts["column"] = _single(re.match(r"Key \(([^()]+)\)=", diag.message_detail or ""))
+    if code == "42601" and not re.search(r"at or near|at end of input", diag.message_primary or ""):
+        code = "22P02"  # a text search query or document that cannot be read: the syntax is that of a value
     if code == "42P01":
         found = re.search(r'relation "([^"]*)"', diag.message_primary or "")
         parts["table"] = found and found[1]

@@ -16,7 +16,7 @@ from qapla.database.query.estimate import estimate_rows
 from qapla.database.query.printing import clean, list_names, parse, print_array, print_csv, print_json, print_lines, print_row
 from qapla.database.query.renderers import get_renderer
 from qapla.database.query.resolve import resolve
-from qapla.errors import DatabaseError, NotOffered
+from qapla.errors import NotOffered, QaplaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -159,7 +159,7 @@ class TableReadDriver:
         """Return the rows of a page as ``(body,)`` or ``(body, places)``, and the total if it was counted beside them."""
         try:
             rows = self.served.bulkhead.fetch(self._compile(resolved))
-        except DatabaseError as error:
+        except QaplaError as error:
             separate = compile_separate(resolved, self.served.schema) if error.code == TOO_LARGE else None
             if separate is None:
                 raise

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from qapla.database.query.shape import After, AnyCell, AnyTest, Ref, Resolved, Term
     from qapla.database.schema.description import ColumnType, DatabaseSchema, Relation, Table, TableName
 
+MAX_OPERANDS_KEPT = 300
 MAX_STATEMENTS = 1000  # kept per database; a page of the admin needs a handful, an API client a few dozen
 TRUE, FALSE = sql("1 = 1"), sql("1 = 0")
 NOTHING = Sql(())
@@ -90,7 +91,9 @@ def compile_count(resolved: Resolved, schema: DatabaseSchema, cache: MutableMapp
 
 
 def keep(cache: MutableMapping[Hashable, Template], key: Hashable, template: Template) -> None:
-    """Put a template into *cache*; the oldest ones make room. Reading it needs no lock."""
+    """Put a template into *cache*; the oldest ones make room. Reading it needs no lock. Those with long lists are not worth their room."""
+    if len(template.order) > MAX_OPERANDS_KEPT:
+        return
     with _lock:
         while len(cache) >= MAX_STATEMENTS:
             del cache[next(iter(cache))]

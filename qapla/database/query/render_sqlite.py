@@ -103,6 +103,8 @@ class SqliteRenderer(TextRenderer):
 
     def bind_place(self, value: str | int | float | bool, type: ColumnType) -> object:
         """Return the value by its own type, since a column has none; bytes only where they are usual."""
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
+            return float(value)  # larger integers are reals in SQLite
         if type.kind == "binary" and isinstance(value, str) and value.startswith("\\x"):
             try:
                 return bytes.fromhex(value[2:])

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SUMMABLE = frozenset({"integer", "decimal", "float", "interval", "unknown"})
 DEFAULTS = Options()
+MAX_NUMBER = 2**62  # of rows; more than this is no number for an engine
 
 
 def resolve(query: Query, schema: DatabaseSchema, rights: Rights, options: Options = DEFAULTS, *, is_list: bool = True) -> Resolved:
@@ -78,7 +79,7 @@ class Resolver:
             order=order,
             after=after,
             limit=None if limit is None else self.add(limit + 1),
-            offset=self.add(query.window.offset) if query.window.offset else None,
+            offset=self.add(min(query.window.offset, MAX_NUMBER)) if query.window.offset else None,
             keys=is_keyed and place is None,
             total=query.count == "exact",
         )
@@ -152,7 +153,7 @@ class Resolver:
     def _get_limit(self, limit: int | None) -> int | None:
         most = self.options.db_max_rows
         if most is None:
-            return limit
+            return limit if limit is None else min(limit, MAX_NUMBER)
         return most if limit is None else min(limit, most)
 
     # ------------------------------------------------------------------------------------------------ what comes back
@@ -227,8 +228,8 @@ class Resolver:
             cells=cells,
             where=where,
             order=order,
-            limit=None if limit is None else self.add(limit),
-            offset=self.add(offset) if offset else None,
+            limit=None if limit is None else self.add(min(limit, MAX_NUMBER)),
+            offset=self.add(min(offset, MAX_NUMBER)) if offset else None,
         )
         return relation, read
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from qapla.database.query.lookups import EVERYWHERE, OPERATORS, get_template
+from qapla.database.query.manual import print_operators
 from qapla.database.query.operands import contain_pattern, read_pattern
 from qapla.errors import NotOffered, ValueRefused
 
@@ -49,3 +52,10 @@ def test_every_operator_is_told_on_every_engine(operator):
         else:
             with pytest.raises(NotOffered, match=rf"'{operator.name}' is not offered by {engine} \(.+\)"):
                 get_template(operator, engine, engine)
+
+
+def test_the_manual_has_the_table():
+    """``docs/operators.md`` is printed from the table; a new row has to be printed again."""
+    page = Path(__file__).parents[4] / "docs" / "operators.md"
+
+    assert page.read_text(encoding="utf-8") == print_operators()

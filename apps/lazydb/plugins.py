@@ -6,7 +6,7 @@ import logging
 from typing import TYPE_CHECKING
 
 from lazydb.sealing import SealingPlugin
-from qapla.errors import NameTaken
+from qapla.errors import NameTaken, SettingsError, ValueRefused
 from qapla.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -60,6 +60,8 @@ class AccountsPlugin(Plugin):
 
         try:
             accounts.add_user(FIRST_ADMIN, hash_password(password))
+        except ValueRefused as error:
+            raise SettingsError(f"LAZYDB_ADMIN_PASSWORD cannot be used: {error.message}", hint=error.hint) from error
         except NameTaken:  # by another process that starts at the same time
             return
         log.info("made the user %r with the password of LAZYDB_ADMIN_PASSWORD", FIRST_ADMIN)

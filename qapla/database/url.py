@@ -31,6 +31,8 @@ def read_url(text: str) -> dict[str, Any]:
     if CONTROL.search(text):
         raise TargetRefused("the URL holds a control character", field="url", hint="write it percent-encoded, or retype the URL")
     scheme, found, rest = text.partition("://")
+    if not found and text.lower().endswith((".sqlite", ".sqlite3", ".db")):
+        raise TargetRefused("a SQLite file is given by a URL", field="url", hint="write sqlite:/// in front of its path")
     engine = engine_of(scheme if found else "")
     if engine == "sqlite":
         return _read_sqlite(rest)

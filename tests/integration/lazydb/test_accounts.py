@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lazydb.models import now
-from qapla.errors import InputError, NameTaken, NotFound
+from qapla.errors import InputError, NameTaken, NotFound, SettingsError
 from qapla.plugins.auth.passwords import is_right
 from qapla.ports import ANONYMOUS, SYSTEM, Identity
 
@@ -136,6 +136,12 @@ def test_the_first_admin_comes_from_the_environment(start: Callable[..., LazydbA
     assert account is not None
     assert is_right("correct horse battery", account.password_hash)
     assert first["accounts"].is_admin(Identity("user", account.id, "admin"))
+
+
+def test_a_first_password_that_is_too_short_is_refused(start: Callable[..., LazydbApplication]) -> None:
+    """lazydb does not start with a weak first password, and says which variable it was."""
+    with pytest.raises(SettingsError, match="LAZYDB_ADMIN_PASSWORD cannot be used: the password has 5 characters"):
+        start(admin_password="short")
 
 
 def test_the_policy_knows_everybody(app: LazydbApplication, make_file: Callable[..., ConnectionSpec]) -> None:

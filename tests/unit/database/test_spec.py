@@ -62,6 +62,7 @@ def test_the_password_is_nowhere_but_in_its_field() -> None:
     [
         ("", "engine", "no engine is given"),
         ("geheim", "engine", "no engine is given"),
+        ("/data/geheim.sqlite", "url", "write sqlite:/// in front of its path"),
         ("u:geheim://x", "engine", "no engine is given"),
         ("postgresqll://u:geheim@h/d", "engine", "engine 'postgresqll' is not known (did you mean 'postgresql'?)"),
         ("mssql://u:geheim@h/d", "engine", "engine 'mssql' is not known"),

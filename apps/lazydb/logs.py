@@ -33,8 +33,9 @@ class JsonFormatter(logging.Formatter):
         if request:
             entry["request_id"] = request
         entry.update(getattr(record, "fields", {}))
-        if record.exc_info:
-            entry["traceback"] = self.formatException(record.exc_info)
+        traceback = find_traceback(record)
+        if traceback:
+            entry["traceback"] = traceback
         return json.dumps(entry, ensure_ascii=False, default=str)
 
 
@@ -48,9 +49,15 @@ class TextFormatter(logging.Formatter):
         request = current_request.get()
         if request and record.levelno >= logging.WARNING:
             line += f" [request {request}]"
-        if record.exc_info:
-            line += "\n" + self.formatException(record.exc_info)
-        return line
+        traceback = find_traceback(record)
+        return f"{line}\n{traceback}" if traceback else line
+
+
+def find_traceback(record: logging.LogRecord) -> str | None:
+    """Return the traceback of *record* as text, or None. One with a secret in it has been written and masked already."""
+    if record.exc_text:
+        return record.exc_text
+    return logging.Formatter().formatException(record.exc_info) if record.exc_info else None
 
 
 def configure_logging(level: str, as_json: bool) -> None:

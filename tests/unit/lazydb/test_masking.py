@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lazydb import masking
+from lazydb.logs import JsonFormatter, TextFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -50,6 +51,21 @@ def test_secrets_are_masked_in_tracebacks(log: tuple[logging.Logger, io.StringIO
 
     assert "tr4ceback" not in output.getvalue()
     assert "ValueError: login failed for 'u' with '***'" in output.getvalue()
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
+def test_a_masked_traceback_is_still_shown(log: tuple[logging.Logger, io.StringIO], formatter: logging.Formatter) -> None:
+    """The formatters of the serving process write the traceback that is left after masking."""
+    logger, output = log
+    logger.handlers[-1].setFormatter(formatter)
+    masking.live_secrets.add("tr4ceback-secret")
+
+    try:
+        raise ValueError("tr4ceback-secret")
+    except ValueError:
+        logger.exception("failed")
+
+    assert "ValueError: ***" in output.getvalue()
 
 
 def test_other_records_stay_as_they_are(log: tuple[logging.Logger, io.StringIO]) -> None:

@@ -7,6 +7,7 @@ the last look is loaded. While the registry itself does not answer, what was kno
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from qapla.database.catalog import Options, Served
 from qapla.database.connect import make_engine
 from qapla.database.schema.description import DatabaseSchema
 from qapla.database.schema.storage import from_json
-from qapla.errors import InputError, SecretLost
+from qapla.errors import InputError, SecretLost, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -215,6 +216,8 @@ def _make_bulkhead(name: str, spec: ConnectionSpec | None, engine: str, options:
     def make() -> Engine:
         if spec is None:
             raise SecretLost("the password cannot be opened", hint=ENTER_AGAIN)
+        if spec.path is not None and os.path.realpath(spec.path) != spec.path:  # it was none when its folder was checked
+            raise Unavailable(f"database {name!r} cannot be used now: its file has become a link", hint="register the file itself")
         return make_engine(spec, options, find_address=address.find_address)
 
     return Bulkhead(make, engine=engine, name=name, options=options)

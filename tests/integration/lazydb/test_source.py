@@ -217,6 +217,17 @@ def test_a_snapshot_of_another_release_asks_for_a_refresh(app: LazydbApplication
     assert other["catalog"].get("one").schema.tables
 
 
+def test_a_file_that_became_a_link_is_not_opened(app: LazydbApplication, make_file: MakeFile) -> None:
+    """A registered file cannot be replaced by a link to another one, such as one outside of the allowed folders."""
+    spec, other = make_file("shop"), make_file("other")
+    app["connections"].add(spec)
+    Path(str(spec.path)).unlink()
+    Path(str(spec.path)).symlink_to(str(other.path))
+
+    with pytest.raises(Unavailable, match="its file has become a link"):
+        app["catalog"].get("shop").bulkhead.ping()
+
+
 def test_using_and_removing_leaves_nothing_behind(app: LazydbApplication, make_file: MakeFile) -> None:
     """Rounds of register, use, remove leave no thread and no open file."""
     spec, files = make_file(), Path("/proc/self/fd")

@@ -7,11 +7,11 @@ from qapla.database.query.lookups import EVERYWHERE, OPERATORS
 
 INTRODUCTION = """# Operators of filters
 
-`column=operator.value`, `column=not.operator.value`; `(any)` and `(all)` take a list `{a,b}`: `name=like(any).{A*,B*}`. An operator that an engine
-does not have is refused by name, 400 `QAPLA100`, never answered wrongly.
+`column=operator.value`, `column=not.operator.value`; `(any)` and `(all)` take a list `{a,b}`: `name=like(any).{A*,B*}`.
+An operator that an engine does not have is refused by name, 400 `QAPLA100`, never answered wrongly.
 
-Texts are compared and sorted by the database's own collation: on MariaDB and MySQL the usual ones ignore case in `eq` and in `order`, on PostgreSQL
-and SQLite they do not. `like` distinguishes case on every engine, `ilike` on none.
+Texts are compared and sorted by the database's own collation: the usual ones of MariaDB and MySQL ignore case in `eq`, those of
+PostgreSQL and SQLite do not. `like` distinguishes case on every engine, `ilike` on none.
 """
 
 

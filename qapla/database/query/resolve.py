@@ -67,10 +67,10 @@ class Resolver:
         cursor = query.window.after
         after = None
         if cursor is not None:
-            if is_grouped or table.identity.by == "none":
+            if is_grouped or not self._has_key(table):
                 raise QueryError(f"'after' needs a table with a key, and {table.name.name!r} has none", hint="use offset")
             order, after = read_place(cursor, query.order, order, table, self)
-        is_keyed = is_list and not is_grouped and table.identity.by != "none" and limit is not None
+        is_keyed = is_list and not is_grouped and limit is not None and self._has_key(table)
         place = find_place(table, cells, order, self) if is_keyed else None
         read = Read(
             table=table.name,
@@ -286,10 +286,18 @@ class Resolver:
 
     def _complete(self, table: Table, order: tuple[Term, ...]) -> tuple[Term, ...]:
         """Return the order with the identity's columns behind it, in the last term's direction: an index on both can serve it."""
+        if not self._has_key(table):
+            return order
         named = {term.ref.column for term in order if term.relation is None and not term.ref.steps}
         descending = order[-1].descending if order else False
         rest = (Term(Ref(name), descending, descending, False) for name in table.identity.columns if name not in named)
         return (*order, *rest)
+
+    def _has_key(self, table: Table) -> bool:
+        """Tell whether rows have an identity whose values the caller may see: a cursor shows them."""
+        if table.identity.by == "none":
+            return False
+        return all(self.rights.allows("select", *table.name, name) for name in table.identity.columns)
 
     def _check_groups(self, cells: tuple[AnyCell, ...], order: tuple[Term, ...]) -> None:
         """Refuse what cannot stand beside an aggregate."""

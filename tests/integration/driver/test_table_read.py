@@ -57,6 +57,9 @@ INSERT INTO worker VALUES (1, 'Eve', NULL, NULL), (2, 'Dan', 1, NULL), (3, 'Flo'
 """
 
 
+STEPS = (("s", "x"), ("t", "true"), (0, "7"))
+
+
 @pytest.fixture(scope="module", params=["sqlite", "postgresql", "mariadb"])
 def shop(request):
     """A small shop on each engine."""
@@ -241,6 +244,33 @@ def test_an_ambiguous_embed_lists_its_candidates(read):
 
     assert (caught.value.status, caught.value.code) == (300, "PGRST201")
     assert [candidate["cardinality"] for candidate in caught.value.details] == ["one-to-many", "one-to-many"]
+
+
+def test_steps_into_json(engine_name):
+    """``->`` gives JSON, ``->>`` text, and nothing where there is nothing, on every engine."""
+    kind = {"sqlite": "json", "postgresql": "jsonb", "mariadb": "json"}[engine_name]
+    script = (
+        f"CREATE TABLE doc (id integer PRIMARY KEY, d {kind});\n"
+        """INSERT INTO doc VALUES (1, '{"a": {"b c": [1, 2.50]}, "t": true, "n": null, "s": "x"}'), (2, '[7]'), (3, NULL);\n"""
+    )
+    select = Selection(
+        (
+            Field(Path("d", ("a", "b c", 1))),
+            Field(Path("d", ("t",), as_text=True)),
+            Field(Path("d", ("n",), as_text=True)),
+            Field(Path("d", (0,)), alias="first"),
+        )
+    )
+
+    with make_database(engine_name) as url, serve(url, script) as served:
+        reader = TableReadDriver(served, READ_RIGHTS)
+        table = table_name(served, "doc")
+        rows = reader.page(Query(table, select, order=(Order(Path("id")),))).rows()
+        found = [ids(reader.page(Query(table, where=Compare(Path("d", (step,), as_text=True), "eq", text)))) for step, text in STEPS]
+
+    assert rows[0] | {"first": None} == {"b c": Decimal("2.50"), "t": "true", "n": None, "first": None}
+    assert [row["first"] for row in rows[1:]] == [7, None]
+    assert found == [[1], [1], [2]]
 
 
 def test_aggregates_group_by_what_stands_beside_them(read):

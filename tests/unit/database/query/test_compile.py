@@ -241,6 +241,14 @@ class TestRights:
 
         assert (caught.value.status, caught.value.code) == (403, "42501")
 
+    def test_a_hidden_key_is_in_no_cursor(self):
+        """Where the key may not be seen, there is no keyset paging: its tokens would tell."""
+        resolved = resolve(Query(TableName("s", "order"), window=Window(limit=1)), make_schema(), ColumnRights("id"))
+
+        assert resolved.place is None
+        assert not resolved.shape.keys
+        assert resolved.shape.order == ()
+
     def test_all_columns_are_those_that_may_be_seen(self):
         """``*`` leaves out what the caller may not see."""
         schema = make_schema()

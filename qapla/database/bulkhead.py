@@ -20,7 +20,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from qapla.database import deadline
 from qapla.database.breaker import Breaker
 from qapla.database.catalog import Options
-from qapla.database.connect import make_engine, spec_of
+from qapla.database.connect import LOCK_TIMEOUT_S, make_engine, spec_of
 from qapla.database.dialects import get_engine
 from qapla.database.faults import RETRY_AFTER, is_missing, translate
 from qapla.database.runners import RUNNERS
@@ -121,16 +121,17 @@ class Bulkhead:
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
         """Give a transaction: committed at the end, rolled back on an error or when it was made ``rollback_only``."""
-        transaction = self._begin()
-        try:
-            yield transaction
-        except BaseException:
-            transaction.end(keep=False, is_failing=True)
-            raise
-        else:
-            transaction.end(keep=True)
-        finally:
-            self._release(transaction.lease)
+        with self._turn():
+            transaction = self._begin()
+            try:
+                yield transaction
+            except BaseException:
+                transaction.end(keep=False, is_failing=True)
+                raise
+            else:
+                transaction.end(keep=True)
+            finally:
+                self._release(transaction.lease)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
@@ -166,6 +167,7 @@ class Bulkhead:
         """Start without connections: in the beginning, and in the child of a fork, where the parent's must not be touched."""
         self._pid = os.getpid()
         self._lock = threading.Lock()
+        self._writers = threading.Lock()
         self._breaker = Breaker()
         self._sqlalchemy = self._streams = None
 
@@ -268,6 +270,21 @@ class Bulkhead:
             lease._pool._invalidate(lease, error)  # what SQLAlchemy's own engine does on a disconnect
         if lease.is_valid:
             lease.invalidate(error)
+
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """Let writers of a file in one by one: SQLite's own waiting is by sleeping, is not fair, and would hold a connection each."""
+        if not self._is_file:
+            yield
+            return
+        writers = self._writers
+        if not writers.acquire(timeout=min(LOCK_TIMEOUT_S, self.options.statement_timeout_s)):
+            said = f"the statement on database {self.name!r} waited too long for a lock that somebody else holds"
+            raise TimedOut(said, code="55P03", headers=RETRY_AFTER)
+        try:
+            yield
+        finally:
+            writers.release()
 
     def _begin(self) -> Transaction:
         until = self._deadline()

@@ -6,8 +6,9 @@ they live. ``pyramid_chameleon`` does the same with two ways to translate and ``
 
 from __future__ import annotations
 
+import gzip
 import hashlib
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +16,12 @@ from chameleon import PageTemplateFile
 from pyramid.csrf import get_csrf_token
 from pyramid.i18n import TranslationStringFactory, get_localizer
 from pyramid.path import AssetResolver
+from pyramid.response import Response
 from pyramid.threadlocal import get_current_request
 from translationstring import ChameleonTranslate
+
+from qapla.errors import NotFound, QaplaError
+from qapla.ports import ANONYMOUS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -28,6 +33,7 @@ _ = TranslationStringFactory("qapla")
 STATIC = "qapla.plugins.admin:static/"
 FOLDER = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
+FOR_EVER_S = 365 * 24 * 3600
 THEMES = ("light", "dark")
 
 # No inline script and no inline style, nothing from elsewhere; Bootstrap's own drawings are data: images.
@@ -61,7 +67,9 @@ class Html(str):
 def includeme(config: Configurator) -> None:
     """Let ``renderer="….pt"`` make a page, and serve the admin's static files for ever under addresses that change with them."""
     config.add_renderer(".pt", make_renderer)
-    config.add_static_view("admin/-/static", STATIC, cache_max_age=365 * 24 * 3600, content_encodings=["gzip"])
+    config.add_route("admin.own", "/admin/-/static/{name:[a-z]+\\.(css|js|svg)}")
+    config.add_view(send_own, route_name="admin.own", request_method="GET")
+    config.add_static_view("admin/-/static/vendor", f"{STATIC}vendor", cache_max_age=FOR_EVER_S, content_encodings=["gzip"])
 
 
 def make_renderer(info: Any) -> Callable[[Any, Mapping[str, Any]], str]:
@@ -99,7 +107,10 @@ def namespace(request: Any) -> dict[str, Any]:
     theme = request.cookies.get("theme")
 
     def asset(path: str) -> str:
-        return request.static_path(f"{STATIC}{path}", _query={"v": digest(path)})
+        query = {"v": digest(path)}
+        if path.startswith("vendor/"):
+            return request.static_path(f"{STATIC}{path}", _query=query)
+        return request.route_path("admin.own", name=path, _query=query)
 
     def icon(name: str, label: str | None = None) -> Html:
         spoken = f'role="img" aria-label="{_attribute(label)}"' if label else 'aria-hidden="true"'
@@ -129,13 +140,33 @@ def namespace(request: Any) -> dict[str, Any]:
 
 def _identity(request: Any) -> Any:
     """Return who asked, for an error page; credentials that are not valid are nobody's."""
-    from qapla.errors import QaplaError
-    from qapla.ports import ANONYMOUS
-
     try:
         return request.identity
     except QaplaError:
         return ANONYMOUS
+
+
+OWN = {"admin.css": "text/css", "admin.js": "text/javascript", "icon.svg": "image/svg+xml"}
+
+
+def send_own(request: Any) -> Response:
+    """Send one of the files that are ours and not built: packed here, so that a packed one can never be older than its source."""
+    name = request.matchdict["name"]
+    if name not in OWN:
+        raise NotFound("there is no such file")
+    is_packed = "gzip" in request.accept_encoding
+    response = Response(_pack(name, digest(name)) if is_packed else (FOLDER / name).read_bytes(), content_type=OWN[name], charset="utf-8")
+    response.headers["Vary"] = "Accept-Encoding"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    if is_packed:
+        response.headers["Content-Encoding"] = "gzip"
+    response.cache_control.max_age = FOR_EVER_S
+    return response
+
+
+@lru_cache(maxsize=len(OWN))
+def _pack(name: str, _digest: str) -> bytes:
+    return gzip.compress((FOLDER / name).read_bytes(), 9, mtime=0)
 
 
 def assets_built() -> bool:

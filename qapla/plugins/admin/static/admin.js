@@ -202,6 +202,7 @@
         item(data, escape) { return `<div>${escape(data.text)}${data.text === data.value ? "" : ` <span class="key-quiet">${escape(data.value)}</span>`}</div>`; },
         no_results() { return '<div class="no-results">Nothing found</div>'; },
       },
+      onInitialize() { input.setAttribute("aria-hidden", "true"); },
       onChange() { input.dispatchEvent(new Event("change", { bubbles: true })); },
     });
   }

@@ -24,7 +24,8 @@ from qapla.database.connect import LOCK_TIMEOUT_S, make_engine, spec_of
 from qapla.database.dialects import get_engine
 from qapla.database.faults import RETRY_AFTER, is_missing, translate
 from qapla.database.runners import RUNNERS
-from qapla.database.statement import Result, Statement
+from qapla.database.statement import Statement
+from qapla.database.transaction import Transaction
 from qapla.errors import QaplaError, TimedOut, Unavailable
 
 if TYPE_CHECKING:
@@ -61,7 +62,7 @@ class Bulkhead:
         self.on_statement: list[Callable[[Statement], None]] = []
         self.on_missing: list[Callable[[], None]] = []
         self._make = make
-        self._runner = RUNNERS[engine]
+        self.runner = RUNNERS[engine]
         self._is_file = get_engine(engine).is_file
         self._closed = False
         self._sqlalchemy: Engine | None = None
@@ -80,22 +81,22 @@ class Bulkhead:
             DatabaseError, InputError, AccessError: what the database said about it.
             Unavailable: it cannot be reached (503). TimedOut: it, or the pool, took too long (504).
         """
-        self._tell(statement)
-        until = self._deadline()
+        self.tell(statement)
+        until = self.deadline_from_now()
         lease = self._lease(until)
         try:
-            return self._guard(lease, until, self._runner.fetch, statement)
+            return self.guard(lease, until, self.runner.fetch, statement)
         except _Stale:
             lease.close()
             lease = self._lease(until)
-            return self._guard(lease, until, self._runner.fetch, statement, last=True)
+            return self.guard(lease, until, self.runner.fetch, statement, last=True)
         finally:
             self._release(lease)
 
     def ping(self) -> float:
         """Return how many seconds the smallest statement takes."""
         started = time.perf_counter()
-        self.fetch(Statement(self._runner.ping))
+        self.fetch(Statement(self.runner.ping))
         return time.perf_counter() - started
 
     @contextmanager
@@ -105,16 +106,16 @@ class Bulkhead:
         Streams have a pool of their own, so that a few long exports do not keep everybody else waiting. The deadline holds until
         the first rows are there.
         """
-        self._tell(statement)
-        until = self._deadline()
+        self.tell(statement)
+        until = self.deadline_from_now()
         lease = self._lease(until, self._stream_pool())
-        rows = self._runner.stream(lease.driver_connection, statement, size_rows)
+        rows = self.runner.stream(lease.driver_connection, statement, size_rows)
         try:
             yield self._rows(lease, until, rows)
         finally:
             rows.close()
             if lease.is_valid:
-                self._runner.abandon(lease.driver_connection)
+                self.runner.abandon(lease.driver_connection)
                 lease.invalidate()
             lease.close()
 
@@ -136,10 +137,10 @@ class Bulkhead:
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Give a SQLAlchemy connection in autocommit, for readers of the catalog and other work off the hot path."""
-        until = self._deadline()
+        until = self.deadline_from_now()
         lease = self._lease(until)  # through the breaker; leaves a good connection in the pool
         try:
-            self._guard(lease, until, self._runner.fetch, Statement(self._runner.ping))
+            self.guard(lease, until, self.runner.fetch, Statement(self.runner.ping))
         except _Stale:
             pass  # the next one is made anew
         finally:
@@ -191,7 +192,8 @@ class Bulkhead:
                 self._streams = engine.pool.recreate()
             return self._streams
 
-    def _deadline(self) -> float:
+    def deadline_from_now(self) -> float:
+        """Return the moment, in monotonic seconds, at which what begins now is cut off."""
         return time.monotonic() + self.options.statement_timeout_s + GRACE_S
 
     def _lease(self, until: float, pool: Pool | None = None) -> PoolProxiedConnection:
@@ -222,14 +224,14 @@ class Bulkhead:
 
     # ------------------------------------------------------------------------------------------------ running
 
-    def _guard(self, lease: PoolProxiedConnection, until: float, run: Callable[..., Any], *arguments: Any, last: bool = False) -> Any:
+    def guard(self, lease: PoolProxiedConnection, until: float, run: Callable[..., Any], *arguments: Any, last: bool = False) -> Any:
         """Call *run* with the driver's connection, under the deadline, with its errors translated.
 
         Raises:
             _Stale: the connection had been lost, and it is worth trying another one.
         """
         connection = lease.driver_connection
-        number = deadline.watch(until, partial(self._runner.cancel, connection))
+        number = deadline.watch(until, partial(self.runner.cancel, connection))
         try:
             answer = run(connection, *arguments)
         except Exception as error:
@@ -287,7 +289,7 @@ class Bulkhead:
             writers.release()
 
     def _begin(self) -> Transaction:
-        until = self._deadline()
+        until = self.deadline_from_now()
         lease = self._lease(until)
         try:
             return Transaction(self, lease, until)
@@ -300,7 +302,7 @@ class Bulkhead:
             raise
 
     def _rows(self, lease: PoolProxiedConnection, until: float, rows: Iterator[Rows]) -> Iterator[Rows]:
-        first = self._guard(lease, until, lambda _: next(rows, None), last=True)
+        first = self.guard(lease, until, lambda _: next(rows, None), last=True)
         while first is not None:
             yield first
             try:
@@ -308,7 +310,8 @@ class Bulkhead:
             except Exception as error:
                 self._judge(lease, error, until, last=True)
 
-    def _tell(self, statement: Statement) -> None:
+    def tell(self, statement: Statement) -> None:
+        """Tell the listeners about a statement that is about to run."""
         for listener in self.on_statement:
             listener(statement)
 
@@ -337,76 +340,6 @@ class Bulkhead:
     def _late(self) -> TimedOut:
         said = f"the statement on database {self.name!r} took longer than the connection allows"
         return TimedOut(said, code="57014", headers=RETRY_AFTER)
-
-
-class Transaction:
-    """A transaction under way. Made by ``Bulkhead.transaction``."""
-
-    def __init__(self, bulkhead: Bulkhead, lease: PoolProxiedConnection, until: float, *, last: bool = False) -> None:
-        self.lease = lease
-        self._bulkhead = bulkhead
-        self._runner = bulkhead._runner
-        self._is_rollback_only = False
-        if self._runner.begin is None:
-            lease.driver_connection.autocommit = False  # type: ignore[union-attr]
-        else:
-            bulkhead._guard(lease, until, self._runner.run, self._runner.begin, last=last)
-
-    def execute(self, statement: Statement) -> Result:
-        """Run one statement and return its rows and how many rows it touched."""
-        self._bulkhead._tell(statement)
-        return self._bulkhead._guard(self.lease, self._bulkhead._deadline(), self._runner.execute, statement, last=True)
-
-    def rollback_only(self) -> None:
-        """Decide that nothing of this is kept, though everything is executed and checked."""
-        self._is_rollback_only = True
-
-    def end(self, *, keep: bool, is_failing: bool = False) -> None:
-        """Commit or roll back.
-
-        Raises:
-            Unavailable: the line broke during the commit, and whether it was kept is not known (08007).
-            DatabaseError: a constraint that is checked last does not hold; nothing was kept.
-        """
-        if not self.lease.is_valid:
-            return
-        keep = keep and not self._is_rollback_only
-        if self._is_rollback_only and not is_failing and self._runner.check_constraints:
-            try:
-                self._say(self._runner.check_constraints)
-            except QaplaError:
-                self._roll_back()
-                raise
-        if keep:
-            self._commit()
-        else:
-            self._roll_back()
-
-    def _commit(self) -> None:
-        try:
-            self._say(self._runner.commit)
-        except QaplaError as error:
-            if self.lease.is_valid:
-                self._roll_back()
-                raise
-            raise Unavailable(
-                f"database {self._bulkhead.name!r} was lost while it committed: whether the change was kept is not known",
-                code="08007",
-                hint="look before you send it again",
-            ) from error
-
-    def _roll_back(self) -> None:
-        try:
-            self._say(self._runner.rollback)
-        except QaplaError as error:
-            # SQLite has rolled back by itself after some errors; elsewhere a connection in an unknown state is of no use.
-            if self._bulkhead.engine != "sqlite" and self.lease.is_valid:
-                self.lease.invalidate(error)
-
-    def _say(self, word: str) -> None:
-        self._bulkhead._guard(self.lease, self._bulkhead._deadline(), self._runner.run, word, last=True)
-        if self._runner.begin is None and self.lease.is_valid:
-            self.lease.driver_connection.autocommit = True  # type: ignore[union-attr]
 
 
 # The parent's connections, kept alive in its forked child: closing them there would end them for the parent, too.

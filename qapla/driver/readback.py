@@ -18,7 +18,6 @@ from qapla.errors import NotOffered
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qapla.database.bulkhead import Transaction
     from qapla.database.catalog import Served
     from qapla.database.query.description import Selection
     from qapla.database.query.printing import Body
@@ -26,6 +25,7 @@ if TYPE_CHECKING:
     from qapla.database.query.sql import Sql
     from qapla.database.schema.description import ColumnType, DatabaseSchema, Table
     from qapla.database.statement import Statement
+    from qapla.database.transaction import Transaction
     from qapla.driver.keys import KeyValues
     from qapla.ports import Rights
 

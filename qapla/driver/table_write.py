@@ -27,10 +27,10 @@ from qapla.errors import NotFound, PreconditionFailed, QueryError, ReadOnly
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from qapla.database.bulkhead import Transaction
     from qapla.database.catalog import Served
     from qapla.database.query.description import Condition, Selection
     from qapla.database.schema.description import Table, TableName
+    from qapla.database.transaction import Transaction
     from qapla.driver.dependents import Dependent
     from qapla.driver.keys import KeyValues
     from qapla.driver.writing import Touched

@@ -25,10 +25,10 @@ from qapla.driver.readback import ReadBack, key_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qapla.database.bulkhead import Transaction
     from qapla.database.query.printing import Body
     from qapla.database.schema.description import Table
     from qapla.database.statement import Result
+    from qapla.database.transaction import Transaction
     from qapla.driver.keys import KeyValues
 
 FEW = 20  # rows that are read back one by one; more come by RETURNING, which does not see what AFTER triggers change

@@ -1,0 +1,83 @@
+"""One transaction on a served database: statements, then commit or rollback, on one connection of its bulkhead."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qapla.errors import QaplaError, Unavailable
+
+if TYPE_CHECKING:
+    from sqlalchemy.pool import PoolProxiedConnection
+
+    from qapla.database.bulkhead import Bulkhead
+    from qapla.database.statement import Result, Statement
+
+
+class Transaction:
+    """A transaction under way. Made by ``Bulkhead.transaction``."""
+
+    def __init__(self, bulkhead: Bulkhead, lease: PoolProxiedConnection, until: float, *, last: bool = False) -> None:
+        self.lease = lease
+        self._bulkhead = bulkhead
+        self._runner = bulkhead.runner
+        self._is_rollback_only = False
+        if self._runner.begin is None:
+            lease.driver_connection.autocommit = False  # type: ignore[union-attr]
+        else:
+            bulkhead.guard(lease, until, self._runner.run, self._runner.begin, last=last)
+
+    def execute(self, statement: Statement) -> Result:
+        """Run one statement and return its rows and how many rows it touched."""
+        self._bulkhead.tell(statement)
+        return self._bulkhead.guard(self.lease, self._bulkhead.deadline_from_now(), self._runner.execute, statement, last=True)
+
+    def rollback_only(self) -> None:
+        """Decide that nothing of this is kept, though everything is executed and checked."""
+        self._is_rollback_only = True
+
+    def end(self, *, keep: bool, is_failing: bool = False) -> None:
+        """Commit or roll back.
+
+        Raises:
+            Unavailable: the line broke during the commit, and whether it was kept is not known (08007).
+            DatabaseError: a constraint that is checked last does not hold; nothing was kept.
+        """
+        if not self.lease.is_valid:
+            return
+        keep = keep and not self._is_rollback_only
+        if self._is_rollback_only and not is_failing and self._runner.check_constraints:
+            try:
+                self._say(self._runner.check_constraints)
+            except QaplaError:
+                self._roll_back()
+                raise
+        if keep:
+            self._commit()
+        else:
+            self._roll_back()
+
+    def _commit(self) -> None:
+        try:
+            self._say(self._runner.commit)
+        except QaplaError as error:
+            if self.lease.is_valid:
+                self._roll_back()
+                raise
+            raise Unavailable(
+                f"database {self._bulkhead.name!r} was lost while it committed: whether the change was kept is not known",
+                code="08007",
+                hint="look before you send it again",
+            ) from error
+
+    def _roll_back(self) -> None:
+        try:
+            self._say(self._runner.rollback)
+        except QaplaError as error:
+            # SQLite has rolled back by itself after some errors; elsewhere a connection in an unknown state is of no use.
+            if self._bulkhead.engine != "sqlite" and self.lease.is_valid:
+                self.lease.invalidate(error)
+
+    def _say(self, word: str) -> None:
+        self._bulkhead.guard(self.lease, self._bulkhead.deadline_from_now(), self._runner.run, word, last=True)
+        if self._runner.begin is None and self.lease.is_valid:
+            self.lease.driver_connection.autocommit = True  # type: ignore[union-attr]

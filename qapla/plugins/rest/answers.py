@@ -22,19 +22,19 @@ if TYPE_CHECKING:
     from qapla.plugins.rest.preferences import Preferences
 
 Headers = list[tuple[str, str]]
-STATUS = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 206: "206 Partial Content", 304: "304 Not Modified"}
+NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
+STATUS = {201: "201 Created", 204: "204 No Content", 206: "206 Partial Content", 304: "304 Not Modified"}
 
 
 def make_response(request: Request, body: bytes, kind: Format, headers: Headers, status: int = 200) -> Response:
     """Return an answer whose body is there already."""
-    headers.append(("Content-Type", CONTENT_TYPES[kind]))
-    headers.append(("Content-Length", str(len(body))))
-    return _finish(request, Answer(app_iter=[body], headerlist=headers, status=STATUS[status]))
+    headers += (("Content-Type", CONTENT_TYPES[kind]), ("Content-Length", str(len(body))), NO_SNIFFING)
+    return _finish(request, Answer(app_iter=[body], headerlist=headers, status=STATUS.get(status)))
 
 
 def make_stream(request: Request, chunks: Iterator[bytes], kind: Format, headers: Headers) -> Response:
     """Return an answer that is made while it is sent. Its first chunk is made now, so that an error there is still an answer."""
-    headers.append(("Content-Type", CONTENT_TYPES[kind]))
+    headers += (("Content-Type", CONTENT_TYPES[kind]), NO_SNIFFING)
     if request.environ["REQUEST_METHOD"] == "HEAD":
         close(chunks)
         return _finish(request, Answer(app_iter=[], headerlist=headers))
@@ -46,7 +46,7 @@ def make_empty(request: Request, headers: Headers, status: int = 204) -> Respons
     """Return an answer without a body."""
     if status != 204:
         headers.append(("Content-Length", "0"))
-    return _finish(request, Answer(app_iter=[], headerlist=headers, status=STATUS[status]))
+    return _finish(request, Answer(app_iter=[], headerlist=headers, status=STATUS.get(status)))
 
 
 def make_json(request: Request, value: Any, headers: Headers | None = None, status: int = 200) -> Response:

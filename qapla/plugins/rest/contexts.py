@@ -32,6 +32,7 @@ class Databases:
     served = None
 
     def __init__(self, request: Request) -> None:
+        prepare(request)
         request.identity  # noqa: B018  credentials that are not valid are refused here, too
 
 
@@ -158,7 +159,14 @@ def _make_page(path: str, parts: tuple[Served, Rights, str | None]) -> Resource:
     raise NotFound("there is nothing at this URL", hint="below /-/ there are health, schema and batch")
 
 
+def prepare(request: Request) -> None:
+    """Give *request* what the views of Cornice look at."""
+    request.errors = ()
+    request.info = {}
+
+
 def _open_database(request: Request) -> tuple[Served, Rights, str | None]:
+    prepare(request)
     name = request.matchdict["database"]
     served: Served = request.databases[name]
     if cors.is_preflight(request) and cors.is_allowed(request.environ["HTTP_ORIGIN"], served.options):

@@ -68,7 +68,7 @@ def includeme(config: Configurator) -> None:
 def render_error(error: Exception, request: Request) -> Response:
     """Answer *error*; what is not one of ours is logged and told as a 500 without any detail."""
     found = _translate(error, request)
-    headers = [("Content-Type", JSON), *found.headers.items()]
+    headers = [("Content-Type", JSON), ("X-Content-Type-Options", "nosniff"), *found.headers.items()]
     if found.status == 401:
         headers.append(("WWW-Authenticate", 'Bearer realm="api"'))
     response = Response(error_body(found), status=found.status, headerlist=headers)

@@ -23,8 +23,7 @@ class RestPlugin(Plugin):
         """Add the API."""
         from qapla.plugins.rest import apipage, errors, services
 
-        config.add_settings({"handle_exceptions": False})  # Cornice's own error views would stand before ours
-        config.include("cornice")
+        config.include(services.include_cornice)
         config.add_static_view(apipage.STATIC_URL, apipage.STATIC, cache_max_age=365 * 24 * 3600, content_encodings=["gzip"])
         config.include(errors.includeme)
         config.include(services.includeme)

@@ -22,6 +22,8 @@ _NUMBER = re.compile(r"[-+]?[0-9][0-9.]*([eE][-+]?[0-9]+)?")
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 CHUNK = 64 * 1024
 
+csv.field_size_limit(2**31 - 1)  # a cell may be as large as its database allows; the limit is one of the process
+
 
 def disarm(cell: str) -> str:
     """Return *cell* so that no spreadsheet runs it; a negative number stays a number."""

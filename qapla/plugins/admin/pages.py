@@ -154,7 +154,7 @@ def send_own(request: Any) -> Response:
     name = request.matchdict["name"]
     if name not in OWN:
         raise NotFound("there is no such file")
-    is_packed = "gzip" in request.accept_encoding
+    is_packed = "gzip" in request.headers.get("Accept-Encoding", "")
     response = Response(_pack(name, digest(name)) if is_packed else (FOLDER / name).read_bytes(), content_type=OWN[name], charset="utf-8")
     response.headers["Vary"] = "Accept-Encoding"
     response.headers["X-Content-Type-Options"] = "nosniff"

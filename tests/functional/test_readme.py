@@ -1,0 +1,71 @@
+"""The README: every line of its tour runs as it stands."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import sqlite3
+from pathlib import Path
+
+import httpx
+import pytest
+
+README = (Path(__file__).parents[2] / "README.md").read_text()
+CURLS = [line for line in README.splitlines() if line.startswith("curl ") and "/api/flights/" in line]
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory, make_lazydb):
+    """The demo, as the README starts it."""
+    with make_lazydb(tmp_path_factory.mktemp("demo")).serving(command="demo") as server:
+        yield server
+
+
+@pytest.mark.parametrize("line", CURLS)
+def test_lines_of_the_tour_answer(demo, line):
+    """Each curl line is answered with rows; the one with a wrong column is refused with a sentence."""
+    words = shlex.split(line)[1:]
+    headers = dict(words[i + 1].split(": ", 1) for i, word in enumerate(words) if word == "-H")
+    method = "HEAD" if "-I" in words else "GET"
+
+    answer = httpx.request(method, words[-1].replace("http://127.0.0.1:6543", demo.url), headers=headers, trust_env=False)
+
+    if "colour" in line:
+        assert answer.status_code == 400
+        assert "colour" in answer.json()["message"]
+    else:
+        assert answer.status_code in (200, 206), answer.text
+        assert method == "HEAD" or len(answer.text) > 50
+
+
+def test_the_demo_prints_what_to_try(demo):
+    """It prints a login link and three things to try, and each of them works."""
+    browser, curl, python = re.findall(r"^  (http\S+)|^  (curl .*)|^  (python3 .*)", demo.output, re.MULTILINE)[:3]
+    link = re.search(r"http\S+/login\?token=\S+", demo.output)[0]
+
+    assert httpx.get(browser[0], headers={"Accept": "text/html"}, trust_env=False).headers["content-type"].startswith("text/html")
+    assert httpx.get(shlex.split(curl[1])[-1], trust_env=False).json()
+    source = shlex.split(python[2])[2]
+    exec(compile(source, "the line for Python", "exec"), {})
+    with httpx.Client(trust_env=False) as client:
+        assert client.get(link).status_code == 303
+        assert client.get(f"{demo.url}/admin/flights").status_code == 200
+
+
+def test_the_library_example_runs(tmp_path, monkeypatch, capsys):
+    """The Python block prints the tables and the rows that it says."""
+    with sqlite3.connect(tmp_path / "shop.sqlite") as connection:
+        connection.executescript(
+            "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT);"
+            "CREATE TABLE orders (id INTEGER PRIMARY KEY, total NUMERIC(10,2), customer_id INTEGER REFERENCES customer);"
+            "INSERT INTO customer VALUES (1, 'Ada'); INSERT INTO orders VALUES (1, 9.99, 1), (2, 100, 1);"
+        )
+    connection.close()
+    monkeypatch.chdir(tmp_path)
+
+    exec(compile(re.search(r"```python\n(.*?)```", README, re.DOTALL)[1], "README.md", "exec"), {})
+
+    assert capsys.readouterr().out.splitlines() == [
+        "['customer', 'orders']",
+        "[{'id': 2, 'total': 100, 'customer': {'name': 'Ada'}}]",
+    ]

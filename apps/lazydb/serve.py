@@ -30,6 +30,7 @@ GRACE_S = 10  # what a request in flight gets when the server is told to stop
 PORT_WAIT_S = 3  # how long a predecessor that was just killed may take to let go of the port
 THREADS = 64  # per worker: many more than one slow database can hold up
 START_TIMEOUT_S = 60
+SECRETS = ("LAZYDB_SECRET_KEY", "LAZYDB_ADMIN_PASSWORD", "LAZYDB_DATABASE_URL", "LAZYDB_BROKER_URL")
 
 
 @dataclass(frozen=True)
@@ -99,6 +100,8 @@ def load(serving: Serving, parent: int) -> Callable[..., Any]:
 
         logging.getLogger(__name__).critical("%s", error)
         sys.exit(1)
+    for name in SECRETS:
+        os.environ.pop(name, None)  # the server hands the environment on with every request; the settings have been read
     util.Finalize(None, main.stop, exitpriority=10)  # atexit does not run in a worker
     return Front(application, serving.trusted_proxies, serving.root_path)
 

@@ -10,6 +10,7 @@ import subprocess
 import time
 from contextlib import closing
 from http.client import HTTPConnection
+from resource import RUSAGE_CHILDREN, getrusage
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -172,9 +173,10 @@ def test_demo_does_what_it_prints(lazydb: Any) -> None:
         outputs = [subprocess.run(line, shell=True, capture_output=True, text=True, env=environment).stdout for line in (curl, python)]
         count = httpx.get(f"{server.url}/api/flights/flights?select=count()", trust_env=False).json()
         one = httpx.get(f"{server.url}/api/flights/flights/2013-01-01T10:00:00,UA,1545?select=dest", trust_env=False)
-    begin = time.monotonic()
+    before = getrusage(RUSAGE_CHILDREN)
     with lazydb.serving(command="demo"):
-        again_s = time.monotonic() - begin
+        pass
+    after = getrusage(RUSAGE_CHILDREN)
 
     assert page.status_code == 200
     assert "flights" in page.text
@@ -182,4 +184,4 @@ def test_demo_does_what_it_prints(lazydb: Any) -> None:
     assert "BQN" in outputs[1]
     assert count == [{"count": 336776}]
     assert one.status_code == 200
-    assert again_s < 5
+    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 5  # seconds of a processor: others may be at work, too

@@ -26,12 +26,10 @@ def read_operand(operator: Operator, text: str, column: Column, engine: str, *, 
     Raises:
         ValueRefused: it cannot be read as the column's type (22P02, 22003, 22007, 22008, 22021, 22025).
     """
-    check_text(text, column.name)
-    if operator.operand == "pattern":
-        return read_pattern(operator.name, text, engine)
     if operator.operand in ("value", "list") and is_plain and engine != "postgresql":
         return values.read_text(text, column.type, engine)
-    return text
+    check_text(text, column.name)
+    return read_pattern(operator.name, text, engine) if operator.operand == "pattern" else text
 
 
 def read_keyword(text: str, column: Column, *, is_plain: bool) -> str:

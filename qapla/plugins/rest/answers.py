@@ -22,6 +22,11 @@ if TYPE_CHECKING:
     from qapla.plugins.rest.preferences import Preferences
 
 Headers = list[tuple[str, str]]
+BROKEN_OFF: dict[Format, bytes] = {  # what no reader of the format takes for its end
+    "json": b"\nthe answer broke off here",
+    "csv": b'\r\n"the answer broke off here',
+    "ndjson": b'\n{"the answer broke off here',
+}
 NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 STATUS = {201: "201 Created", 204: "204 No Content", 206: "206 Partial Content", 304: "304 Not Modified"}
 
@@ -39,7 +44,7 @@ def make_stream(request: Request, chunks: Iterator[bytes], kind: Format, headers
         close(chunks)
         return _finish(request, Answer(app_iter=[], headerlist=headers))
     first = next(chunks, b"")
-    return _finish(request, Answer(app_iter=Chunks(first, chunks), headerlist=headers))
+    return _finish(request, Answer(app_iter=Chunks(first, chunks, kind), headerlist=headers))
 
 
 def make_empty(request: Request, headers: Headers, status: int = 204) -> Response:
@@ -75,14 +80,23 @@ class Answer(Response):
 
 
 class Chunks:
-    """The chunks of a stream; closing it closes the cursor behind, also when the client has gone."""
+    """The chunks of a stream; closing it closes the cursor behind, also when the client has gone.
 
-    def __init__(self, first: bytes, rest: Iterator[bytes]) -> None:
+    An error under way never ends as a complete answer: the body is left unreadable in its format, and the error goes on to the server,
+    which breaks the connection. (Granian 2.8 only ends the body then, as if it were complete; a reader notices all the same.)
+    """
+
+    def __init__(self, first: bytes, rest: Iterator[bytes], kind: Format) -> None:
         self._rest = rest
         self._all = itertools.chain((first,), rest)
+        self._kind: Format = kind
 
     def __iter__(self) -> Iterator[bytes]:
-        return self._all
+        try:
+            yield from self._all
+        except Exception:
+            yield BROKEN_OFF[self._kind]
+            raise
 
     def close(self) -> None:
         """Let go of the cursor."""

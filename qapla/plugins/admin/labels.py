@@ -36,7 +36,10 @@ def label_columns(table: Table) -> tuple[str, ...]:
         if found:
             return (found,)
     key = table.identity.columns
-    first = next((column.name for column in table.columns if _can_name(column) and column.name not in key), None)
+    if any(table.by_name[name].type.kind == "text" for name in key):
+        return key  # a natural key says more than any text beside it
+    pointers = {name for foreign_key in table.foreign_keys for name in foreign_key.columns}
+    first = next((column.name for column in table.columns if _can_name(column) and column.name not in pointers), None)
     return (first,) if first else key or tuple(column.name for column in table.columns[:1])
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import re
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +34,7 @@ _ = TranslationStringFactory("qapla")
 STATIC = "qapla.plugins.admin:static/"
 FOLDER = Path(__file__).parent / "static"
 TEMPLATES = Path(__file__).parent / "templates"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 FOR_EVER_S = 365 * 24 * 3600
 THEMES = ("light", "dark")
 
@@ -80,9 +82,14 @@ def make_renderer(info: Any) -> Callable[[Any, Mapping[str, Any]], str]:
         request = system["request"]
         if request.response.content_type == "text/html":
             request.response.headers.update(HEADERS)
-        return load(path)(**{**namespace(request), "context": system.get("context"), **(value or {})})
+        return make_whole(load(path)(**{**namespace(request), "context": system.get("context"), **(value or {})}))
 
     return render
+
+
+def make_whole(page: str) -> str:
+    """Return *page* so that it can be sent: JSON of a database may have half of a surrogate pair in it, which no UTF-8 has."""
+    return page if page.isascii() else _SURROGATE.sub("\ufffd", page)
 
 
 def render_fragment(name: str, request: Any, **values: Any) -> Html:

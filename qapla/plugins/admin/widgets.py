@@ -82,21 +82,26 @@ class ColumnWidget(Widget):
         return replace(entry, is_same=True) if self.seen is not None and mark(entry, self.column) == self.seen else entry
 
     def _read(self, pstruct: dict[str, Any]) -> Entry:
-        is_null, is_blank = "null" in pstruct, "blank" in pstruct
+        is_null, is_blank, is_chosen = "null" in pstruct, "blank" in pstruct, False
         if self.column.type.kind == "binary":
             return self._read_upload(pstruct, is_null)
         text = pstruct.get("value", "")
         if not isinstance(text, str):
             raise colander.Invalid(colander.SchemaNode(colander.String()), "This is not a text.", value=NOTHING)
         if self.choices() is not None:
-            text = text.removeprefix("=")
+            is_chosen, text = text.startswith("="), text.removeprefix("=")
         elif self.column.type.kind != "unknown":
             text = text.replace("\r\n", "\n")
         if is_null and text and self.seen is not None and mark(Entry(text), self.column) != self.seen:
             is_null = False  # something was written into a field that still said NULL
-        if not text and self.column.nullable and (self.pick or self.column.type.kind not in TEXTS) and self.use == "update":
+        may_be_null = self.column.nullable and (self.pick or self.column.type.kind not in TEXTS) and self.use == "update"
+        if not text and may_be_null and not is_chosen and not self._was_empty(is_null):
             is_null = True
-        return Entry("" if is_null else text, is_null=is_null, is_blank=is_blank)
+        return Entry("" if is_null else text, is_null=is_null, is_blank=is_blank or (is_chosen and not text))
+
+    def _was_empty(self, is_null: bool) -> bool:
+        """Tell whether the field showed an empty text: then nothing in it is what was there. A select has a choice of its own for that."""
+        return not is_null and self.choices() is None and self.seen == mark(Entry(""), self.column)
 
     def _read_upload(self, pstruct: dict[str, Any], is_null: bool) -> Entry:
         upload = pstruct.get("value")
@@ -137,8 +142,9 @@ class ColumnWidget(Widget):
         native, valid = _NATIVE.get(kind, ("text", re.compile("")))
         is_native = native != "text" and (not entry.text or bool(valid.fullmatch(entry.text)))
         choices = self.choices()
-        if choices is not None and entry.text and entry.text not in dict(choices):
-            choices = [*choices, (entry.text, f"{entry.text} (not one of its values)")]
+        has_value = entry.text or (self.use == "update" and not entry.is_null)
+        if choices is not None and has_value and entry.text not in dict(choices):
+            choices = [*choices, (entry.text, f"{entry.text or '(empty text)'} (not one of its values)")]
         described = " ".join(f"{name}-{field.name}" for name, there in self._notes(field) if there)
         return {
             "control": self.control(entry),

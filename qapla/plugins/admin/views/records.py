@@ -10,7 +10,7 @@ from qapla.database.query.description import Field, Path, Query, Selection, Wind
 from qapla.driver.keys import key_condition
 from qapla.errors import NotFound
 from qapla.plugins.admin.cells import PREVIEW, WHOLE, make_cell, print_value
-from qapla.plugins.admin.labels import make_label
+from qapla.plugins.admin.labels import label_columns, make_label
 from qapla.plugins.admin.listing import Filter, Listing, make_query
 from qapla.plugins.admin.views.lists import print_rows, reference_link, with_labels
 
@@ -47,6 +47,7 @@ def show_row(context: TableContext, request: Request) -> dict[str, Any]:
     return {
         "title": f"{label} · {table.name.name}",
         "heading": label,
+        "key_text": ", ".join(context.key or ()) if label_columns(table) != table.identity.columns else None,
         "served": context.served,
         "table": table,
         "links": links,

@@ -37,17 +37,19 @@ ROOT: tuple[Format, ...] = ("openapi", "json", "html")
 JSON_ONLY: tuple[Format, ...] = ("json",)
 
 
-@lru_cache(maxsize=256)
 def choose_format(accept: str | None, offered: tuple[Format, ...]) -> Format:
     """Return which of the *offered* formats the header *accept* likes best; the first of them when it does not care.
 
     Raises:
         NotAcceptable: none of them (406 PGRST107).
     """
-    if not accept:
-        return offered[0]
+    return _choose(accept[:1000], offered) if accept else offered[0]
+
+
+@lru_cache(maxsize=256)
+def _choose(accept: str, offered: tuple[Format, ...]) -> Format:
     planned = None
-    for media, parameters in _by_preference(accept[:1000]):
+    for media, parameters in _by_preference(accept):
         found = FORMATS.get(media)
         if found is not None and "nulls=stripped" in parameters and found in offered:
             planned = f"{media};nulls=stripped"

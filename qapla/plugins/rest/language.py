@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 ROOT_PARAMETERS = frozenset({"select", "columns", "on_conflict", "after"})
 EMBED_PARAMETERS = frozenset({"order", "limit", "offset", "and", "or"})  # at the end of a path: client.order
 MAX_PARAMETERS = 1000
+MAX_CACHED = 500  # characters of a query string that is remembered: lists are asked for again and again
 MAX_LENGTH = 256 * 1024  # characters of a query string
 _MAX_ROWS = 2**63 - 1
 
@@ -66,7 +67,7 @@ def parse(text: str, table: TableName, limits: Limits = Limits()) -> Asked:
         QueryError: it is malformed; the message has the place.
         TooLarge: deeper or longer than *limits* allow.
     """
-    return _parse_cached(text, table, limits) if len(text) <= 500 else _parse(text, table, limits)
+    return (_parse_cached if len(text) <= MAX_CACHED else _parse)(text, table, limits)
 
 
 def parse_query(text: str, table: TableName, limits: Limits = Limits()) -> Query:

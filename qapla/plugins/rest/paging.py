@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qapla.database.query.cursor import write_cursor
 from qapla.database.query.description import Window
 from qapla.errors import QueryError
-from qapla.plugins.rest.language import Limits, parse_query
+from qapla.plugins.rest.language import MAX_CACHED, Limits, parse_query
 from qapla.plugins.rest.printing import print_query
 
 if TYPE_CHECKING:
@@ -85,7 +85,13 @@ def make_links(path: str, question: str, window: Window, size: int, last: Cursor
     return f'<{start}&{place}>; rel="next", <{start}>; rel="first"'
 
 
-@lru_cache(maxsize=1024)
 def print_question(text: str, table: TableName, limits: Limits) -> str:
     """Return the query string *text* as it is printed, without its window: what all pages of a list have in common."""
+    return (_print_cached if len(text) <= MAX_CACHED else _print)(text, table, limits)
+
+
+def _print(text: str, table: TableName, limits: Limits) -> str:
     return print_query(replace(parse_query(text, table, limits), window=Window()))
+
+
+_print_cached = lru_cache(maxsize=1024)(_print)

@@ -8,6 +8,7 @@ removed when the server is gone.
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -56,6 +57,8 @@ def keep(owner: int, user: str, stop_signal: int, pid_file: Path, command: list[
         return server.wait()
     finally:
         pid_file.unlink(missing_ok=True)
+        if not is_alive(owner):  # killed: nobody else is left to tidy up
+            shutil.rmtree(pid_file.parent, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,45 @@
+"""A test server ends with the run that started it, however that ends."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from qapla.testing import keeper
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def wait_for(condition: object, limit_s: float = 10) -> None:
+    deadline = time.monotonic() + limit_s
+    while not condition():  # type: ignore[operator]
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", ["the owner is killed", "the keeper is told"])
+def test_server_ends_with_its_run(tmp_path: Path, how: str) -> None:
+    """No server is left behind; after a killed run its folder goes, too."""
+    folder, mark = tmp_path / "run", tmp_path / "server.pid"
+    folder.mkdir()
+    server = ["sh", "-c", f"echo $$ > {mark}; exec sleep 600"]
+    with subprocess.Popen(["sleep", "600"]) as owner:
+        command = [sys.executable, keeper.__file__, str(owner.pid), "", str(int(signal.SIGTERM)), str(folder / "it.pid"), *server]
+        with subprocess.Popen(command) as kept:
+            wait_for(lambda: mark.exists() and mark.read_text().strip())
+
+            (owner if how == "the owner is killed" else kept).send_signal(signal.SIGTERM)
+            if how == "the owner is killed":
+                owner.wait()
+            kept.wait(15)
+        owner.kill()
+
+    assert not keeper.is_alive(int(mark.read_text()))
+    assert folder.exists() is (how != "the owner is killed")
+    assert not (folder / "it.pid").exists()

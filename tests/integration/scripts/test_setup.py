@@ -22,6 +22,7 @@ case "$*" in
     -c*) exit {version} ;;
     "-m venv "*) [ {venv} = 0 ] || exit {venv}; mkdir -p "$3/bin"; cp "$0" "$3/bin/python"; echo '#!/bin/sh' > "$3/bin/lazydb"
         echo 'echo lazydb "$@"' >> "$3/bin/lazydb"; chmod +x "$3/bin/lazydb"; exit 0 ;;
+    "-m compileall"*) exit 0 ;;
     "-m pip"*) echo "$*" >> {calls}; echo "{output}"; exit {pip} ;;
 esac
 """

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from hashlib import blake2b
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from qapla.database.query.compile import Compiler, compile
+from qapla.database.query.compile import Compiler, compile, compile_separate
 from qapla.database.query.description import Query
-from qapla.database.query.printing import clean, print_array
+from qapla.database.query.printing import TOO_LARGE, clean, print_array, print_row
 from qapla.database.query.resolve import resolve
 from qapla.database.query.shape import Cell, Columns
 from qapla.database.query.sql import name, sql
 from qapla.driver.keys import key_condition
-from qapla.errors import NotOffered
+from qapla.errors import DatabaseError, NotOffered
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from qapla.database.catalog import Served
     from qapla.database.query.description import Selection
@@ -61,15 +61,24 @@ class ReadBack:
                 hint="send Prefer: return=minimal",
             )
 
-    def statement(self, key: KeyValues) -> Statement:
-        """Return the statement that reads the row with this key; its shape is compiled once."""
+    def find(self, run: Callable[[Statement], Sequence[tuple[Any, ...]]], key: KeyValues) -> Body:
+        """Return the JSON of the row with this key, or None when it is not to be seen. *run* gives the rows of a statement."""
         query = replace(self._query, where=key_condition(self._table, key))
         resolved = resolve(query, self._served.schema, self._rights, self._served.options, is_list=False)
-        return compile(resolved, self._served.schema, self._served.statements)
+        try:
+            rows = run(compile(resolved, self._served.schema, self._served.statements))
+        except DatabaseError as error:
+            separate = compile_separate(resolved, self._served.schema) if error.code == TOO_LARGE else None
+            if separate is None:
+                raise
+            statement, names, forms = separate
+            rows = [(print_row(names, forms, row[: len(names)]),) for row in run(statement)]
+        return rows[0][0] if rows else None
 
     def rows(self, transaction: Transaction, keys: Sequence[KeyValues]) -> bytes:
         """Return the JSON array of the rows with these keys, in this order; those that are not to be seen are left out."""
-        return print_array([cast("Body", row[0]) for key in keys for row in transaction.execute(self.statement(key)).rows])
+        found = (self.find(lambda statement: transaction.execute(statement).rows, key) for key in keys)
+        return print_array([body for body in found if body is not None])
 
 
 def _body(resolved: Resolved, schema: DatabaseSchema, table: Table) -> Sql | None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from qapla.database.query.compile import compile, compile_count, compile_separate
 from qapla.database.query.description import ALL_COLUMNS, And, Compare, Cursor, Path, Query, Window
 from qapla.database.query.estimate import estimate_rows
-from qapla.database.query.printing import clean, list_names, parse, print_array, print_csv, print_json, print_lines, print_row
+from qapla.database.query.printing import TOO_LARGE, clean, list_names, parse, print_array, print_csv, print_json, print_lines, print_row
 from qapla.database.query.renderers import get_renderer
 from qapla.database.query.resolve import resolve
 from qapla.errors import NotOffered, QaplaError
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from qapla.ports import Rights
 
 Format = Literal["json", "ndjson", "csv"]
-TOO_LARGE = "54000"  # a row that the database cannot print in one piece
+LARGE_TYPES = ("longtext", "longblob", "mediumtext", "mediumblob", "json")  # of MariaDB, from 16 MiB; others print any row
 SIZE_ROWS = 1000  # fetched at once by a stream
 
 
@@ -147,13 +147,21 @@ class TableReadDriver:
     def _chunks(self, resolved: Resolved, size_rows: int) -> Iterator[list[Body]]:
         """Yield lists of bodies as they are fetched."""
         left = resolved.limit  # one more row is read than that
-        with self.served.bulkhead.stream(self._compile(resolved), size_rows) as lists:
+        separate = compile_separate(resolved, self.served.schema) if self._has_large_cells(resolved) else None
+        statement = separate[0] if separate else self._compile(resolved)
+        with self.served.bulkhead.stream(statement, size_rows) as lists:
             for rows in lists:
-                bodies = [row[0] for row in (rows if left is None else rows[:left])]
+                wanted = rows if left is None else rows[:left]
+                bodies = [print_row(*separate[1:], row[: len(separate[1])]) if separate else row[0] for row in wanted]
                 if bodies:
                     yield bodies
                 if left is not None:
                     left -= len(bodies)
+
+    def _has_large_cells(self, resolved: Resolved) -> bool:
+        """Tell whether a row may be larger than what the database prints in one piece, which a stream would learn too late."""
+        table = self.served.schema.by_name[resolved.shape.table]
+        return any(column.type.name.lower().startswith(LARGE_TYPES) for column in table.columns)
 
     def _fetch(self, query: Query, resolved: Resolved) -> tuple[list[tuple[Any, ...]], int | None]:
         """Return the rows of a page as ``(body,)`` or ``(body, places)``, and the total if it was counted beside them."""

@@ -235,10 +235,10 @@ class TableWriteDriver:
         """
         table = get_table(self._schema, table_name, "select", self._rights)
         back = ReadBack(self._served, self._rights, table, seen)
-        found = self._served.bulkhead.fetch(back.statement(key))
-        if not found:
+        found = back.find(self._served.bulkhead.fetch, key)
+        if found is None:
             raise _no_row(table, key)
-        return make_tag(found[0][0])
+        return make_tag(found)
 
     def dependents(self, table_name: TableName, key: KeyValues) -> tuple[Dependent, ...]:
         """Return what would go along with a row, or stands in the way of its being deleted."""
@@ -278,10 +278,10 @@ class TableWriteDriver:
         where, operands = self._where(table, key_condition(table, key))
         if self._engine.locks_rows:
             Writing(transaction, table, self._engine.key, None).lock(where, operands)
-        found = transaction.execute(ReadBack(self._served, self._rights, table, seen).statement(key)).rows
-        if not found:
+        found = ReadBack(self._served, self._rights, table, seen).find(lambda statement: transaction.execute(statement).rows, key)
+        if found is None:
             raise _no_row(table, key)
-        if make_tag(found[0][0]) not in expect:
+        if make_tag(found) not in expect:
             message = f"the row of {table.name.name!r} with key {','.join(key)[:100]!r} was changed meanwhile"
             raise PreconditionFailed(message, hint="read it again, and decide which version is right")
 

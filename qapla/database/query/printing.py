@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 Body = bytes | str | None
 Form = Literal["json", "text", "binary", "maybe_json"]  # of a fetched cell: JSON already, or yet to be printed
+TOO_LARGE = "54000"  # the code of a row that the database cannot print in one piece
 _NEEDS_QUOTES = re.compile(r'[",\r\n]').search
 _NESTED = (dict, list)
 

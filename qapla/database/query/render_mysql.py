@@ -102,7 +102,7 @@ class MariadbRenderer(TextRenderer):
     def _cell(self, value: Sql, type: ColumnType) -> Sql:
         kind = type.kind
         if kind in ("integer", "decimal"):
-            return sql("({} + 0)", value) if "zerofill" in type.name.lower() else value
+            return sql("({} + 0)", value) if "zerofill" in type.name.lower() or type.name.lower().startswith("year") else value
         if kind == "float":
             return self._single(value) if _is_single(type) else value
         if kind == "boolean":

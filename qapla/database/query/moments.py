@@ -47,7 +47,7 @@ def read_moment(text: str, kind: Kind, *, has_zero_dates: bool) -> str:
     _check_time(text, found)
     fraction = (found["fraction"] or "").rstrip("0")[:6]
     plain = f"{text[:10]} {found['hour']}:{found['minute']}:{found['second'] or '00'}{'.' + fraction if fraction else ''}"
-    if kind == "timestamp_tz" and found["zone"] and found["zone"] not in "Zz":
+    if kind == "timestamp_tz" and found["zone"] and found["zone"].strip("Zz+-0:"):  # a zero date cannot be moved
         return _to_utc(text, plain, found["zone"], fraction)
     return plain
 

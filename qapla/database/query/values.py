@@ -7,6 +7,7 @@ and everything unusual itself; MariaDB and SQLite would turn a wrong one into 0 
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import re
@@ -15,12 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from qapla.database.query.description import TextValue
 from qapla.database.query.moments import read_moment
+from qapla.database.schema.description import ColumnType
 from qapla.errors import NotOffered, ValueRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-
-    from qapla.database.schema.description import ColumnType
 
     Reader = Callable[[str, ColumnType, str], object]
 
@@ -28,6 +28,9 @@ MAX_DIGITS = 4000  # of an integer: Python's own conversion gives up a little la
 INTEGER_BYTES: Mapping[str, int] = {
     "smallint": 2, "int2": 2, "integer": 4, "int4": 4, "int": 4, "bigint": 8, "int8": 8, "tinyint": 1, "mediumint": 3, "serial": 4,
 }  # fmt: skip
+_KEEP_NUL = frozenset({"text", "unknown"})  # PostgreSQL has no NUL in any text; the others keep it
+_NUL_ESCAPE = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+_COMPOSITE = ColumnType("composite", "composite")
 TRUE = frozenset({"true", "t", "yes", "y", "on", "1"})
 FALSE = frozenset({"false", "f", "no", "n", "off", "0"})
 _INTEGER = re.compile(r"[+-]?\d+", re.ASCII)
@@ -36,7 +39,7 @@ _SPECIAL = re.compile(r"nan|[+-]?inf(inity)?", re.ASCII | re.IGNORECASE)
 _UUID = re.compile(r"\{?[0-9a-f]{4}(-?[0-9a-f]{4}){7}\}?", re.ASCII | re.IGNORECASE)
 _HEX = re.compile(r"\\x((?:[0-9a-fA-F]{2})*)", re.ASCII)
 _BITS = re.compile(r"[01]+", re.ASCII)
-_SPOILED = re.compile("[\x00\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 def read_text(text: str, type: ColumnType, engine: str, column: str | None = None) -> object:
@@ -50,7 +53,7 @@ def read_text(text: str, type: ColumnType, engine: str, column: str | None = Non
         ValueRefused: it cannot be read as *type* (22P02, 22003, 22007, 22008, 22021).
     """
     try:
-        _check_characters(text)
+        _check_characters(text, type, engine)
         return _READERS.get(type.kind, _read_other)(text, type, engine)
     except ValueRefused as error:
         raise _at_column(error, column) from error
@@ -71,6 +74,31 @@ def read_json(value: object, type: ColumnType, engine: str, column: str | None =
     if isinstance(value, list | dict):
         return read_text(_nested_text(value, type, column), type, engine, column)
     return read_text(_scalar_text(value), type, engine, column)
+
+
+def is_composite(type: ColumnType) -> bool:
+    """Tell whether values are composites of PostgreSQL, or arrays of them."""
+    return type.kind == "composite" or (type.kind == "array" and type.item is not None and is_composite(type.item))
+
+
+def read_composite(value: object, column: str) -> object:
+    """Return the JSON object of the one cell called *column*: of objects and lists as they are, else of the text that PostgreSQL reads.
+
+    Raises:
+        ValueRefused: there is a character in it that PostgreSQL has not.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        with contextlib.suppress(ValueError, RecursionError):
+            value = json.loads(value, parse_float=Decimal, parse_constant=_refuse_constant)
+    if not isinstance(value, list | dict):
+        value = _scalar_text(value)
+    text = write_json({column: value})
+    _check_characters(text, _COMPOSITE, "postgresql")
+    if _NUL_ESCAPE.search(text):
+        raise ValueRefused(f"column {column!r}: a text with a NUL character in it cannot be stored", code="22021")
+    return text
 
 
 def write_json(value: object) -> str:
@@ -116,10 +144,10 @@ def _array_text(value: object) -> str:
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
-def _check_characters(text: str) -> None:
-    found = _SPOILED.search(text)
-    if found is not None:
-        what = "a NUL character" if found[0] == "\x00" else "half of a surrogate pair"
+def _check_characters(text: str, type: ColumnType, engine: str) -> None:
+    has_nul = "\x00" in text and (engine == "postgresql" or type.kind not in _KEEP_NUL)
+    if has_nul or _SURROGATE.search(text):
+        what = "a NUL character" if has_nul else "half of a surrogate pair"
         raise ValueRefused(f"a text with {what} in it cannot be stored", code="22021")
 
 

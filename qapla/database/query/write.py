@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from qapla.database.dialects import get_engine
 from qapla.database.query.description import MISSING
 from qapla.database.query.sql import Slot, Sql, join, name, sql, write
-from qapla.database.query.values import read_json
+from qapla.database.query.values import is_composite, read_composite, read_json
 from qapla.database.statement import Statement
 from qapla.errors import AccessError, NotAuthenticated, NotFound, QueryError, ReadOnly, ValueRefused, nearest
 
@@ -128,6 +128,8 @@ def _read_value(value: object, column: Column, engine: str) -> object:
     if column.generated == "always":
         message = f"column {column.name!r} is made by the database and cannot be written"
         raise ValueRefused(message, code="428C9", hint="leave it out")
+    if is_composite(column.type) and get_engine(engine).key == "postgresql":
+        return read_composite(value, column.name)
     return read_json(value, column.type, engine, column.name)
 
 
@@ -185,7 +187,7 @@ def _chunks(rows: list[tuple[Any, ...]], width: int) -> Iterator[list[tuple[Any,
 def _insert_text(insert: ResolvedInsert, columns: list[str], count: int, engine: str, returning: Sql) -> str:
     target = name(*insert.table.name)
     if columns:
-        one = sql("({})", join(", ", [Slot(0)] * len(columns)))
+        one = sql("({})", join(", ", [_place(insert.table, column, Slot(0)) for column in columns]))
         piece = sql("INSERT INTO {} ({}) VALUES {}", target, join(", ", map(name, columns)), join(", ", [one] * count))
     else:
         piece = sql("INSERT INTO {} () VALUES ()" if get_engine(engine).quote == "`" else "INSERT INTO {} DEFAULT VALUES", target)
@@ -201,6 +203,14 @@ def _on_conflict(insert: ResolvedInsert, columns: list[str]) -> Sql:
         settings = [sql("{} = EXCLUDED.{}", name(column), name(column)) for column in changed or columns]
         return sql("DO UPDATE SET {}", join(", ", settings))
     return sql("DO NOTHING")
+
+
+def _place(table: Table, column: str, slot: Slot) -> Sql:
+    """Return where a value of *column* is bound. PostgreSQL makes composites of JSON itself, given the row type that they belong to."""
+    found = table.by_name.get(column)
+    if found is None or not is_composite(found.type):
+        return Sql((slot,))
+    return sql("(json_populate_record(CAST(NULL AS {}), {})).{}", name(*table.name), slot, name(column))
 
 
 def _with_returning(piece: Sql, returning: Sql) -> Sql:
@@ -223,7 +233,7 @@ def update_statement(
         if isinstance(value, Sql):
             settings.append(sql("{} = {}", name(column), value))
         else:
-            settings.append(sql("{} = {}", name(column), Slot(len(bound))))
+            settings.append(sql("{} = {}", name(column), _place(table, column, Slot(len(bound)))))
             bound.append(value)
     piece = _with_returning(_where(sql("UPDATE {} SET {}", name(*table.name), join(", ", settings)), where), returning)
     return _bind(piece, bound, engine)

@@ -144,7 +144,9 @@ def _make_object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _make_integer(text: str) -> int:
+def _make_integer(text: str) -> int | Decimal:
+    if text == "-0":
+        return Decimal(text)  # a float has one, an int has none
     if len(text) > _MAX_DIGITS:
         raise ValueRefused(f"a number of {len(text)} digits is out of range", code="22003")
     return int(text)

@@ -83,7 +83,7 @@ def test_reads(kind: str, value: object, postgresql: object, mariadb: object, sq
         ("decimal", "one", "22P02"),
         ("float", Decimal("1e999999"), "22003"),
         ("boolean", "perhaps", "22P02"),
-        ("text", "a\0b", "22021"),
+        ("date", "2024-01-01\0", "22021"),
         ("text", "\udc80", "22021"),
         ("text", {"a": 1}, "22P02"),
         ("text", [1], "22P02"),
@@ -96,6 +96,12 @@ def test_reads(kind: str, value: object, postgresql: object, mariadb: object, sq
 def test_refuses(kind: str, value: object, code: str, engine: str) -> None:
     """What cannot be read is refused with the same code everywhere."""
     assert code_of(kind, value, engine) == code
+
+
+def test_a_nul_character_is_stored_where_texts_have_one() -> None:
+    """PostgreSQL has none in any text; MariaDB and SQLite give back what they keep."""
+    assert code_of("text", "a\0b", "postgresql") == "22021"
+    assert [read_json("a\0b", type_of("text"), engine) for engine in ("mariadb", "sqlite")] == ["a\0b", "a\0b"]
 
 
 @pytest.mark.parametrize("engine", ["mariadb", "sqlite"])

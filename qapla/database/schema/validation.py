@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 Use = Literal["insert", "update"]
 
 TEXTS: frozenset[Kind] = frozenset({"text", "unknown"})  # where the empty text is a value
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _MOMENT = re.compile(r"(\d{4,}-\d\d-\d\d)[ T](\d\d:\d\d)(?::00(?:\.0+)?)?$")
 _TIME = re.compile(r"(\d\d:\d\d)(?::00(?:\.0+)?)?$")
 
@@ -81,6 +82,8 @@ class ColumnValue(colander.SchemaType):
 
     def _read_nothing(self, node: Any, entry: Entry) -> Any:
         column = self.column
+        if column.type.kind == "enum" and entry.is_blank:
+            return TextValue("")  # one of its values, chosen
         if column.type.kind in TEXTS and (entry.is_blank or self.use == "update" or _means_empty(column)):
             return TextValue("")
         if self.use == "insert" and not is_required(column):
@@ -164,7 +167,7 @@ def _print_json(value: object) -> str:
     text = json.dumps(value, ensure_ascii=False, indent=2 if isinstance(value, dict) else None, default=keep)
     for name, number in exact.items():
         text = text.replace(name, number, 1)
-    return text
+    return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
 
 
 def _read_list(text: str) -> list[Any]:

@@ -6,26 +6,24 @@ from typing import TYPE_CHECKING, Any
 
 from pyramid.httpexceptions import HTTPSeeOther
 
+from qapla.driver.dependents import COUNT_UP_TO
 from qapla.errors import Conflict, DatabaseError, PreconditionFailed
-from qapla.plugins.admin.cells import print_count
+from qapla.plugins.admin.cells import print_count, print_value
 from qapla.plugins.admin.forms import say
 from qapla.plugins.admin.labels import make_label
-from qapla.plugins.admin.listing import make_query
+from qapla.plugins.admin.listing import Filter, Listing
 from qapla.plugins.admin.pages import _, notify, translate
 from qapla.plugins.admin.views.edits import read_tagged, require
-from qapla.plugins.admin.views.records import crumbs, related_listing
+from qapla.plugins.admin.views.records import crumbs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from pyramid.request import Request
 
-    from qapla.database.schema.description import ForeignKey, Relation
+    from qapla.database.schema.description import Table
+    from qapla.driver.dependents import Dependent
     from qapla.plugins.admin.context import TableContext
-
-# What the database does with rows that point at one that is deleted (SQL:2023 part 2, referential actions).
-OUTCOMES = {"CASCADE": "along", "SET NULL": "emptied", "SET DEFAULT": "emptied"}
-
 
 def show_delete(context: TableContext, request: Request) -> dict[str, Any]:
     """Ask, and say what else would change."""
@@ -54,48 +52,54 @@ def describe(context: TableContext, request: Request, problem: str | None = None
     request.response.status_int = status
     row, tag = read_tagged(context)
     label = make_label(context.table, row)
-    dependents = find_dependents(context, row)
+    dependents = list_dependents(context, row)
     return {
         "title": f"Delete · {label}",
         "served": context.served,
         "table": context.table,
         "label": label,
         "crumbs": crumbs(context, label, translate(_("Delete"))),
-        "along": [each for each in dependents if each["outcome"] == "along"],
-        "emptied": [each for each in dependents if each["outcome"] == "emptied"],
-        "in_the_way": [each for each in dependents if each["outcome"] == "in the way"],
+        "along": [each for each in dependents if each["effect"] == "deleted"],
+        "emptied": [each for each in dependents if each["effect"] == "emptied"],
+        "in_the_way": [each for each in dependents if each["effect"] == "blocking"],
         "problem": problem,
         "tag": tag,
         "cancel": context.links.row(context.table, context.require_key()),
     }
 
 
-def find_dependents(context: TableContext, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the tables with rows that point at *row*: how many there are, and what the database will do with them."""
-    schema = context.served.schema
-    found = []
-    for relation in schema.relations_of.get(context.table.name, ()):
-        target, listing, key = schema.by_name.get(relation.target), related_listing(relation, row), find_key(context, relation)
-        if target is None or listing is None or key is None or not context.rights.allows("select", target.name.schema, target.name.name):
-            continue
-        count = context.reader.count(make_query(listing, target))
-        if count:
-            outcome = OUTCOMES.get(key.on_delete.upper(), "in the way")
-            href = context.links.table(target, listing)
-            found.append(
-                {"name": target.name.name, "count": print_count(count), "href": href, "outcome": outcome, "columns": ", ".join(key.columns)}
-            )
-    return found
+def list_dependents(context: TableContext, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows that depend on *row*, cascades followed: how many there are, and what the database will do with them."""
+    return [
+        {
+            "name": print_name(context, each.table),
+            "count": print_number(each),
+            "columns": ", ".join(each.foreign_key.columns),
+            "effect": each.effect,
+            "href": find_list(context, each, row),
+        }
+        for each in context.writer.dependents(context.table.name, context.require_key())
+    ]
 
 
-def find_key(context: TableContext, relation: Relation) -> ForeignKey | None:
-    """Return the foreign key of the other table that makes *relation*."""
-    other = context.served.schema.by_name.get(relation.target)
-    return next(
-        (
-            key
-            for key in (other.foreign_keys if other is not None else ())
-            if key.target == context.table.name and key.columns == relation.target_columns and key.target_columns == relation.columns
-        ),
-        None,
-    )
+def print_name(context: TableContext, table: Table) -> str:
+    """Return the name of *table*, with its schema where that is not the default one."""
+    return table.name.name if table.name.schema == context.served.schema.default_schema else str(table.name)
+
+
+def print_number(dependent: Dependent) -> str:
+    """Return how many rows there are, as far as they were counted."""
+    if dependent.count is None:
+        return translate(_("some, perhaps: you may not read them"))
+    if dependent.is_many:
+        return translate(_("more than ${count}", mapping={"count": print_count(COUNT_UP_TO)}))
+    return print_count(dependent.count)
+
+
+def find_list(context: TableContext, dependent: Dependent, row: Mapping[str, Any]) -> str | None:
+    """Return the list of the rows that point at *row* itself; those further away have none."""
+    if dependent.depth > 1 or dependent.count is None:
+        return None
+    pairs = zip(dependent.foreign_key.columns, dependent.foreign_key.target_columns, strict=True)
+    filters = tuple(Filter(column, "is", print_value(row[target])) for column, target in pairs)
+    return context.links.table(dependent.table, Listing(filters=filters))

@@ -9,8 +9,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
+from qapla.errors import NotOffered
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 Operation = Literal["select", "insert", "update", "delete", "execute"]
 WRITES: frozenset[Operation] = frozenset({"insert", "update", "delete"})
@@ -175,6 +177,10 @@ class JobStore(Protocol):
         """Return the job, or None."""
         ...
 
+    def beat(self, job_ids: Collection[str]) -> None:
+        """Say that this process, which alone will do these jobs, lives: said often, so that a job whose process is gone can be told."""
+        ...
+
 
 class NullJobs:
     """Keeps nothing."""
@@ -188,6 +194,39 @@ class NullJobs:
     def find(self, job_id: str) -> Job | None:
         """Know of no job."""
         return None
+
+    def beat(self, job_ids: Collection[str]) -> None:
+        """Do nothing."""
+
+
+class Exporter(Protocol):
+    """Whoever makes a file of the rows of a list, in the background. ``app["exports"]``; the admin offers what is there."""
+
+    formats: Mapping[str, str]
+    """What can be made, and what people call it: ``{"csv": "CSV"}``; empty where nothing is offered."""
+
+    def start(self, identity: Identity, database: str, schema: str | None, table: str, listing: str, format: str) -> str:
+        """Begin, and return the path of the page, below that of the application, on which *identity* finds the file.
+
+        Args:
+            listing: which rows, in which order: the parameters of the list's address. Rights are asked when the rows are read.
+
+        Raises:
+            InputError: there is no such format.
+            AccessError: *identity* is nobody who could come back for the file.
+            Unavailable: too many are waiting.
+        """
+        ...
+
+
+class NullExporter:
+    """Makes nothing."""
+
+    formats: Mapping[str, str] = {}
+
+    def start(self, identity: Identity, database: str, schema: str | None, table: str, listing: str, format: str) -> str:
+        """Refuse."""
+        raise NotOffered("exports in the background are not offered here", hint="take the CSV of the list")
 
 
 @dataclass(frozen=True, slots=True)

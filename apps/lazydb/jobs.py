@@ -15,7 +15,7 @@ from lazydb.records import RegistrySession, unavailable
 from qapla.ports import Job, JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Collection, Iterator
 
     from sqlalchemy.orm import Session
 
@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 
 KEEP = timedelta(days=7)
 MESSAGE_LENGTH_MAX = 2000
+LOST_AFTER = timedelta(seconds=30)  # six beats: a process that is only busy must not be taken for dead
+LOST = "the process was stopped before it was done; start it again"
+UNFINISHED = ("queued", "running")
 
 
 class Jobs:
@@ -60,6 +63,17 @@ class Jobs:
             statement = select(Row).where(Row.connection_id == subject).order_by(Row.created_at.desc(), Row.id).limit(limit)
             return [_value(row) for row in session.scalars(statement)]
 
+    def beat(self, job_ids: Collection[str]) -> None:
+        """Say that this process, which alone will do these jobs, lives."""
+        with self._transaction() as session:
+            session.execute(update(Row).where(Row.id.in_(job_ids)).values(beat_at=now(), updated_at=Row.updated_at))
+
+    def fail_lost(self) -> None:
+        """Mark jobs whose process is gone as failed. Until that is done, those who read them are told so, too."""
+        lost = Row.state.in_(UNFINISHED) & (Row.beat_at < now() - LOST_AFTER)
+        with self._transaction() as session:
+            session.execute(update(Row).where(lost).values(state="failed", message=LOST))
+
     @contextmanager
     def _transaction(self) -> Iterator[Session]:
         try:
@@ -71,5 +85,12 @@ class Jobs:
             raise unavailable(error) from error
 
 
+def is_lost(row: Row) -> bool:
+    """Tell whether the process that had to do the job is gone; it may have been killed and could not say so."""
+    return row.state in UNFINISHED and row.beat_at is not None and row.beat_at < now() - LOST_AFTER
+
+
 def _value(row: Row) -> Job:
+    if is_lost(row):
+        return Job(row.id, row.kind, row.connection_id, "failed", row.progress, LOST)
     return Job(row.id, row.kind, row.connection_id, cast("JobState", row.state), row.progress, row.message)

@@ -9,14 +9,14 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import JSON, Boolean, DateTime, Float, ForeignKey, Integer, MetaData, String, Text, TypeDecorator, text, update
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Float, ForeignKey, Integer, MetaData, String, Text, TypeDecorator, text, update
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
 if TYPE_CHECKING:
     from qapla.database.database import Database
 
-HEAD = "0001"  # the last migration in migrations/main/versions
+HEAD = "0002"  # the last migration in migrations/main/versions
 
 
 class Model(DeclarativeBase):
@@ -140,7 +140,10 @@ class LoginLink(Model):
 
 
 class Job(Model):
-    """Work in the background, and how far it is. ``state``: queued, running, done, failed."""
+    """Work in the background, and how far it is. ``state``: queued, running, done, failed.
+
+    ``beat_at`` is when its process said for the last time that it lives; None where a broker gives the work to another process.
+    """
 
     __tablename__ = "job"
 
@@ -152,6 +155,28 @@ class Job(Model):
     message: Mapped[str] = mapped_column(Text, default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now, onupdate=now)
+    beat_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class Export(Model):
+    """Rows that somebody wants as a file, and whose: ``listing`` is the address of the list, without its page.
+
+    ``job_id`` says how far it is; ``count_rows`` and ``size_bytes`` are there when the file is whole.
+    """
+
+    __tablename__ = "export"
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    user_id: Mapped[int] = mapped_column(ForeignKey("user.id", ondelete="CASCADE"), index=True)
+    connection_id: Mapped[int] = mapped_column(ForeignKey("connection.id", ondelete="CASCADE"), index=True)
+    job_id: Mapped[str | None] = mapped_column(String(64))
+    table_schema: Mapped[str | None] = mapped_column(Text)
+    table_name: Mapped[str] = mapped_column(Text)
+    listing: Mapped[str] = mapped_column(Text)
+    format: Mapped[str] = mapped_column(String(20))
+    count_rows: Mapped[int | None] = mapped_column(BigInteger)
+    size_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, default=now)
 
 
 class Revision(Model):

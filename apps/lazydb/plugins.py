@@ -12,6 +12,8 @@ from qapla.plugin import Plugin
 if TYPE_CHECKING:
     from lazydb.accounts import Accounts
     from lazydb.connections import Connections
+    from lazydb.expiry import Expiry
+    from lazydb.exports import Exports
     from lazydb.jobs import Jobs
     from lazydb.policy import RegistryPolicy
     from lazydb.source import RevisionReader, Watcher
@@ -134,10 +136,40 @@ class JobsPlugin(Plugin):
     requires = ("registry",)
 
     def start(self, app: Application) -> Jobs:
-        """Make the store."""
+        """Make the store. Whatever outlives requests first marks the jobs of processes that were killed."""
         from lazydb.jobs import Jobs
 
-        return Jobs(app["registry"])
+        jobs = Jobs(app["registry"])
+        if app.start_point in ("uwsgi", "celery"):
+            jobs.fail_lost()
+        return jobs
+
+
+class ExportsPlugin(Plugin):
+    """Rows of a list as a file, made in the background. A serving process also removes those that have expired.
+
+    Settings  ``lazydb:home``, where the files are; ``lazydb:exports_max_bytes``, of all of them together.
+    """
+
+    key = "exports"
+    requires = ("jobs", "policy")
+    _expiry: Expiry | None = None
+
+    def start(self, app: Application) -> Exports:
+        """Make the service."""
+        from lazydb.expiry import Expiry
+        from lazydb.exports import Exports
+
+        exports = Exports(app)
+        if app.start_point == "uwsgi":
+            self._expiry = Expiry(exports)
+            self._expiry.start()
+        return exports
+
+    def stop(self, app: Application) -> None:
+        """Stop removing."""
+        if self._expiry is not None:
+            self._expiry.stop()
 
 
 REGISTRY_PLUGINS: tuple[type[Plugin], ...] = (
@@ -148,4 +180,5 @@ REGISTRY_PLUGINS: tuple[type[Plugin], ...] = (
     CatalogPlugin,
     PolicyPlugin,
     JobsPlugin,
+    ExportsPlugin,
 )

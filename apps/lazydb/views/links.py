@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from lazydb.exports import PAGE
+
 if TYPE_CHECKING:
     from pyramid.request import Request
 
@@ -51,6 +53,15 @@ class Links:
     def new(self) -> str:
         """Return the form that adds a database."""
         return f"{self.root}/admin/-/connections/new"
+
+    @property
+    def exports(self) -> str:
+        """Return the files that the reader has exported."""
+        return f"{self.root}{PAGE}"
+
+    def export(self, export_id: str, action: str) -> str:
+        """Return what can be done with one of them: file, delete, again."""
+        return f"{self.exports}/{export_id}/{action}"
 
     def of(self, name: str) -> ConnectionLinks:
         """Return the addresses of the connection called *name*."""

@@ -1,7 +1,8 @@
 """lazydb's own pages below ``/admin``: the overview, the form of a connection, one database.
 
-Adds      the routes ``/``, ``/admin/``, ``/admin/-/connections/…``, ``/admin/-/jobs/…``, ``/admin/{database}``.
-Uses      ``app["connections"]``, ``app["catalog"]``, ``app["sealing"]``, ``app["tasks"]``, ``app["jobs"]``.
+Adds      the routes ``/``, ``/admin/``, ``/admin/-/connections/…``, ``/admin/-/jobs/…``, ``/admin/-/exports/…``,
+          ``/admin/{database}``.
+Uses      ``app["connections"]``, ``app["catalog"]``, ``app["sealing"]``, ``app["tasks"]``, ``app["jobs"]``, ``app["exports"]``.
 """
 
 from __future__ import annotations
@@ -52,8 +53,21 @@ class ScreensPlugin(Plugin):
         config.add_route("lazydb.job", "/admin/-/jobs/{job}", factory=Manager)
         config.add_view(connections.show_job, route_name="lazydb.job", request_method="GET")
 
+        add_exports(config, f"{templates}/exports.pt")
         config.add_route("lazydb.database", "/admin/{database:[A-Za-z0-9][A-Za-z0-9_-]*}", factory=databases.DatabaseContext)
         config.add_view(databases.show_database, route_name="lazydb.database", request_method="GET", renderer=f"{templates}/database.pt")
+
+
+def add_exports(config: Configurator, page: str) -> None:
+    """Add the page of exports and what can be done with one."""
+    from lazydb.exports import PAGE
+    from lazydb.views import exports
+
+    config.add_route("lazydb.exports", PAGE, factory=Visitor)
+    config.add_view(exports.show_exports, route_name="lazydb.exports", request_method="GET", renderer=page)
+    for action, method, view in (("file", "GET", exports.send_file), ("delete", "POST", exports.delete), ("again", "POST", exports.again)):
+        config.add_route(f"lazydb.export.{action}", f"{PAGE}/{{export:[0-9a-z]+}}/{action}", factory=Visitor)
+        config.add_view(view, route_name=f"lazydb.export.{action}", request_method=method)
 
 
 class Visitor:

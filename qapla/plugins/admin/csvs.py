@@ -10,6 +10,7 @@ import csv
 import io
 import re
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from pyramid.response import Response
 
@@ -32,22 +33,36 @@ def disarm(cell: str) -> str:
 
 def disarm_stream(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """Yield the CSV in *chunks* with every cell disarmed, in constant memory."""
+    return (piece for piece, _rows in disarm_counted(chunks))
+
+
+def disarm_counted(chunks: Iterable[bytes]) -> Iterator[tuple[bytes, int]]:
+    """Yield what ``disarm_stream`` does, each piece with the number of rows up to its end; the header is none."""
     buffer = io.StringIO(newline="")
     writer = csv.writer(buffer, lineterminator="\r\n")
+    rows = -1
     for row in csv.reader(_lines(chunks)):
         writer.writerow([disarm(cell) for cell in row])
+        rows += 1
         if buffer.tell() > CHUNK:
-            yield buffer.getvalue().encode()
+            yield buffer.getvalue().encode(), rows
             buffer.seek(0)
             buffer.truncate()
-    yield buffer.getvalue().encode()
+    yield buffer.getvalue().encode(), max(rows, 0)
+
+
+def attachment(name: str, ending: str) -> str:
+    """Return the ``Content-Disposition`` of a download: an ASCII name for every program, the real one for those that read RFC 8187."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "_", name).strip("._") or "rows"
+    value = f'attachment; filename="{plain}.{ending}"'
+    shown = "".join("_" if letter in '/\\' or not letter.isprintable() else letter for letter in name)
+    return value if plain == name else f"{value}; filename*=UTF-8''{quote(f'{shown}.{ending}', safe='')}"
 
 
 def csv_response(chunks: Iterable[bytes], table: Table) -> Response:
     """Return the download of a table's rows."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "_", table.name.name).strip("._") or "rows"
     response = Response(content_type="text/csv", charset="utf-8")
-    response.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
+    response.headers["Content-Disposition"] = attachment(table.name.name, "csv")
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Cache-Control"] = "private, no-store"
     response.app_iter = disarm_stream(chunks)

@@ -26,7 +26,8 @@ ACTIONS = (
     ("edit", "POST", "edits.save_edit", "edit.pt"),
     ("delete", "GET", "deletes.show_delete", "delete.pt"),
     ("delete", "POST", "deletes.delete", "delete.pt"),
-    ("csv", "GET", "lists.export_csv", None),
+    ("csv", "GET", "exports.send_csv", None),
+    ("export", "POST", "exports.start_export", None),
     ("count", "GET", "lists.count_rows", None),
     ("cell", "GET", "records.send_cell", None),
     ("pick", "GET", "jumps.pick", "json"),
@@ -61,16 +62,16 @@ class AdminPlugin(Plugin):
 def add_table_routes(config: Configurator) -> None:
     """Add the pages of tables and rows."""
     from qapla.plugins.admin.context import TableContext
-    from qapla.plugins.admin.views import deletes, edits, jumps, lists, records
+    from qapla.plugins.admin.views import deletes, edits, exports, jumps, lists, records
 
-    modules = {"edits": edits, "deletes": deletes, "lists": lists, "records": records, "jumps": jumps}
+    modules = {"edits": edits, "deletes": deletes, "exports": exports, "lists": lists, "records": records, "jumps": jumps}
     for name in dict.fromkeys(action for action, *_rest in ACTIONS):
-        config.add_route(f"admin.{name}", f"/admin/{DATABASE}/-/{name}/{{target:.+}}", factory=TableContext)
+        config.add_route(f"admin.{name}", f"/admin/{DATABASE}/-/{name}/{{target:(?s:.+)}}", factory=TableContext)
     for name, method, view, page in ACTIONS:
         module, function = view.split(".")
         renderer = page if page in {None, "json"} else template(page or "")
         config.add_view(getattr(modules[module], function), route_name=f"admin.{name}", request_method=method, renderer=renderer)
-    config.add_route("admin.target", f"/admin/{DATABASE}/{{target:(?!-/).+}}", factory=TableContext)
+    config.add_route("admin.target", f"/admin/{DATABASE}/{{target:(?!-/)(?s:.+)}}", factory=TableContext)
     config.add_view(lists.list_rows, route_name="admin.target", request_method="GET", renderer=template("list.pt"), table_only=True)
     config.add_view(records.show_row, route_name="admin.target", request_method="GET", renderer=template("record.pt"), table_only=False)
 

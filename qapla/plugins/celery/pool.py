@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import queue
 import threading
@@ -19,10 +20,15 @@ if TYPE_CHECKING:
     from qapla.ports import JobStore
 
 STOP_WAIT_S = 5.0
+BEAT_S = 5.0
+log = logging.getLogger(__name__)
 
 
 class PoolQueue:
     """A ``TaskQueue`` on threads. They begin with the first task, and anew after a fork.
+
+    While there is work, one more thread says every few seconds that this process lives (``JobStore.beat``): nobody else will do these
+    tasks when it is killed.
 
     Args:
         threads: how many tasks run at once.
@@ -38,6 +44,7 @@ class PoolQueue:
         self._stopping = threading.Event()
         self._waiting: queue.Queue[tuple[str, str, tuple[Any, ...]] | None]
         self._threads: list[threading.Thread] = []
+        self._unfinished: set[str] = set()
 
     def submit(self, task: Callable[..., Any], *arguments: Any, subject: int | None = None) -> str:
         """Queue *task* and return the id of its job.
@@ -48,11 +55,14 @@ class PoolQueue:
         self._start()
         name, job_id = task_name(task), uuid.uuid4().hex
         self._jobs.add(job_id, name, subject)
+        self._jobs.beat([job_id])
+        self._unfinished.add(job_id)
         try:
             if self._stopping.is_set():
                 raise queue.Full
             self._waiting.put_nowait((name, job_id, arguments))
         except queue.Full:
+            self._unfinished.discard(job_id)
             problem = f"the task queue is full, {self._size} tasks are waiting"
             self._jobs.update(job_id, state="failed", message=problem)
             raise Unavailable(problem, hint="try again later", headers={"Retry-After": "5"}) from None
@@ -68,6 +78,8 @@ class PoolQueue:
             self._waiting.put(None)
         for thread in self._threads:
             thread.join(STOP_WAIT_S / len(self._threads))
+        for job_id in list(self._unfinished):
+            self._jobs.update(job_id, state="failed", message="the application was stopped before it was done; start it again")
 
     @property
     def _jobs(self) -> JobStore:
@@ -78,10 +90,11 @@ class PoolQueue:
             if self._pid == os.getpid():
                 return
             self._pid = os.getpid()
+            self._unfinished = set()
             self._waiting = queue.Queue(self._size)
             # Daemons: a task that hangs must not keep the process from ending.
             self._threads = [threading.Thread(target=self._work, name=f"task-{number}", daemon=True) for number in range(self._count)]
-            for thread in self._threads:
+            for thread in [*self._threads, threading.Thread(target=self._beat, name="task-beat", daemon=True)]:
                 thread.start()
 
     def _work(self) -> None:
@@ -89,7 +102,20 @@ class PoolQueue:
             item = self._waiting.get()
             if item is None:
                 return
-            run_task(self._app, *item)
+            try:
+                run_task(self._app, *item)
+            finally:
+                self._unfinished.discard(item[1])
+
+    def _beat(self) -> None:
+        while not self._stopping.wait(BEAT_S):
+            unfinished = list(self._unfinished)
+            if not unfinished:
+                continue
+            try:
+                self._jobs.beat(unfinished)
+            except Exception:  # the store is away for now; the next beat is soon
+                log.warning("cannot say that %d tasks are still being done", len(unfinished), exc_info=True)
 
     def _give_up(self) -> None:
         while True:
@@ -98,6 +124,7 @@ class PoolQueue:
             except queue.Empty:
                 return
             if item is not None:
+                self._unfinished.discard(item[1])
                 self._jobs.update(item[1], state="failed", message="the application stopped before it began")
 
 

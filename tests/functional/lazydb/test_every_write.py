@@ -7,7 +7,7 @@ import sqlite3
 
 from qapla.database.spec import parse_url
 
-VALUES = {"database": "shop", "name": "shop", "target": "customer/1", "rest": "customer", "slash": "/", "job": "none"}
+VALUES = {"database": "shop", "name": "shop", "target": "customer/1", "rest": "customer", "slash": "/", "job": "none", "export": "none"}
 OPEN = {"auth.login", "auth.logout"}  # these answer by a page; what they do without a token is tested with them
 WRITES = ("POST", "PUT", "PATCH", "DELETE")
 

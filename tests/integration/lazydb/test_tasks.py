@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import TYPE_CHECKING
 
 import pytest
 
-from lazydb.tasks import export_path, export_rows, refresh_schema
+from lazydb.tasks import export_rows, refresh_schema
 from qapla.database.statement import Statement
-from qapla.errors import DatabaseError, InputError
+from qapla.errors import DatabaseError
+from qapla.ports import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -54,28 +56,40 @@ def test_a_refresh_of_what_was_removed_fails_in_words(app: LazydbApplication) ->
     assert (job.state, job.message) == ("failed", "the database has been removed meanwhile")
 
 
-def test_an_export_is_a_whole_file_or_none(app: LazydbApplication, make_file: MakeFile, sql: Callable[..., None]) -> None:
-    """An export writes every row with the rights of its caller into a private file; a refused one leaves none."""
+def test_an_export_that_runs_twice_is_one_file(app: LazydbApplication, make_file: MakeFile, sql: Callable[..., None]) -> None:
+    """A broker may deliver a task twice: the second run writes the same file anew; one whose export is gone writes none."""
     known = app["connections"].add(make_file()).connection
     sql(known.spec.path, "INSERT INTO item VALUES (1, 'nut'), (2, 'bolt, long')")
-    ann = app["accounts"].add_user("ann")
+    ann = Identity("user", app["accounts"].add_user("ann").id, "ann")
+    exports = app["exports"]
+    exports.start(ann, known.name, None, "item", "sort=-id", "csv")
+    export = exports.list_of(ann)[0]
+    assert wait(app, app["jobs"].list(known.id)[0].id).message == "2 rows, 32 bytes"
 
-    done = app["tasks"].submit(export_rows, known.id, None, "item", "csv", ["user", ann.id, "ann"])
-    refused = app["tasks"].submit(export_rows, known.id, None, "item", "csv", ["anonymous", None, "anonymous"])
+    again = wait(app, app["tasks"].submit(export_rows, export.id))
+    gone = wait(app, app["tasks"].submit(export_rows, "0" * 32))
 
-    assert wait(app, done).state == "done"
-    path = export_path(app, done, "csv")
-    assert path.read_bytes().splitlines() == [b"id,name", b"1,nut", b'2,"bolt, long"']
-    assert path.stat().st_mode & 0o777 == 0o600
-    assert wait(app, refused).state == "failed"
-    assert [entry.name for entry in path.parent.iterdir()] == [path.name]
+    assert again.state == "done"
+    assert (gone.state, gone.message) == ("failed", "the export was deleted")
+    assert exports.path(export).read_bytes().splitlines() == [b"id,name", b'2,"bolt, long"', b"1,nut"]
+    assert [entry.name for entry in exports.folder.iterdir()] == [f"{export.id}.csv"]
 
 
-def test_export_paths_stay_in_their_folder(app: LazydbApplication) -> None:
-    """Neither a job's id nor a format leads anywhere else."""
-    for job_id, format in (("../x", "csv"), ("abc", "../../x"), ("abc", "exe"), ("", "csv")):
-        with pytest.raises(InputError):
-            export_path(app, job_id, format)  # type: ignore[arg-type]
+def test_what_a_killed_process_left_is_removed(app: LazydbApplication, make_file: MakeFile) -> None:
+    """Half a file goes after an hour, a file that belongs to no export at once, others stay."""
+    known = app["connections"].add(make_file()).connection
+    ann = Identity("user", app["accounts"].add_user("ann").id, "ann")
+    exports = app["exports"]
+    exports.start(ann, known.name, None, "item", "", "ndjson")
+    wait(app, app["jobs"].list(known.id)[0].id)
+    export = exports.list_of(ann)[0]
+    for name, age_s in ((f"{export.id}.old.part", 2 * 3600), (f"{export.id}.new.part", 10), (f"{'0' * 32}.csv", 10)):
+        (exports.folder / name).touch()
+        os.utime(exports.folder / name, (time.time() - age_s,) * 2)
+
+    exports.remove_old()
+
+    assert sorted(entry.name for entry in exports.folder.iterdir()) == sorted([f"{export.id}.new.part", f"{export.id}.ndjson"])
 
 
 def test_a_change_under_way_is_read_by_itself(app: LazydbApplication, make_file: MakeFile, sql: Callable[..., None]) -> None:

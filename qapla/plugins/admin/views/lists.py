@@ -1,4 +1,4 @@
-"""The list of a table: one page of rows, filtered, sorted, searched; its count and its CSV."""
+"""The list of a table: one page of rows, filtered, sorted, searched; its count."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from qapla.database.query.description import Field, Path, Selection
 from qapla.errors import DatabaseError, InputError
 from qapla.plugins.admin.cells import NUMBERS, Cell, make_cell, print_count
 from qapla.plugins.admin.columns import filter_fields, list_columns
-from qapla.plugins.admin.csvs import csv_response
 from qapla.plugins.admin.filters import GROUPS, get_filter
 from qapla.plugins.admin.links import key_of
 from qapla.plugins.admin.listing import SIZES, Filter, Listing, make_query, parse
 from qapla.plugins.admin.pages import render_fragment, translate
+from qapla.plugins.admin.views.exports import list_exports
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -109,6 +109,7 @@ def describe(context: TableContext, listing: Listing, page: Page | None) -> dict
         "without_words": links.table(table, replace(listing.first(), words="", exact=False)),
         "sizes": SIZES,
         "kept": [pair for pair in listing.first().print() if pair[0] not in {"size", "count"}],
+        "exports": list_exports(context, listing) if page is not None else None,
         "can_insert": context.allows("insert"),
         "why_not": context.why_not("update") or context.why_not("insert"),
         "pager": describe_pages(context, listing, page, len(rows)),
@@ -240,10 +241,3 @@ def find_added_filter(context: TableContext, request: Request, listing: Listing)
     if not column or not operator:
         return None
     return context.links.table(context.table, listing.with_filter(Filter(column, operator, request.GET.get("value", "").strip())))
-
-
-def export_csv(context: TableContext, request: Request) -> Response:
-    """Send every row of the list as CSV for a spreadsheet, streamed."""
-    query = make_query(parse(request.GET.items()).first(), context.table)
-    query = replace(query, window=replace(query.window, limit=None))
-    return csv_response(context.reader.stream(query, "csv"), context.table)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+import time
 
 import pytest
 
 from qapla.application import Application
 from qapla.errors import ConfigurationError, InputError, SettingsError, Unavailable
 from qapla.plugin import Plugin
+from qapla.plugins.celery import pool
 from qapla.plugins.celery.plugin import CeleryPlugin
 from qapla.plugins.celery.task import TASKS, run_task, task
 from qapla.ports import Job
@@ -18,7 +20,7 @@ class Jobs:
     """A job store in memory; ``ended`` is set whenever a job has come to its end."""
 
     def __init__(self):
-        self.kept, self.ended = {}, threading.Semaphore(0)
+        self.kept, self.ended, self.beats = {}, threading.Semaphore(0), []
 
     def add(self, job_id, kind, subject):
         """Keep it."""
@@ -36,6 +38,10 @@ class Jobs:
     def find(self, job_id):
         """Find it."""
         return self.kept.get(job_id)
+
+    def beat(self, job_ids):
+        """Remember who was said to live."""
+        self.beats.append(sorted(job_ids))
 
 
 class JobsPlugin(Plugin):
@@ -152,6 +158,38 @@ class TestPool:
 
         assert jobs.find(waiting).message == "the application stopped before it began"
         assert sorted(job.state for job in jobs.kept.values()) == ["done", "failed"]
+
+    def test_says_that_it_lives_while_there_is_work(self, app, blocking, monkeypatch):
+        """What waits and what runs is told to be alive again and again, what is done no more."""
+        monkeypatch.setattr(pool, "BEAT_S", 0.01)
+        jobs, running = app["jobs"], app["tasks"].submit(blocking)
+        assert blocking.started.wait(10)
+        waiting = app["tasks"].submit(blocking)
+        until = time.monotonic() + 10
+        while sorted([running, waiting]) not in jobs.beats and time.monotonic() < until:
+            time.sleep(0.01)
+
+        blocking.go.set()
+        assert all(jobs.ended.acquire(timeout=10) for _ in range(2))
+        time.sleep(0.05)
+        jobs.beats.clear()
+        time.sleep(0.05)
+
+        assert jobs.beats == []
+
+    def test_stop_tells_of_what_does_not_end(self, app, blocking, monkeypatch):
+        """A task that is still running when the application has waited long enough has failed, and says so."""
+        monkeypatch.setattr(pool, "STOP_WAIT_S", 0.05)
+        running = app["tasks"].submit(blocking)
+        assert blocking.started.wait(10)
+        jobs = app["jobs"]
+
+        app.stop()
+
+        assert jobs.find(running).state == "failed"
+        assert "was stopped before it was done; start it again" in jobs.find(running).message
+        blocking.go.set()
+        assert jobs.ended.acquire(timeout=10)
 
     def test_no_task(self, app):
         """A plain function is refused."""

@@ -66,7 +66,7 @@ def common_headers(context: Resource, preferences: Preferences) -> Headers:
     if preferences.applied:
         headers.append(("Preference-Applied", preferences.applied_header))
     if context.profile is not None:
-        headers.append(("Content-Profile", context.profile))
+        headers.append(("Content-Profile", context.profile.encode().decode("latin-1")))
     return headers
 
 

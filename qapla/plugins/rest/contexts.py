@@ -6,11 +6,12 @@ answers them 401 whatever the rest of the path is, and shows nothing of its tabl
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qapla.database.dialects import get_engine
 from qapla.driver.keys import find_target
-from qapla.errors import NotAuthenticated, NotFound, QueryError
+from qapla.errors import AccessError, NotAuthenticated, NotFound, QueryError, nearest
 from qapla.plugins.rest import cors
 from qapla.ports import NO_RIGHTS
 
@@ -165,15 +166,36 @@ def prepare(request: Request) -> None:
     request.info = {}
 
 
+def may_see(request: Request, served: Served) -> bool:
+    """Tell whether the caller may know of a database."""
+    if request.identity.kind == "anonymous" and served.options.anonymous == "none":
+        return False
+    return served.is_visible_to(request.rights(served.name))
+
+
 def _open_database(request: Request) -> tuple[Served, Rights, str | None]:
     prepare(request)
     name = request.matchdict["database"]
-    served: Served = request.databases[name]
+    served = _find_database(request, name)
     if cors.is_preflight(request) and cors.is_allowed(request.environ["HTTP_ORIGIN"], served.options):
         return served, NO_RIGHTS, None  # a browser asks without credentials whether it may ask
     if request.identity.kind == "anonymous" and served.options.anonymous == "none":
         raise NotAuthenticated("Anonymous access is disabled", code="PGRST302", hint="send the header Authorization: Bearer <token>")
-    return served, request.rights(name), _read_profile(request, served)
+    rights = request.rights(name)
+    if not served.is_visible_to(rights):
+        raise (AccessError if rights.authenticated else NotAuthenticated)(f"permission denied for database {name}")
+    return served, rights, _read_profile(request, served)
+
+
+def _find_database(request: Request, name: str) -> Served:
+    """Return the database; where there is none, the hint names only what the caller may see."""
+    try:
+        found: Served = request.databases[name]
+    except NotFound as error:
+        with suppress(AccessError):
+            error.hint = nearest(name[:100], [served.name for served in request.databases if may_see(request, served)])
+        raise
+    return found
 
 
 def _read_profile(request: Request, served: Served) -> str | None:
@@ -186,6 +208,9 @@ def _read_profile(request: Request, served: Served) -> str | None:
     """
     reads = request.environ["REQUEST_METHOD"] in ("GET", "HEAD")
     profile = request.environ.get("HTTP_ACCEPT_PROFILE" if reads else "HTTP_CONTENT_PROFILE")
+    if profile is not None and not profile.isascii():
+        with suppress(UnicodeError):
+            profile = profile.encode("latin-1").decode()  # WSGI carries bytes as latin-1
     if profile is None or profile in served.schema.schemas:
         return profile
     if profile != "public" or get_engine(served.schema.engine).has_public:

@@ -6,6 +6,13 @@ from typing import Any
 
 from qapla.errors import InputError
 
+MOST_BYTES = 16 * 1024
+
+
+def is_small(request: Any) -> bool:
+    """Tell whether the body is no larger than a form without files: taking a large one apart costs seconds, and strangers may send it."""
+    return request.content_length is not None and request.content_length <= MOST_BYTES
+
 
 def read_field(request: Any, name: str) -> str | None:
     """Return the text of the field; None without it, for an uploaded file, and for a body that is no form at all."""

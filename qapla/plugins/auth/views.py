@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 from pyramid.httpexceptions import HTTPSeeOther
 
-from qapla.errors import AccessError, QaplaError
+from qapla.errors import AccessError, QaplaError, TooLarge
 from qapla.plugins.auth import passwords
-from qapla.plugins.auth.fields import read_field
+from qapla.plugins.auth.fields import is_small, read_field
 from qapla.plugins.auth.redirects import safe_target
 from qapla.plugins.auth.tokens import digest
 from qapla.ports import ANONYMOUS
@@ -52,6 +52,8 @@ def use_link(request: Any) -> Any:
 
 def log_in(request: Any) -> Any:
     """Log in by name and password."""
+    if not is_small(request):
+        raise TooLarge("the login form is too large")
     name, password = (read_field(request, "name") or "")[:MAX_NAME], read_field(request, "password") or ""
     try:
         request.app["identifier"].check_csrf(request)

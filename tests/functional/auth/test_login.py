@@ -184,6 +184,14 @@ class TestPassword:
         """Malformed input is refused, never an error of ours."""
         web.post("/admin/-/login", body, content_type=kind, status=403)
 
+    def test_large_form_is_refused_unread(self, web):
+        """Strangers cannot keep the server busy with a form of many parts."""
+        part = b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\nx\r\n'
+
+        answer = web.post("/admin/-/login", part * 1000 + b"--b--", content_type="multipart/form-data; boundary=b", status=413)
+
+        assert "too large" in answer.json["message"]
+
     def test_goes_on_where_one_came_from(self, web):
         """``next`` leads back, to pages of ours only."""
         assert sign_in(web, target="?next=/admin/shop%3Fa=1").location.endswith("/admin/shop?a=1")

@@ -12,14 +12,16 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal
 
-from qapla.errors import NotFound, Unavailable, nearest
+from qapla.errors import NotFound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from qapla.database.bulkhead import Bulkhead
-    from qapla.database.schema.description import DatabaseSchema
-    from qapla.ports import DatabaseSource
+    from qapla.database.schema.description import DatabaseSchema, TableName
+    from qapla.ports import DatabaseSource, Operation, Rights
+
+TABLE_OPERATIONS: tuple[Operation, ...] = ("select", "insert", "update", "delete")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,16 @@ class Served:
     problem: str | None = None
     statements: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 
+    def is_visible_to(self, rights: Rights) -> bool:
+        """Tell whether whoever has *rights* may do anything at all here; others do not learn what its tables are called."""
+        tables = self.schema.tables
+        return any(is_open(rights, table.name) for table in tables) if tables else rights.allows("select", None, "")
+
+
+def is_open(rights: Rights, name: TableName) -> bool:
+    """Tell whether *rights* allow anything with the table called *name*."""
+    return any(rights.allows(operation, *name) for operation in TABLE_OPERATIONS)
+
 
 class Catalog:
     """All served databases; safe for threads.
@@ -103,7 +115,7 @@ class Catalog:
         """
         served = self.find(name)
         if served is None:
-            raise NotFound(f"no database is called {name[:100]!r}", hint=nearest(name[:100], self._entries))
+            raise NotFound(f"no database is called {name[:100]!r}")
         if served.problem:
             raise Unavailable(f"database {name!r} cannot be used now: {served.problem}", headers={"Retry-After": "5"})
         return served

@@ -9,7 +9,7 @@ from lazydb.views.connections import job_fragment
 from lazydb.views.curl import curl_lines
 from lazydb.views.links import Links
 from qapla.database.dialects import ENGINES
-from qapla.plugins.admin.context import require_user
+from qapla.plugins.admin.context import open_database
 from qapla.plugins.admin.links import Links as TableLinks
 
 if TYPE_CHECKING:
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from qapla.database.catalog import Served
     from qapla.database.schema.description import Table
-    from qapla.ports import Rights
 
 KINDS = {"view": "view", "materialized_view": "materialized view", "foreign": "foreign table"}
 FOUND_COLUMNS = 6
@@ -54,9 +53,7 @@ class DatabaseContext:
     """A served database (Pyramid's route factory)."""
 
     def __init__(self, request: Request) -> None:
-        require_user(request)
-        self.served: Served = request.databases[request.matchdict["database"]]
-        self.rights: Rights = request.rights(self.served.name)
+        self.served, self.rights = open_database(request)
         self.is_manager: bool = request.app["accounts"].is_admin(request.identity)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from qapla.driver.keys import find_target
 from qapla.driver.table_read import TableReadDriver
 from qapla.driver.table_write import TableWriteDriver
-from qapla.errors import NotAuthenticated, NotFound
+from qapla.errors import AccessError, NotAuthenticated, NotFound
 from qapla.plugins.admin.labels import find_references
 from qapla.plugins.admin.links import Links
 
@@ -32,19 +32,31 @@ def require_user(request: Request) -> None:
         raise NotAuthenticated("nobody is logged in")
 
 
+def open_database(request: Request) -> tuple[Served, Rights]:
+    """Return the database that the address names, and what the caller may do in it.
+
+    Raises:
+        NotAuthenticated: nobody is logged in; asked first, so that a stranger does not learn what there is.
+        NotFound: there is no such database. AccessError: the caller may do nothing in it.
+    """
+    require_user(request)
+    served: Served = request.databases[request.matchdict["database"]]
+    rights: Rights = request.rights(served.name)
+    if not served.is_visible_to(rights):
+        raise AccessError(f"database {served.name!r} is not open to you", hint="an admin can give you the right to read it")
+    return served, rights
+
+
 class TableContext:
     """A table of a served database, or one of its rows (Pyramid's route factory).
 
     Raises:
-        NotAuthenticated: nobody is logged in; asked first, so that a stranger does not learn what there is.
-        NotFound: no such database, table or key.
+        NotAuthenticated, AccessError: as ``open_database``. NotFound: no such database, table or key.
     """
 
     def __init__(self, request: Request) -> None:
-        require_user(request)
         self.request = request
-        self.served: Served = request.databases[request.matchdict["database"]]
-        self.rights: Rights = request.rights(self.served.name)
+        self.served, self.rights = open_database(request)
         self.links = Links.of(request, self.served.name, self.served.schema)
         profile = request.GET.get("schema") or None
         self.table: Table

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from qapla.database.catalog import is_open
 from qapla.database.schema.describe import describe_database, describe_table
 from qapla.errors import NotAuthenticated, NotFound, NotOffered
 from qapla.plugins.rest import apipage, cors, openapi
 from qapla.plugins.rest.answers import make_empty, make_json, make_response
+from qapla.plugins.rest.contexts import may_see
 from qapla.plugins.rest.errors import method_not_allowed
 from qapla.plugins.rest.formats import JSON_ONLY, ROOT, choose_format
 
@@ -16,16 +18,14 @@ if TYPE_CHECKING:
     from pyramid.response import Response
 
     from qapla.database.catalog import Served
-    from qapla.database.schema.description import Table
     from qapla.plugins.rest.contexts import Batch, Function, Health, Resource, Root, SchemaPage
-    from qapla.ports import Rights
 
 
 def list_databases(request: Request) -> Response:
     """Answer the databases that the caller may see."""
     choose_format(request.environ.get("HTTP_ACCEPT"), JSON_ONLY)
     prefix = request.environ.get("SCRIPT_NAME", "")
-    found = [_describe(served, prefix) for served in request.databases if _may_see(request, served)]
+    found = [_describe(served, prefix) for served in request.databases if may_see(request, served)]
     return make_json(request, found)
 
 
@@ -34,22 +34,11 @@ def _describe(served: Served, prefix: str) -> dict[str, Any]:
     return {
         "name": served.name,
         "url": f"{prefix}/api/{served.name}/",
-        "engine": schema.engine if schema else None,
-        "version": schema.version if schema else None,
+        "engine": schema.engine,
+        "version": schema.version,
         "writable": served.options.writable,
         "problem": served.problem,
     }
-
-
-def _may_see(request: Request, served: Served) -> bool:
-    if request.identity.kind == "anonymous" and served.options.anonymous == "none":
-        return False
-    rights = request.rights(served.name)
-    return served.schema is None or not served.schema.tables or any(_allows(rights, table) for table in served.schema.tables)
-
-
-def _allows(rights: Rights, table: Table) -> bool:
-    return any(rights.allows(operation, *table.name) for operation in ("select", "insert", "update", "delete"))
 
 
 def describe(request: Request) -> Response:
@@ -81,8 +70,8 @@ def show_schema(request: Request) -> Response:
     choose_format(request.environ.get("HTTP_ACCEPT"), JSON_ONLY)
     table, served, rights = context.table, context.served, context.rights
     if table is None:
-        return make_json(request, describe_database(served.name, served.schema, lambda found: _allows(rights, found)))
-    if not _allows(rights, table):
+        return make_json(request, describe_database(served.name, served.schema, lambda found: is_open(rights, found.name)))
+    if not is_open(rights, table.name):
         raise NotAuthenticated(f"permission denied for table {table.name.name}", status=403 if rights.authenticated else 401)
     return make_json(request, describe_table(table))
 

@@ -225,20 +225,22 @@ def test_offers_no_writing_on_a_read_only_connection(web: TestApp, source: objec
 
 
 def test_hides_what_the_caller_may_not_do(web: TestApp, source: object) -> None:
-    """Who may only read sees no buttons that write."""
+    """Who may only read sees no buttons that write, and no form that could not be saved."""
     source.given = READ_RIGHTS  # type: ignore[attr-defined]
 
     assert not web.get("/admin/shop/customer").html.select("[data-key-new]")
     assert not web.get("/admin/shop/customer/1").html.select("[data-key-edit]")
-    web.get("/admin/shop/-/edit/customer/1", status=200)
+    for path in ("-/edit/customer/1", "-/new/customer", "-/copy/customer/1", "-/delete/customer/1"):
+        web.get(f"/admin/shop/{path}", status=403)
 
 
 def test_refuses_tables_that_the_caller_may_not_read(web: TestApp, source: object) -> None:
-    """Without the right to read there is no list, no row, no picker, no count, no CSV."""
+    """Without any right there is no list, no row, no picker, no count, no CSV, no form, and no hint at what is there."""
     source.given = FixedRights(frozenset())  # type: ignore[attr-defined]
 
-    for path in ("customer", "customer/1", "-/csv/customer", "-/count/customer", "-/cell/customer/1?column=notes"):
-        web.get(f"/admin/shop/{path}", status=403)
+    paths = ("customer", "customer/1", "-/csv/customer", "-/count/customer", "-/cell/customer/1?column=notes", "-/new/customer", "custmer")
+    for path in paths:
+        assert "name" not in web.get(f"/admin/shop/{path}", status=403).html.select_one("main").text
     assert "customer" not in web.get("/admin/-/jump?q=cust").html.select_one(".found-list").text
 
 

@@ -10,7 +10,7 @@ from qapla.database.query.description import ALL_COLUMNS, Insert, Query, TextVal
 from qapla.database.schema.validation import make_entry
 from qapla.driver.keys import key_condition
 from qapla.driver.readback import make_tag
-from qapla.errors import Conflict, DatabaseError, InputError, NotFound, PreconditionFailed, ReadOnly, TooLarge
+from qapla.errors import AccessError, Conflict, DatabaseError, InputError, NotFound, PreconditionFailed, ReadOnly, TooLarge
 from qapla.plugins.admin.cells import make_cell
 from qapla.plugins.admin.forms import RowForm, columns_mark, find_labels
 from qapla.plugins.admin.labels import make_label
@@ -101,14 +101,16 @@ def save_edit(context: TableContext, request: Request) -> Any:
 
 
 def require(context: TableContext, operation: Any) -> None:
-    """Refuse a page for what nobody can do here.
+    """Refuse a page for what cannot be done here. A write itself asks for the right once more, in its driver.
 
     Raises:
-        ReadOnly: the reason in words. What only this caller may not do is refused by the driver.
+        ReadOnly: nobody can, and why. AccessError: this caller may not.
     """
     reason = context.why_not(operation)
     if reason is not None:
         raise ReadOnly(f"{context.table.name.name!r} cannot be changed", hint=reason)
+    if not context.allows(operation):
+        raise AccessError(f"permission denied for table {context.table.name.name}")
 
 
 def read_tagged(context: TableContext) -> tuple[dict[str, Any], str]:

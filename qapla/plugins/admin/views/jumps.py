@@ -48,9 +48,9 @@ def find_places(request: Request, words: str) -> list[dict[str, str]]:
 def _places(request: Request) -> Iterator[dict[str, str]]:
     for served in request.databases:
         rights = request.rights(served.name)
-        tables = [table for table in served.schema.tables if rights.allows("select", table.name.schema, table.name.name)]
-        if not tables and not rights.allows("select", None, ""):
+        if not served.is_visible_to(rights):
             continue
+        tables = [table for table in served.schema.tables if rights.allows("select", table.name.schema, table.name.name)]
         links = Links.of(request, served.name, served.schema)
         yield {"text": served.name, "href": links.database_page, "where": "database", "search": served.name.lower(), "rank": "0"}
         for table in tables if not served.problem else ():

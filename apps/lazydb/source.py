@@ -7,7 +7,6 @@ the last look is loaded. While the registry itself does not answer, what was kno
 from __future__ import annotations
 
 import logging
-import os
 import threading
 import time
 from dataclasses import dataclass
@@ -20,13 +19,13 @@ from sqlalchemy.exc import DBAPIError
 from lazydb.models import Connection, Revision, Snapshot
 from lazydb.records import open_spec, stored_options, unavailable
 from lazydb.sealing import ENTER_AGAIN
-from qapla.database import address
+from qapla.database import address, files
 from qapla.database.bulkhead import Bulkhead
 from qapla.database.catalog import Options, Served
 from qapla.database.connect import make_engine
 from qapla.database.schema.description import DatabaseSchema
 from qapla.database.schema.storage import from_json
-from qapla.errors import InputError, SecretLost, Unavailable
+from qapla.errors import InputError, SecretLost
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -216,8 +215,7 @@ def _make_bulkhead(name: str, spec: ConnectionSpec | None, engine: str, options:
     def make() -> Engine:
         if spec is None:
             raise SecretLost("the password cannot be opened", hint=ENTER_AGAIN)
-        if spec.path is not None and os.path.realpath(spec.path) != spec.path:  # it was none when its folder was checked
-            raise Unavailable(f"database {name!r} cannot be used now: its file has become a link", hint="register the file itself")
+        files.check_in_place(spec.path)
         return make_engine(spec, options, find_address=address.find_address)
 
     return Bulkhead(make, engine=engine, name=name, options=options)

@@ -22,8 +22,11 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Found = TypeVar("Found")
 
 # Link-local networks and the metadata services of clouds: a database is never there, credentials often are.
-NEVER = tuple(ipaddress.ip_network(net) for net in ("169.254.0.0/16", "fe80::/10", "100.100.100.200/32", "fd00:ec2::254/128"))
-_NAT64 = tuple(ipaddress.IPv6Network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48"))
+NEVER = tuple(
+    ipaddress.ip_network(net)
+    for net in ("169.254.0.0/16", "fe80::/10", "100.100.100.200/32", "168.63.129.16/32", "192.0.0.192/32", "fd00:ec2::254/128")
+)
+_TRANSLATED = tuple(ipaddress.IPv6Network(net) for net in ("64:ff9b::/96", "64:ff9b:1::/48", "::ffff:0:0:0/96"))  # NAT64, SIIT
 _NEVER = "a link-local or metadata address"
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 
@@ -72,7 +75,8 @@ def refusal(text: str, *, private_allowed: bool) -> str | None:
             return _NEVER
         if address.is_multicast or (isinstance(address, ipaddress.IPv4Address) and address == ipaddress.IPv4Address("255.255.255.255")):
             return "a multicast address"
-        if not private_allowed and not address.is_global:
+        is_site_local = isinstance(address, ipaddress.IPv6Address) and address.is_site_local
+        if not private_allowed and (is_site_local or not address.is_global):
             return "a loopback or private address"
     return None
 
@@ -98,11 +102,11 @@ def resolve(host: str, port: int, timeout_s: float) -> list[str]:
 
 
 def _forms(address: Address) -> list[Address]:
-    """Return the address and the IPv4 address that it carries inside, if it does: mapped, NAT64, 6to4, Teredo, compatible."""
+    """Return the address and the IPv4 address that it carries inside, if it does: mapped, translated, 6to4, Teredo, compatible."""
     if isinstance(address, ipaddress.IPv4Address):
         return [address]
     inside = address.ipv4_mapped or address.sixtofour or (address.teredo and address.teredo[1])
-    if any(address in net for net in _NAT64) or (address in _COMPATIBLE and int(address) > 0xFFFF):
+    if any(address in net for net in _TRANSLATED) or (address in _COMPATIBLE and int(address) > 0xFFFF):
         inside = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     if not inside:
         return [address]

@@ -89,6 +89,7 @@ def read_schema(spec: ConnectionSpec, options: Options) -> tuple[DatabaseSchema,
 
 
 def _read(spec: ConnectionSpec, options: Options, find_address: Callable[[ConnectionSpec], str]) -> tuple[DatabaseSchema, float]:
+    files.check_in_place(spec.path)
     engine = make_engine(spec, options, find_address=find_address)
     try:
         with engine.connect() as connection:
@@ -164,6 +165,7 @@ class _Run:
         yield "privileges", self._read_privileges
 
     def _look_at_file(self) -> str:
+        files.check_in_place(self._spec.path)
         files.find_sqlite(self._spec.path or "", folders=None)
         return "is a SQLite database"
 

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from qapla.errors import TargetRefused
+from qapla.errors import TargetRefused, Unavailable
 
 SQLITE_HEADER = b"SQLite format 3\x00"
 
@@ -29,6 +29,16 @@ def find_sqlite(path: str, *, folders: tuple[str, ...] | None) -> str:
         _check_folder(real, folders)
     _check_header(real)
     return real
+
+
+def check_in_place(path: str | None) -> None:
+    """Refuse a SQLite file that has become a link since it was registered: what it leads to was never checked.
+
+    Raises:
+        Unavailable: it, or a folder above it, is a link now.
+    """
+    if path is not None and os.path.realpath(path) != path:
+        raise Unavailable("the file has become a link", hint="register the file itself")
 
 
 def is_same(path: str | None, other: str | None) -> bool:

@@ -224,8 +224,11 @@ def test_a_file_that_became_a_link_is_not_opened(app: LazydbApplication, make_fi
     Path(str(spec.path)).unlink()
     Path(str(spec.path)).symlink_to(str(other.path))
 
-    with pytest.raises(Unavailable, match="its file has become a link"):
+    with pytest.raises(Unavailable, match="the file has become a link"):
         app["catalog"].get("shop").bulkhead.ping()
+    with pytest.raises(Unavailable, match="the file has become a link"):
+        app["connections"].refresh("shop")
+    assert not app["connections"].test(spec).ok
 
 
 def test_using_and_removing_leaves_nothing_behind(app: LazydbApplication, make_file: MakeFile) -> None:

@@ -185,10 +185,9 @@ def _page(
 ) -> dict[str, Any]:
     request.response.status_int = status
     form.errors.update(errors or {})
+    form.hide_password()
     if form.password is not None and not form.kept:
         form.kept = request.app["sealing"].seal(form.password, f"form of user {request.identity.id}")
-    if form.password and form.url:
-        form.url = ""  # its parts are in the fields now; the page must not show the password in it
     links = Links.of_request(request)
     return {
         "form": form,

@@ -6,12 +6,16 @@ so that a failed Test does not ask for it again.
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from qapla.database.catalog import Options
 from qapla.database.dialects import ENGINES
 from qapla.database.spec import SSLMODES
+from qapla.database.url import read_url
+from qapla.errors import QaplaError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,6 +98,7 @@ LIMITS = (
     FormField("db_max_rows", "Rows per answer", "number", placeholder="no limit"),
 )
 FLAGS = ("writable",)
+_SECRET_OPTION = re.compile(r"([?&][^=&]*(?:pass|pwd|secret|token)[^=&]*=)[^&]*", re.IGNORECASE)
 OPTION_NAMES = tuple(each.name for each in (*SERVING, *LIMITS))
 EXAMPLES = {"sqlite": "sqlite:////data/shop.sqlite", "oracle": "oracle://user:password@host:1521/service"}
 
@@ -130,6 +135,14 @@ class ConnectionForm:
         form.values["name"] = name
         form.values.update({key: _as_text(value) for key, value in options.items()})
         return form
+
+    def hide_password(self) -> None:
+        """Take the password out of the URL, which is shown; it is kept like one that was typed, where it can be read."""
+        shown = without_password(self.url)
+        if shown != self.url and self.password is None:
+            with suppress(QaplaError):
+                self.password = read_url(self.url).get("password") or None
+        self.url = shown
 
     def fill(self, spec: ConnectionSpec) -> None:
         """Put the parts of *spec* into the fields."""
@@ -198,6 +211,15 @@ class ConnectionForm:
         if each.name == "database" and self.engine == "oracle":
             each = replace(each, label="Service name")
         return replace(each, value=self.values.get(each.name, each.value))
+
+
+def without_password(url: str) -> str:
+    """Return *url* without what is, or may be, a password in it; it need not be one that can be read."""
+    scheme, mark, rest = url.partition("://")
+    login, at, place = rest.rpartition("@")
+    if at:
+        rest = f"{login.partition(':')[0]}@{place}"
+    return _SECRET_OPTION.sub(r"\1", f"{scheme}{mark}{rest}")
 
 
 def _as_text(value: Any) -> str:

@@ -116,6 +116,26 @@ class TestConnectionForm:
         assert "s3cret" not in page.text
         assert find_form(page, "host")["kept"].value
 
+    @pytest.mark.parametrize(
+        "url",
+        [
+            "postgresql://me:s3cret@127.0.0.1:1/shop?foo=1",
+            "postgresql://me:s3cret@127.0.0.1:99999/shop",
+            "postgresql://me:s3cret/@127.0.0.1/shop",
+            "nosuch://me:s3cret@h/shop",
+            "postgresql://me@h/shop?sslpassword=s3cret",
+        ],
+    )
+    def test_shows_no_password_of_a_url_that_is_refused(self, browser, find_form, url):
+        """What is wrong in a URL can be mended in the page, and the password is not in it."""
+        form = find_form(browser.get("/admin/-/connections/new"), "host")
+        form["url"] = url
+
+        page = form.submit("do", value="test", status=422)
+
+        assert "s3cret" not in page.text
+        assert find_form(page, "host")["url"].value.startswith(url.partition(":")[0])
+
     def test_shows_each_step_of_the_test(self, browser, find_form, shop_path):
         """Test says what was tried, whether it worked and how long it took, and registers nothing."""
         form = find_form(browser.get("/admin/-/connections/new?engine=sqlite"), "path")

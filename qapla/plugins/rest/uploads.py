@@ -14,7 +14,8 @@ def read_upload(environ: Mapping[str, Any], max_bytes: int) -> bytes:
     """Return the whole body.
 
     Raises:
-        InputError: it is compressed (415 PGRST107).
+        InputError: it is compressed (415 PGRST107); or it comes in chunks, of which servers do not say whether the last one arrived, and
+            is in a format that has no end of its own (411).
         TooLarge: it has more than *max_bytes*; told before it is read where the client says its length.
         QueryError: it is shorter than it says, or its length is no number.
     """
@@ -37,6 +38,9 @@ def read_upload(environ: Mapping[str, Any], max_bytes: int) -> bytes:
     raw = _read(environ["wsgi.input"], max_bytes + 1)
     if len(raw) > max_bytes:
         raise _too_large(max_bytes)
+    if raw and "json" not in environ.get("CONTENT_TYPE", "json"):
+        hint = "send Content-Length: without it only JSON shows whether all of it arrived"
+        raise InputError("the length of the body is not known", code="QAPLA411", status=411, hint=hint)
     return raw
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from pyramid.response import Response
 from webob.response import EmptyResponse
@@ -66,7 +67,8 @@ def common_headers(context: Resource, preferences: Preferences) -> Headers:
     if preferences.applied:
         headers.append(("Preference-Applied", preferences.applied_header))
     if context.profile is not None:
-        headers.append(("Content-Profile", context.profile.encode().decode("latin-1")))
+        is_plain = context.profile.isascii() and context.profile.isprintable() and context.profile == context.profile.strip()
+        headers.append(("Content-Profile", context.profile if is_plain else quote(context.profile)))
     return headers
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from qapla.database.dialects import get_engine
 from qapla.driver.keys import find_target
@@ -201,18 +202,18 @@ def _find_database(request: Request, name: str) -> Served:
 def _read_profile(request: Request, served: Served) -> str | None:
     """Return the schema that the request chooses by a header, or None.
 
-    Clients of PostgREST ask for ``public`` unless they are told otherwise: where an engine has no such schema it is the default one.
+    A name that no header can hold is percent-encoded. Clients of PostgREST ask for ``public`` unless they are told otherwise: where an
+    engine has no such schema it is the default one.
 
     Raises:
         QueryError: PGRST106 (406), it is not one of the exposed ones.
     """
     reads = request.environ["REQUEST_METHOD"] in ("GET", "HEAD")
     profile = request.environ.get("HTTP_ACCEPT_PROFILE" if reads else "HTTP_CONTENT_PROFILE")
-    if profile is not None and not profile.isascii():
-        with suppress(UnicodeError):
-            profile = profile.encode("latin-1").decode()  # WSGI carries bytes as latin-1
     if profile is None or profile in served.schema.schemas:
         return profile
+    if unquote(profile) in served.schema.schemas:  # headers are ASCII without spaces around it
+        return unquote(profile)
     if profile != "public" or get_engine(served.schema.engine).has_public:
         names = ", ".join(served.schema.schemas) or "none; this engine has no schemas"
         hint = f"Only the following schemas are exposed: {names}"

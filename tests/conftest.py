@@ -27,6 +27,8 @@ START_S = 60
 class Lazydb:
     """One installation of lazydb in a folder of its own."""
 
+    command = COMMAND
+
     def __init__(self, home: Path) -> None:
         self.home = home
         kept = {name: value for name, value in os.environ.items() if not name.startswith("LAZYDB_")}

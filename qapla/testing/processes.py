@@ -15,12 +15,13 @@ import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from qapla.testing import keeper
 from qapla.testing.packages import get_program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
 START_TIMEOUT_S = 60
 _keepers: list[subprocess.Popen[bytes]] = []  # not waited for: they end with the run, which may be after this process
@@ -30,15 +31,19 @@ class ServerFailed(Exception):
     """A server did not start; the end of its log is in the message."""
 
 
-def start_postgresql(folder: Path, owner: int) -> str:
+def start_postgresql(folder: Path, owner: int, *, password: str | None = None, settings: Mapping[str, str] | None = None) -> str:
     """Start PostgreSQL with the superuser ``postgres`` and return its URL.
 
-    Two-phase commit is on, as the tests of several databases need it.
+    Two-phase commit is on, as the tests of several databases need it. Without a *password* everybody is let in.
     """
     initdb, postgres = get_program("postgresql", "initdb"), get_program("postgresql", "postgres")
     account, data, port = _prepare(folder, "postgres"), folder / "data", free_port()
-    _run(account, [initdb, "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
-    settings = {
+    login = ["-A", "trust"]
+    if password is not None:
+        (folder / "password").write_text(password)
+        login = ["-A", "scram-sha-256", "--pwfile", str(folder / "password")]
+    _run(account, [initdb, "-D", str(data), "-U", "postgres", *login, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
+    all_settings = {
         "listen_addresses": "127.0.0.1",
         "unix_socket_directories": str(folder),
         "fsync": "off",
@@ -47,11 +52,13 @@ def start_postgresql(folder: Path, owner: int) -> str:
         "max_connections": "200",
         "max_prepared_transactions": "20",
         "shared_buffers": "64MB",
+        **(settings or {}),
     }
-    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+    options = [part for name, value in all_settings.items() for part in ("-c", f"{name}={value}")]
     command = [postgres, "-D", str(data), "-p", str(port), *options]
-    _start(folder, owner, account, command, signal.SIGINT, lambda: _postgresql_answers(port))
-    return f"postgresql://postgres@127.0.0.1:{port}/postgres"
+    _start(folder, owner, account, command, signal.SIGINT, lambda: _postgresql_answers(port, password))
+    secret = "" if password is None else f":{quote(password, safe='')}"
+    return f"postgresql://postgres{secret}@127.0.0.1:{port}/postgres"
 
 
 def start_mariadb(folder: Path, owner: int) -> str:
@@ -90,6 +97,15 @@ def start_redis(folder: Path, owner: int) -> str:
     command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "no"]
     _start(folder, owner, account, command, signal.SIGTERM, lambda: _redis_answers(port))
     return f"redis://127.0.0.1:{port}/0"
+
+
+def stop(folder: Path) -> None:
+    """Stop the server that was started in *folder*, and wait until it is gone."""
+    pid_file = folder.with_suffix(".pid")
+    os.kill(int(pid_file.read_text()), signal.SIGTERM)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while pid_file.exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
 
 
 def free_port() -> int:
@@ -141,11 +157,11 @@ def _start(folder: Path, owner: int, account: str, command: list[str], stop_sign
         time.sleep(0.05)
 
 
-def _postgresql_answers(port: int) -> bool:
+def _postgresql_answers(port: int, password: str | None) -> bool:
     import psycopg
 
     try:
-        psycopg.connect(host="127.0.0.1", port=port, user="postgres", dbname="postgres", connect_timeout=2).close()
+        psycopg.connect(host="127.0.0.1", port=port, user="postgres", password=password, dbname="postgres", connect_timeout=2).close()
     except psycopg.OperationalError:
         return False
     return True

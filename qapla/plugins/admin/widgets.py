@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from qapla.database.schema.description import Column
 
 LONG = 80  # letters; a longer text gets more than one line
-MOST_UPLOAD_BYTES = 10 * 1024 * 1024
 
 # What a browser keeps as it is in its own controls; it would throw any other text away.
 _NATIVE = {
@@ -108,7 +107,8 @@ class ColumnWidget(Widget):
         file = getattr(upload, "file", None)
         if file is None:
             return Entry(is_null=True) if is_null else Entry(is_same=self.use == "update")
-        return Entry(f"\\x{file.read(MOST_UPLOAD_BYTES).hex()}")
+        # All of it, or a large file would be cut without a word: how large a form may be is a limit of its connection.
+        return Entry(f"\\x{file.read().hex()}")
 
     def choices(self) -> list[tuple[str, str]] | None:
         """Return the values to choose from, None where there is nothing to choose."""

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from lazydb.connections import Connections
     from lazydb.records import Registered
 
+OWN_VARIABLES, PASSWORD_VARIABLES = "LAZYDB_", "LAZYDB_PASSWORD_"
 FIELDS = ("engine", "path", *SERVER_FIELDS)
 HEADER = (
     "The databases that lazydb serves; lazydb config import reads it.",
@@ -98,7 +99,7 @@ def import_config(connections: Connections, text: str, environment: Mapping[str,
 def _described(known: Registered) -> dict[str, Any]:
     fields = {name: value for name, value in known.spec.as_fields().items() if name in FIELDS}
     if known.has_password:
-        fields["password"] = {"env": f"LAZYDB_PASSWORD_{re.sub('[^A-Z0-9]', '_', known.name.upper())}"}
+        fields["password"] = {"env": f"{PASSWORD_VARIABLES}{re.sub('[^A-Z0-9]', '_', known.name.upper())}"}
     return {**fields, **as_stored(known.options), **({"paused": True} if known.paused else {})}
 
 
@@ -152,9 +153,12 @@ def _fields_of_url(url: Any) -> dict[str, Any]:
 def _read_secret(reference: Any, environment: Mapping[str, str]) -> str:
     if not isinstance(reference, dict) or set(reference) != {"env"} or not isinstance(reference["env"], str):
         raise InputError("the password is written out", hint='write password = { env = "NAME_OF_A_VARIABLE" }')
-    value = environment.get(reference["env"])
+    name = reference["env"]
+    if name.startswith(OWN_VARIABLES) and not name.startswith(PASSWORD_VARIABLES):  # a file must not send our key to its host
+        raise InputError(f"variable {shown(name)} is not for passwords of databases", hint=f"call it {PASSWORD_VARIABLES}NAME")
+    value = environment.get(name)
     if value is None:
-        raise InputError(f"variable {shown(reference['env'])}, which holds the password, is not set", hint="nothing was imported")
+        raise InputError(f"variable {shown(name)}, which holds the password, is not set", hint="nothing was imported")
     return value
 
 

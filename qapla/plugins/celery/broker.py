@@ -6,6 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 from celery import Celery
+from celery.exceptions import SoftTimeLimitExceeded
 from kombu.exceptions import OperationalError
 
 from qapla.errors import Unavailable
@@ -62,7 +63,7 @@ class BrokerQueue:
     def _register(self, name: str) -> None:
         @self.celery.task(name=name, bind=True)
         def run(self_task: Any, *arguments: Any) -> None:
-            run_task(self._app, name, self_task.request.id, arguments)
+            run_task(self._app, name, self_task.request.id, arguments, too_long=(SoftTimeLimitExceeded,))
 
 
 def make_celery(broker_url: str, time_limit_s: int, prefix: str) -> Celery:

@@ -82,8 +82,8 @@ class RunningWork:
             self._jobs.update(self.id, progress=min(max(fraction, 0.0), 1.0), message=message)
 
 
-def run_task(app: Application, name: str, job_id: str, arguments: Sequence[Any]) -> None:
-    """Run a task in a scope of its own, and keep its state.
+def run_task(app: Application, name: str, job_id: str, arguments: Sequence[Any], too_long: tuple[type[Exception], ...] = ()) -> None:
+    """Run a task in a scope of its own, and keep its state. *too_long* is what a queue with a limit on time raises in it.
 
     A job that is done is not done again: a broker may deliver a message twice. A task that fails is logged, its job says why.
     """
@@ -95,6 +95,9 @@ def run_task(app: Application, name: str, job_id: str, arguments: Sequence[Any])
     try:
         with app.scope() as scope:
             TASKS[name](RunningWork(app, scope, job_id, jobs), *arguments)
+    except too_long:
+        log.error("task %s (job %s) took too long", name, job_id)
+        jobs.update(job_id, state="failed", message="stopped: it took longer than a task may take here")
     except Exception as error:
         log.exception("task %s (job %s) failed", name, job_id)
         jobs.update(job_id, state="failed", message=reason(error))

@@ -229,6 +229,17 @@ class TestTask:
         assert runs == ["j"]
 
 
+    def test_took_too_long(self, app):
+        """What a queue with a limit on time ends is told in words."""
+        task("test.slow")(lambda work: {}["no end"])
+        app["jobs"].add("j", "test.slow", None)
+
+        run_task(app, "test.slow", "j", (), too_long=(KeyError,))
+
+        job = app["jobs"].find("j")
+        assert (job.state, job.message) == ("failed", "stopped: it took longer than a task may take here")
+
+
 class TestPlugin:
     """CeleryPlugin"""
 

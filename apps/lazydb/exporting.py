@@ -121,7 +121,11 @@ def look(work: Work, export: Exported) -> None:
         Unavailable: the disk is nearly full.
     """
     exports = work.app["exports"]
-    if exports.find(export.id) is None:
+    try:
+        is_wanted = exports.find(export.id) is not None
+    except Unavailable:  # the registry is away for a moment: rows that were read already are not given up for that
+        is_wanted = True
+    if not is_wanted:
         raise NotFound("the export was deleted")
     most = work.app.settings.read("lazydb:exports_max_bytes", int, MAX_BYTES, "a number of bytes")
     if sum(entry.stat().st_size for entry in exports.folder.iterdir()) > most:

@@ -104,6 +104,8 @@ class PoolQueue:
                 return
             try:
                 run_task(self._app, *item)
+            except Exception:  # the store of jobs is away: this thread has to do the next task all the same
+                log.exception("how task %s (job %s) ended could not be kept", *item[:2])
             finally:
                 self._unfinished.discard(item[1])
 

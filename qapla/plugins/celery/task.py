@@ -15,7 +15,7 @@ import time
 from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
-from qapla.errors import ConfigurationError, QaplaError
+from qapla.errors import ConfigurationError, QaplaError, Unavailable
 from qapla.ports import NullJobs
 
 if TYPE_CHECKING:
@@ -79,7 +79,10 @@ class RunningWork:
         """Say how far it is, 0 to 1, and what it does now."""
         if time.monotonic() - self._said_at >= PROGRESS_EVERY_S:
             self._said_at = time.monotonic()
-            self._jobs.update(self.id, progress=min(max(fraction, 0.0), 1.0), message=message)
+            try:
+                self._jobs.update(self.id, progress=min(max(fraction, 0.0), 1.0), message=message)
+            except Unavailable:  # not a reason to give up the work; the next call may be luckier
+                log.warning("the progress of job %s could not be kept", self.id)
 
 
 def run_task(app: Application, name: str, job_id: str, arguments: Sequence[Any], too_long: tuple[type[Exception], ...] = ()) -> None:

@@ -177,6 +177,29 @@ class TestPool:
 
         assert jobs.beats == []
 
+    def test_goes_on_when_jobs_cannot_be_kept(self, app, monkeypatch, caplog):
+        """A store that is away costs the progress of a task, neither the task nor the thread that does the next one."""
+        seen, update = [], app["jobs"].update
+
+        def fail(*_arguments, **_values):
+            raise Unavailable("the store is away")
+
+        @task("test.store_goes_away")
+        def work_on(work):
+            monkeypatch.setattr(app["jobs"], "update", fail)
+            work.progress(0.5, "half")
+            seen.append("done")
+
+        for _ in range(2):
+            app["tasks"].submit(work_on)
+            until = time.monotonic() + 10
+            while app["tasks"]._unfinished and time.monotonic() < until:
+                time.sleep(0.01)
+            monkeypatch.setattr(app["jobs"], "update", update)
+
+        assert seen == ["done", "done"]
+        assert "could not be kept" in caplog.text
+
     def test_stop_tells_of_what_does_not_end(self, app, blocking, monkeypatch):
         """A task that is still running when the application has waited long enough has failed, and says so."""
         monkeypatch.setattr(pool, "STOP_WAIT_S", 0.05)

@@ -17,7 +17,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from lazydb.models import LoginLink, Token, User, bump, now
-from lazydb.records import unavailable
+from lazydb.records import transaction, unavailable
 from qapla.database.url import shown
 from qapla.errors import InputError, NameTaken, NotFound, nearest
 from qapla.ports import AccessToken, Account
@@ -121,7 +121,7 @@ class Accounts:
 
     def use_login_link(self, digest: str) -> Account | None:
         """Use up the login link; return its account, or None. Of two that come at once, one gets the account."""
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             link = delete(LoginLink).where(LoginLink.hash == digest).returning(LoginLink.user_id, LoginLink.expires_at)
             found = session.execute(link).one_or_none()
             session.execute(delete(LoginLink).where(LoginLink.expires_at < now()))
@@ -129,7 +129,7 @@ class Accounts:
 
     def add_login_link(self, user_id: int, digest: str, valid_s: float) -> None:
         """Keep a login link by the SHA-256 of its secret, for *valid_s* seconds."""
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             session.add(LoginLink(hash=digest, user_id=user_id, expires_at=now() + timedelta(seconds=valid_s)))
 
     def set_password(self, user_id: int, password_hash: str, *, end_sessions: bool = True) -> None:
@@ -142,7 +142,7 @@ class Accounts:
 
     def note_login(self, user_id: int) -> None:
         """Remember that the account has just logged in."""
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             session.execute(update(User).where(User.id == user_id).values(last_login_at=now()))
 
     # -- administration
@@ -242,18 +242,11 @@ class Accounts:
     @contextmanager
     def _change(self) -> Iterator[Session]:
         """Lend a session for a change that every process must see; this one sees it at once."""
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             yield session
             bump(session)
         self._revision.read()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Session]:
-        try:
-            with self._database.transaction() as session:
-                yield session
-        except DBAPIError as error:
-            raise unavailable(error) from error
 
 
 def check_rights(rights: Mapping[str, Any]) -> dict[str, Right]:

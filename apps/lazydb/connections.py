@@ -7,17 +7,16 @@ connected database. After a change every function in ``on_change`` is called, so
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from lazydb.flights import Flights
 from lazydb.models import Connection, bump, now
 from lazydb.options import as_stored, read_options
-from lazydb.records import Records, Registered, place_of, target_key, unavailable
+from lazydb.records import Records, Registered, place_of, target_key, transaction
 from lazydb.storing import store_check, store_schema, store_spec
 from qapla.database.check import Checked, check, read_schema
 from qapla.database.schema.diff import Change, diff
@@ -26,7 +25,7 @@ from qapla.database.spec import check_name, default_name
 from qapla.errors import Conflict, InputError, NameTaken, NotFound, QaplaError, SecretLost, TargetRefused
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
     from sqlalchemy.orm import Session
 
@@ -112,7 +111,7 @@ class Connections(Records):
             return self._add_again(known, spec, settings or {}, paused)
         options = read_options(settings or {})
         checked = self._check(spec, options, paused)
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             stored = {"engine": spec.engine, "target": spec.as_fields(), "target_key": target_key(spec)}
             row = Connection(name=name, options=as_stored(options), **stored)
             session.add(row)
@@ -148,7 +147,7 @@ class Connections(Records):
         full = self._with_stored_password(known, spec) if spec is not None else None
         options = read_options(settings or {}, known.options)
         checked = self._check(full, options, paused) if full is not None else self._check_again(known, options, paused)
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             row = self._row(session, known.id)
             try:
                 row.name = new_name or name
@@ -183,7 +182,7 @@ class Connections(Records):
     def remove(self, name: str) -> None:
         """Forget the database. Nothing happens to the database itself."""
         known = self.get(name)
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             session.execute(delete(Connection).where(Connection.id == known.id))
             bump(session)
         self._changed()
@@ -208,7 +207,7 @@ class Connections(Records):
         if body == before:
             self._note(known.id, error=None, latency_s=latency_s)
         else:
-            with self._transaction() as session:
+            with transaction(self._database) as session:
                 row = self._row(session, known.id)
                 if row.target != spec.as_fields():  # what was read is not what is registered now
                     raise Conflict(f"database {known.name!r} was changed while it was read", hint="refresh it again")
@@ -253,7 +252,7 @@ class Connections(Records):
         return spec.with_password(self.spec_with_password(known.name).password)
 
     def _set_paused(self, known: Registered, paused: bool) -> None:
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             row = self._row(session, known.id)
             row.paused = paused
             row.revision = bump(session)
@@ -261,7 +260,7 @@ class Connections(Records):
 
     def _note(self, connection_id: int, *, error: str | None, latency_s: float | None) -> None:
         """Remember how it went. No change that other processes must see, so the revision stays."""
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             values = {"error": error, "latency_s": latency_s, "checked_at": now(), "updated_at": Connection.updated_at}
             session.execute(update(Connection).where(Connection.id == connection_id).values(values))
 
@@ -275,13 +274,6 @@ class Connections(Records):
         for notify in self.on_change:
             notify()
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Session]:
-        try:
-            with self._database.transaction() as session:
-                yield session
-        except DBAPIError as error:
-            raise unavailable(error) from error
 
 
 def _taken(name: str) -> NameTaken:

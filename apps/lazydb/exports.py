@@ -7,26 +7,23 @@ from __future__ import annotations
 
 import time
 import uuid
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from sqlalchemy import delete, func, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from lazydb.jobs import LOST, UNFINISHED, is_lost
 from lazydb.models import Connection, Export, Job, User, now
-from lazydb.records import RegistrySession, unavailable
+from lazydb.records import RegistrySession, transaction
 from qapla.errors import AccessError, InputError, NotFound, TooLarge, Unavailable
 from qapla.ports import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
 
     from sqlalchemy import Row, Select
-    from sqlalchemy.orm import Session
 
     from qapla.application import Application
 
@@ -164,7 +161,7 @@ class Exports:
 
     def remove_old(self) -> None:
         """Forget what is older than a week, and remove files that belong to nothing: their owner or database is gone, or their process."""
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             session.execute(delete(Export).where(Export.created_at < now() - KEEP))
             known = set(session.scalars(select(Export.id)))
         if not self.folder.is_dir():
@@ -178,7 +175,7 @@ class Exports:
         unfinished = select(func.count()).select_from(Export).join(Job, Job.id == Export.job_id)
         mine = unfinished.where(Export.user_id == export.user_id, Job.state.in_(UNFINISHED))
         try:
-            with self._transaction() as session:
+            with transaction(self._database) as session:
                 if (session.scalar(mine) or 0) >= UNFINISHED_MAX:
                     problem = f"{UNFINISHED_MAX} of your exports are not done yet"
                     raise Unavailable(problem, hint="wait for one, or delete one", headers={"Retry-After": "30"})
@@ -187,26 +184,17 @@ class Exports:
             raise NotFound("the database has been removed meanwhile") from None
 
     def _update(self, export_id: str, **values: Any) -> None:
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             session.execute(update(Export).where(Export.id == export_id).values(**values))
 
     def _delete(self, export_id: str) -> None:
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             session.execute(delete(Export).where(Export.id == export_id))
 
     def _select(self, statement: Select) -> list[Exported]:
         with RegistrySession(self._database) as session:
             return [_value(row) for row in session.execute(statement)]
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Session]:
-        try:
-            with self._database.transaction() as session:
-                yield session
-        except IntegrityError:
-            raise
-        except DBAPIError as error:
-            raise unavailable(error) from error
 
 
 def _value(row: Row) -> Exported:

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import TYPE_CHECKING, cast
 
 from sqlalchemy import delete, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import IntegrityError
 
 from lazydb.models import Job as Row
 from lazydb.models import now
-from lazydb.records import RegistrySession, unavailable
+from lazydb.records import RegistrySession, transaction
 from qapla.ports import Job, JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
-
-    from sqlalchemy.orm import Session
+    from collections.abc import Collection
 
     from qapla.database.database import Database
 
@@ -37,7 +34,7 @@ class Jobs:
     def add(self, job_id: str, kind: str, subject: int | None) -> None:
         """Keep a new job, queued; one that is there already stays as it is. *subject* is the id of a connection."""
         try:
-            with self._transaction() as session:
+            with transaction(self._database) as session:
                 session.execute(delete(Row).where(Row.updated_at < now() - KEEP))
                 session.add(Row(id=job_id, kind=kind, connection_id=subject))
         except IntegrityError:  # a task that is sent twice, or whose connection has just been removed
@@ -48,7 +45,7 @@ class Jobs:
         cut = message[:MESSAGE_LENGTH_MAX] if message is not None else None
         given = {"state": state, "progress": progress, "message": cut}
         values = {name: value for name, value in given.items() if value is not None}
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             session.execute(update(Row).where(Row.id == job_id).values(updated_at=now(), **values))
 
     def find(self, job_id: str) -> Job | None:
@@ -65,24 +62,15 @@ class Jobs:
 
     def beat(self, job_ids: Collection[str]) -> None:
         """Say that this process, which alone will do these jobs, lives."""
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             session.execute(update(Row).where(Row.id.in_(job_ids)).values(beat_at=now(), updated_at=Row.updated_at))
 
     def fail_lost(self) -> None:
         """Mark jobs whose process is gone as failed. Until that is done, those who read them are told so, too."""
         lost = Row.state.in_(UNFINISHED) & (Row.beat_at < now() - LOST_AFTER)
-        with self._transaction() as session:
+        with transaction(self._database) as session:
             session.execute(update(Row).where(lost).values(state="failed", message=LOST))
 
-    @contextmanager
-    def _transaction(self) -> Iterator[Session]:
-        try:
-            with self._database.transaction() as session:
-                yield session
-        except IntegrityError:
-            raise
-        except DBAPIError as error:
-            raise unavailable(error) from error
 
 
 def is_lost(row: Row) -> bool:

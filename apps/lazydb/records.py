@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from lazydb.models import Connection, Snapshot
 from lazydb.options import read_options
@@ -16,6 +17,7 @@ from qapla.database.spec import ConnectionSpec
 from qapla.errors import NotFound, QaplaError, SecretLost, Unavailable, nearest
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from datetime import datetime
 
     from sqlalchemy import Row, Select
@@ -195,6 +197,18 @@ class RegistrySession:
         self._session.close()
         if isinstance(error, DBAPIError):
             raise unavailable(error) from error
+
+
+@contextmanager
+def transaction(database: Database) -> Iterator[Session]:
+    """Lend a session for a change; a registry that does not answer is ``Unavailable``, a constraint that does not hold stays what it is."""
+    try:
+        with database.transaction() as session:
+            yield session
+    except IntegrityError:
+        raise
+    except DBAPIError as error:
+        raise unavailable(error) from error
 
 
 def unavailable(error: DBAPIError) -> Unavailable:

@@ -222,3 +222,17 @@ def test_one_person_cannot_fill_the_queue(lazydb, shop, browser, monkeypatch):
     answers = [browser.post("/admin/shop/-/export/customer", send, status="*").status_int for _ in range(6)]
 
     assert answers == [303] * 5 + [503]
+
+
+def test_a_limit_of_the_database_is_no_secret(lazydb, shop, begin):
+    """A file that db_max_rows has cut says so."""
+    lazydb["connections"].change("shop", settings={"db_max_rows": "2"})
+
+    assert "2 rows, " in begin("/admin/shop/customer")
+    assert "cut at 2 rows" in begin("/admin/shop/order")
+    assert "customer_id" in lazydb["exports"].path(lazydb["exports"].find(newest(lazydb))).read_text()
+
+
+def newest(lazydb):
+    """Return the id of the newest export."""
+    return max(lazydb["exports"].folder.iterdir(), key=lambda path: path.stat().st_mtime_ns).name.partition(".")[0]

@@ -9,6 +9,7 @@ from lazydb.plugins import REGISTRY_PLUGINS
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
 from qapla.errors import ConfigurationError
+from qapla.gate import is_loopback
 from qapla.plugin import Plugin
 from qapla.plugins.auth.plugin import AuthPlugin
 from qapla.plugins.celery.plugin import CeleryPlugin
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 
 REGISTRY_ENGINES = ("sqlite", "postgresql")
+EVERY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104  (not a name that anybody is reached by)
 
 
 class RegistryPlugin(Plugin):
@@ -54,6 +56,9 @@ class LazydbApplication(DatabaseApplication):
 
     def append_app_plugins(self) -> None:
         """Declare what serving, working and the command line have in common."""
+        host = self.settings.get("lazydb:host")
+        if host is not None and host not in EVERY_ADDRESS and not is_loopback(host):  # whoever had it listen there will ask for it by that address
+            self.settings["web:hosts"] = (*self.settings.get("web:hosts", ()), host)
         self.add_database_app([Database("main", "migrations")])
         self.add_app_plugin(RegistryPlugin())
         for plugin in REGISTRY_PLUGINS:

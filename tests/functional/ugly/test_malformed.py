@@ -36,11 +36,11 @@ def ask(server: Any, line: bytes, headers: bytes = b"", body: bytes = b"", host:
     """Send a request as it stands; return the status, 0 where the server closed the connection without a word."""
     named = b"Host: 127.0.0.1:%d\r\n" % server.port if host is None else host
     answer = b""
-    with socket.create_connection(("127.0.0.1", server.port), timeout=LIMIT_S) as connection:
-        with suppress(ConnectionError):  # refused before all of it was sent
-            connection.sendall(line + b"\r\n" + named + headers + b"\r\n" + body)
-            while b"\r\n" not in answer and (piece := connection.recv(65536)):
-                answer += piece
+    address = ("127.0.0.1", server.port)
+    with socket.create_connection(address, timeout=LIMIT_S) as connection, suppress(ConnectionError):  # refused before all was sent
+        connection.sendall(line + b"\r\n" + named + headers + b"\r\n" + body)
+        while b"\r\n" not in answer and (piece := connection.recv(65536)):
+            answer += piece
     found = re.match(rb"HTTP/1\.[01] (\d+)", answer)
     return int(found[1]) if found else 0
 
@@ -54,31 +54,73 @@ def post(path: bytes, headers: bytes, body: bytes) -> tuple[bytes, bytes, bytes]
 
 
 REQUESTS: list[tuple[tuple[bytes, ...], set[int]]] = [
-    *(((f"{method} {path} HTTP/1.1".encode(),), {200, 204, 303, 404, 405}) for method in ("OPTIONS", "TRACE", "BREW", "get", "PUT", "CONNECT") for path in ("/api/small/t", "/admin/small/t", "/", "/healthz", "/api/")),
-    *(((b"GET " + path + b" HTTP/1.1",), {400, 404}) for path in (b"/%ff", b"/\xff", b"/api/small/%ff", b"/api/small/t?id=eq.%ff", b"/api/small/t?id=eq.\xff", b"/api/small/%00", b"/admin/small/%ff", b"/api/%00/t", b"/api/small/t x", b"//evil.example/")),
-    *(((b"GET /admin/-/static/" + path + b" HTTP/1.1",), {404}) for path in (b"vendor/../../../../etc/passwd", b"vendor/%2e%2e%2f%2e%2e%2fetc/passwd", b"vendor/%00", b"vendor/" + b"a" * 5000)),
+    *(
+        ((f"{method} {path} HTTP/1.1".encode(),), {200, 204, 303, 404, 405})
+        for method in ("OPTIONS", "TRACE", "BREW", "get", "PUT", "CONNECT")
+        for path in ("/api/small/t", "/admin/small/t", "/", "/healthz", "/api/")
+    ),
+    *(
+        ((b"GET " + path + b" HTTP/1.1",), {400, 404})
+        for path in (
+            b"/%ff",
+            b"/\xff",
+            b"/api/small/%ff",
+            b"/api/small/t?id=eq.%ff",
+            b"/api/small/t?id=eq.\xff",
+            b"/api/small/%00",
+            b"/admin/small/%ff",
+            b"/api/%00/t",
+            b"/api/small/t x",
+            b"//evil.example/",
+        )
+    ),
+    *(
+        ((b"GET /admin/-/static/" + path + b" HTTP/1.1",), {404})
+        for path in (b"vendor/../../../../etc/passwd", b"vendor/%2e%2e%2f%2e%2e%2fetc/passwd", b"vendor/%00", b"vendor/" + b"a" * 5000)
+    ),
     ((b"GET /api/small/t?name=eq." + b"a" * 1_000_000 + b" HTTP/1.1",), {414, 431}),
     ((b"GET /api/small/t HTTP/1.1", b"X-Long: " + b"a" * 1_000_000 + b"\r\n"), {431}),
     ((b"GET /api/small/t HTTP/1.1", b"".join(b"X-%d: a\r\n" % number for number in range(2000))), {431}),
     ((b"GET /admin/ HTTP/1.1", b"Cookie: session=" + b"a" * 100_000 + b"\r\n"), {303, 431}),
     ((b"GET /admin/ HTTP/1.1", b'Cookie: \xff\xfe=;;; =; session=\x80\x81; theme="\r\n'), {303, 400}),
     ((b"GET /api/small/t HTTP/1.1", b"Authorization: Bearer \xff\r\n"), {401}),
-    ((b"GET /api/small/t HTTP/1.1", b'Prefer: \xff=;"\\\r\nRange: \xff\r\nAccept: \xff\r\nIf-None-Match: \xff\r\nOrigin: \xff\r\n'), {200, 206, 400, 406}),
+    (
+        (b"GET /api/small/t HTTP/1.1", b'Prefer: \xff=;"\\\r\nRange: \xff\r\nAccept: \xff\r\nIf-None-Match: \xff\r\nOrigin: \xff\r\n'),
+        {200, 206, 400, 406},
+    ),
     ((b"GET /api/small/t HTTP/1.1", b"", b"", b"Host: evil.example\r\n"), {400}),
     ((b"GET /api/small/t HTTP/1.1", b"", b"", b"Host: localhost\r\nHost: evil.example\r\n"), {400}),
     ((b"GET /api/small/t HTTP/1.1", b"", b"", b"Host: local\x00host\r\n"), {400}),
     ((b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",), {0, 400}),
-    *((post(b"/api/small/t", JSON + length, b"{}"), {400, 413}) for length in (b"Content-Length: -5\r\n", b"Content-Length: x\r\n", b"Content-Length: 2\r\nContent-Length: 5\r\n", b"Content-Length: 99999999999\r\n", b"Content-Length: " + b"9" * 30 + b"\r\n")),
+    *(
+        (post(b"/api/small/t", JSON + length, b"{}"), {400, 413})
+        for length in (
+            b"Content-Length: -5\r\n",
+            b"Content-Length: x\r\n",
+            b"Content-Length: 2\r\nContent-Length: 5\r\n",
+            b"Content-Length: 99999999999\r\n",
+            b"Content-Length: " + b"9" * 30 + b"\r\n",
+        )
+    ),
     (post(b"/api/small/t", JSON + b"Transfer-Encoding: chunked\r\n", b"zz\r\n{}\r\n0\r\n\r\n"), {400}),
     (post(b"/api/small/t", JSON + b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n", b"0\r\n\r\n"), {400}),
     (post(b"/api/small/t", JSON + b"Transfer-Encoding: gzip\r\n", b"abc"), {400}),
     (post(b"/api/small/t", JSON, b"[" * 100_000), {400, 413}),
     (post(b"/api/small/t", JSON, b'{"id": 1e999999999}'), {400}),
     (post(b"/api/small/t", JSON, b'{"id": ' + b"9" * 5000 + b"}"), {400}),
-    *((post(b"/admin/-/login", kind, b"name=%ff&a"), {400, 403, 415}) for kind in (JSON, FORM, b"Content-Type: multipart/form-data\r\n", b"Content-Type: multipart/form-data; boundary=\r\n", b"Content-Type: application/x-www-form-urlencoded; charset=klingon\r\n")),
+    *(
+        (post(b"/admin/-/login", kind, b"name=%ff&a"), {400, 403, 415})
+        for kind in (
+            JSON,
+            FORM,
+            b"Content-Type: multipart/form-data\r\n",
+            b"Content-Type: multipart/form-data; boundary=\r\n",
+            b"Content-Type: application/x-www-form-urlencoded; charset=klingon\r\n",
+        )
+    ),
     (post(b"/admin/-/login", FORM + b"Content-Length: 99999999999\r\n", b"a=b"), {413}),
     (post(b"/admin/-/login", FORM, b"a&" * 20_000), {413}),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("request_parts", "expected"), REQUESTS, ids=[str(place) for place in range(len(REQUESTS))])
@@ -173,11 +215,21 @@ TEXTS = st.lists(st.one_of(WORDS, st.text(max_size=4)), max_size=12).map("".join
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5), lambda inner: st.lists(inner, max_size=3), max_leaves=8
 )
-BODIES = st.one_of(st.binary(max_size=60), TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass")), VALUES.map(lambda value: repr(value).encode("utf-8", "surrogatepass")))  # fmt: skip
+BODIES = st.one_of(
+    st.binary(max_size=60),
+    TEXTS.map(lambda text: text.encode("utf-8", "surrogatepass")),
+    VALUES.map(lambda value: repr(value).encode("utf-8", "surrogatepass")),
+)
 
 
 @settings(max_examples=250, deadline=None, suppress_health_check=list(HealthCheck))
-@given(query=TEXTS, key=TEXTS, body=BODIES, method=st.sampled_from(["GET", "POST", "PATCH", "PUT", "DELETE"]), kind=st.sampled_from(["application/json", "text/csv", "application/x-www-form-urlencoded"]))  # fmt: skip
+@given(
+    query=TEXTS,
+    key=TEXTS,
+    body=BODIES,
+    method=st.sampled_from(["GET", "POST", "PATCH", "PUT", "DELETE"]),
+    kind=st.sampled_from(["application/json", "text/csv", "application/x-www-form-urlencoded"]),
+)
 def test_nothing_is_a_server_error(served: Any, client: Any, query: str, key: str, body: bytes, method: str, kind: str) -> None:
     """Any path, any query and any body, on the API and below the admin."""
     path = quote(key, safe="/,", errors="surrogatepass") if len(key) % 3 == 0 else ""

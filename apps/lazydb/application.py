@@ -57,7 +57,8 @@ class LazydbApplication(DatabaseApplication):
     def append_app_plugins(self) -> None:
         """Declare what serving, working and the command line have in common."""
         host = self.settings.get("lazydb:host")
-        if host is not None and host not in EVERY_ADDRESS and not is_loopback(host):  # whoever had it listen there will ask for it by that address
+        # Whoever had it listen there will ask for it by that address.
+        if host is not None and host not in EVERY_ADDRESS and not is_loopback(host):
             self.settings["web:hosts"] = (*self.settings.get("web:hosts", ()), host)
         self.add_database_app([Database("main", "migrations")])
         self.add_app_plugin(RegistryPlugin())

@@ -13,6 +13,7 @@ from urllib.parse import parse_qsl
 
 from qapla.driver.table_read import TableReadDriver
 from qapla.errors import NotFound, TooLarge, Unavailable
+from qapla.plugins.admin.cells import print_size
 from qapla.plugins.admin.csvs import disarm_counted
 from qapla.plugins.admin.listing import make_query, parse
 
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from qapla.driver.table_read import Format
     from qapla.ports import Work
 
-MAX_BYTES = 10 * 2**30  # of all exports of this machine together
-FREE_BYTES = 512 * 2**20  # that stay on the disk for everybody else
+MAX_BYTES = 10 * 10**9  # of all exports of this machine together
+FREE_BYTES = 500 * 10**6  # that stay on the disk for everybody else
 LOOK_EVERY_S = 1.0
 
 
@@ -89,15 +90,6 @@ def count(pieces: Iterable[bytes], format: str) -> Iterator[tuple[bytes, int]]:
 def told(rows: int, size: int) -> str:
     """Return how much there is, in words."""
     return f"{rows:,} row{'' if rows == 1 else 's'}, {print_size(size)}"
-
-
-def print_size(size: float) -> str:
-    """Return a number of bytes as people say it."""
-    for unit in ("bytes", "KiB", "MiB"):
-        if size < 1024:
-            return f"{size:,.0f} {unit}" if unit == "bytes" else f"{size:,.1f} {unit}"
-        size /= 1024
-    return f"{size:,.1f} GiB"
 
 
 def _write(work: Work, export: Exported, pieces: Iterator[tuple[bytes, int]], file: Any, expected: int | None) -> tuple[int, int]:

@@ -121,7 +121,9 @@ def namespace(request: Any) -> dict[str, Any]:
 
     def icon(name: str, label: str | None = None) -> Html:
         spoken = f'role="img" aria-label="{_attribute(label)}"' if label else 'aria-hidden="true"'
-        return Html(f'<svg class="icon" {spoken}><use href="{asset("vendor/icons.svg")}#{name}"/></svg>' if assets_built() else "")
+        if not assets_built():
+            return Html(_attribute(label) if label else "")  # a link that is only an icon still has its word
+        return Html(f'<svg class="icon" {spoken}><use href="{asset("vendor/icons.svg")}#{name}"/></svg>')
 
     return {
         "_": _,

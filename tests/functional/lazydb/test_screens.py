@@ -344,3 +344,19 @@ class TestDatabase:
 def csrf(browser):
     """Return the CSRF token of the session."""
     return browser.get("/admin/-/connections/new").html.select_one("[name=csrf_token]")["value"]
+
+
+class TestWithoutAssets:
+    """The pages before scripts/assets has run."""
+
+    def test_is_plain_and_says_which_command_builds_them(self, browser, add_shop, monkeypatch):
+        """Everything is there without its look: no link to a file that is missing, and a word where an icon would be."""
+        add_shop(anonymous="read")
+        monkeypatch.setattr("qapla.plugins.admin.pages.assets_built", lambda: False)
+
+        page = browser.get("/admin/shop/customer")
+
+        assert "scripts/assets" in page
+        assert "vendor/" not in page.text
+        assert all(link.text.strip() for link in page.html.select("tbody a"))
+        assert browser.get("/api/shop/customer?select=id").json == [{"id": 1}, {"id": 2}]

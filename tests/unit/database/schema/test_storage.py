@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from time import perf_counter
 
 import pytest
 from hypothesis import given, settings
@@ -91,12 +90,10 @@ def test_fingerprint_sees_everything_but_estimates() -> None:
     assert fingerprint(changed) != fingerprint(schema)
 
 
-def test_thousand_tables_are_read_at_once() -> None:
-    """A schema of 1,000 tables is written and read in well under a second: a start needs no introspection."""
+def test_thousand_tables_come_back_as_they_were() -> None:
+    """The form holds for a large schema, too; benchmarks/introspection.py times it."""
     schema = make_schema(tables=1000, columns=12)
-    started = perf_counter()
 
     again = from_json(to_json(schema))
 
-    assert perf_counter() - started < 2
     assert again == schema

@@ -235,7 +235,7 @@ class TestTrouble:
             with pytest.raises(Unavailable):
                 bulkhead.fetch(Statement("SELECT 1"))
 
-            assert time.monotonic() - started < 0.05
+            assert time.monotonic() - started < 1  # at once: the deadlines of a try are longer
             assert (caught.value.status, caught.value.headers["Retry-After"]) == (503, "5")
             assert bulkhead.state == "open"
             proxy.open()

@@ -17,6 +17,7 @@ from __future__ import annotations
 import os
 import socket
 import sqlite3
+from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
@@ -148,18 +149,26 @@ def _connect_postgresql(spec: ConnectionSpec, options: Options, address: str | N
 
 def _keep_as_printed(connection: Any) -> None:
     """Switch off psycopg's readers of values that Python cannot hold exactly, or at all."""
-    from psycopg.types.string import ByteaLoader, TextLoader
+    from psycopg.types.string import TextLoader
 
-    class Unread(ByteaLoader):
+    for name in ("date", "time", "timetz", "timestamp", "timestamptz", "interval"):
+        connection.adapters.register_loader(name, TextLoader)
+    for name in ("json", "jsonb"):
+        connection.adapters.register_loader(name, _bytes_loader())
+
+
+@cache
+def _bytes_loader() -> Any:
+    """Return the reader that gives bytes as they came: made once, since psycopg keeps every class of a reader for ever."""
+    from psycopg.types.string import ByteaLoader
+
+    class BytesLoader(ByteaLoader):
         """The bytes as they came."""
 
         def load(self, data: Any) -> bytes:
             return bytes(data)
 
-    for name in ("date", "time", "timetz", "timestamp", "timestamptz", "interval"):
-        connection.adapters.register_loader(name, TextLoader)
-    for name in ("json", "jsonb"):
-        connection.adapters.register_loader(name, Unread)
+    return BytesLoader
 
 
 def _connect_mysql(spec: ConnectionSpec, options: Options, address: str | None) -> Any:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 import socket
 import sqlite3
@@ -398,6 +399,23 @@ class TestLife:
             use()
 
         assert (len(os.listdir("/proc/self/fd")), threading.active_count()) <= before
+
+    def test_connections_make_no_classes(self, database: tuple[str, URL]) -> None:
+        """However many connections come and go, no class is made for one: drivers keep their readers' classes for ever."""
+
+        def connect() -> None:
+            bulkhead = make_bulkhead_from_url(database[1], "shop", OPTIONS)
+            bulkhead.fetch(Statement("SELECT 1"))
+            bulkhead.close()
+
+        connect()
+        before = sum(isinstance(each, type) for each in gc.get_objects())
+
+        for _ in range(5):
+            connect()
+
+        gc.collect()
+        assert sum(isinstance(each, type) for each in gc.get_objects()) <= before
 
     def test_text_that_is_not_utf8_can_be_read(self, sqlite_path: Path) -> None:
         """SQLite's text comes as bytes."""

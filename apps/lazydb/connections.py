@@ -14,6 +14,7 @@ from sqlalchemy import delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from lazydb.flights import Flights
+from lazydb.grants import move_rights
 from lazydb.models import Connection, bump, now
 from lazydb.options import as_stored, read_options
 from lazydb.records import Records, Registered, place_of, target_key, transaction
@@ -154,6 +155,7 @@ class Connections(Records):
                 session.flush()
             except IntegrityError as error:
                 raise _taken(new_name or name) from error
+            move_rights(session, name, new_name or name)
             row.options, row.paused = as_stored(options), paused or (known.paused and checked is None)
             if full is not None:
                 store_spec(row, full, self._sealing)
@@ -180,10 +182,11 @@ class Connections(Records):
         self._set_paused(known, False)
 
     def remove(self, name: str) -> None:
-        """Forget the database. Nothing happens to the database itself."""
+        """Forget the database, and the rights on it. Nothing happens to the database itself."""
         known = self.get(name)
         with transaction(self._database) as session:
             session.execute(delete(Connection).where(Connection.id == known.id))
+            move_rights(session, known.name, None)
             bump(session)
         self._changed()
 

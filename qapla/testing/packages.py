@@ -70,7 +70,8 @@ def install(package: str) -> None:
     print(f"installing the Debian package {package} …", file=sys.__stderr__, flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     with _services_kept_down():
-        for command in (["apt-get", "-q", "update"], ["apt-get", "-q", "install", "-y", "--no-install-recommends", package]):
+        wait = ["-o", "DPkg::Lock::Timeout=300"]  # for whoever else installs something now
+        for command in (["apt-get", "-q", *wait, "update"], ["apt-get", "-q", *wait, "install", "-y", "--no-install-recommends", package]):
             done = subprocess.run(command, env=environment, capture_output=True, text=True, stdin=subprocess.DEVNULL)
             if done.returncode:
                 tail = " ".join((done.stdout + done.stderr).strip().splitlines()[-3:])

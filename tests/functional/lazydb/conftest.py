@@ -5,9 +5,9 @@ from __future__ import annotations
 import sqlite3
 
 import pytest
-from lazydb.application import LazydbApplication
 from webtest import TestApp
 
+from lazydb.application import LazydbApplication
 from qapla.plugins.auth.tokens import make_token
 
 SHOP = """

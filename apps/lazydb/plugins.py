@@ -11,18 +11,19 @@ from qapla.plugin import Plugin
 
 if TYPE_CHECKING:
     from lazydb.accounts import Accounts
+    from lazydb.clockwork import Clockwork
     from lazydb.connections import Connections
-    from lazydb.expiry import Expiry
     from lazydb.exports import Exports
     from lazydb.jobs import Jobs
     from lazydb.policy import RegistryPolicy
-    from lazydb.source import RevisionReader, Watcher
+    from lazydb.source import RevisionReader
     from qapla.application import Application
     from qapla.database.catalog import Catalog
 
 log = logging.getLogger(__name__)
 
 FIRST_ADMIN = "admin"
+EXPIRE_EVERY_S = 3600.0
 
 
 class RevisionPlugin(Plugin):
@@ -93,19 +94,19 @@ class CatalogPlugin(Plugin):
 
     key = "catalog"
     requires = ("connections",)
-    _watcher: Watcher | None = None
+    _watcher: Clockwork | None = None
 
     def start(self, app: Application) -> Catalog:
         """Make the catalog; it is filled on first use."""
         from lazydb.refresher import Refresher
-        from lazydb.source import RegistrySource, Watcher
+        from lazydb.source import RegistrySource, make_watcher
         from qapla.database.catalog import Catalog
 
         source = RegistrySource(app["registry"], app["sealing"], app["revision"], Refresher(app).refresh_soon)
         catalog = Catalog(source)
         app["connections"].on_change.append(catalog.refresh)
         if app.start_point == "uwsgi":
-            self._watcher = Watcher(catalog)
+            self._watcher = make_watcher(catalog)
             self._watcher.start()
         return catalog
 
@@ -153,16 +154,16 @@ class ExportsPlugin(Plugin):
 
     key = "exports"
     requires = ("jobs", "policy")
-    _expiry: Expiry | None = None
+    _expiry: Clockwork | None = None
 
     def start(self, app: Application) -> Exports:
         """Make the service."""
-        from lazydb.expiry import Expiry
+        from lazydb.clockwork import Clockwork
         from lazydb.exports import Exports
 
         exports = Exports(app)
         if app.start_point == "uwsgi":
-            self._expiry = Expiry(exports)
+            self._expiry = Clockwork("expiry", exports.remove_old, EXPIRE_EVERY_S)
             self._expiry.start()
         return exports
 

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError
 
+from lazydb.clockwork import Clockwork
 from lazydb.models import Connection, Revision, Snapshot
 from lazydb.records import open_spec, stored_options, unavailable
 from lazydb.sealing import ENTER_AGAIN
@@ -164,31 +165,9 @@ class RegistrySource:
         return Entry(row.id, row.revision, served, spec, options)
 
 
-class Watcher:
-    """A thread that looks at the registry also when no request comes, so that what was removed is closed soon."""
-
-    def __init__(self, catalog: Catalog, every_s: float = WATCH_EVERY_S) -> None:
-        self._catalog = catalog
-        self._every_s = every_s
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._watch, name="registry-watcher", daemon=True)
-
-    def start(self) -> None:
-        """Begin to watch."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join(5)
-
-    def _watch(self) -> None:
-        while not self._stopped.wait(self._every_s):
-            try:
-                iter(self._catalog)  # looks, unless a request made it look within the last second
-            except Exception:  # it must go on watching, whatever one look meets
-                log.exception("the registry could not be looked at")
+def make_watcher(catalog: Catalog, every_s: float = WATCH_EVERY_S) -> Clockwork:
+    """Return what looks at the registry also when no request comes, so that what was removed is closed soon."""
+    return Clockwork("registry-watcher", lambda: iter(catalog), every_s)  # looks, unless a request did within the last second
 
 
 def _read_schema(row: Connection, body: str | None) -> tuple[DatabaseSchema, str | None]:

@@ -16,7 +16,7 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import OperationalError
 
-from lazydb.source import Watcher
+from lazydb.source import make_watcher
 from qapla.database.spec import ConnectionSpec
 from qapla.errors import Unavailable
 
@@ -152,7 +152,7 @@ def test_what_was_removed_is_closed_without_requests(start: Start, make_file: Ma
     one["connections"].add(make_file())
     bulkhead = other["catalog"].get("shop").bulkhead
     bulkhead.ping()
-    watcher = Watcher(other["catalog"], every_s=0.1)
+    watcher = make_watcher(other["catalog"], every_s=0.1)
     watcher.start()
 
     one["connections"].remove("shop")

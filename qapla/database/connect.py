@@ -193,6 +193,7 @@ def _connect_mysql(spec: ConnectionSpec, options: Options, address: str | None) 
         program_name=spec.application_name,
         client_flag=CLIENT.FOUND_ROWS,  # an UPDATE counts the rows it matched, as elsewhere
         defer_connect=True,
+        auth_plugin_map=dict.fromkeys(("mysql_clear_password", "dialog"), OnlyThroughTls),
         **_mysql_tls(spec),
     )
     connection.connect(_open_socket(address or spec.host, spec.port, spec.connect_timeout))
@@ -215,6 +216,26 @@ def _connect_mysql(spec: ConnectionSpec, options: Options, address: str | None) 
     # From here on it is the statement's, and longer than that of the bulkhead. PyMySQL has no other way to say so.
     connection._read_timeout = options.statement_timeout_s + 3
     return connection
+
+
+class OnlyThroughTls:
+    """Answers a server that wants the password as it is (PAM, LDAP), but not where others could read it on the way.
+
+    PyMySQL makes one for a connection when the server asks, and by itself would send the password whatever the line is.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+
+    def authenticate(self, packet: Any) -> Any:
+        """Send the password and return the server's answer."""
+        from pymysql.constants import CR
+        from pymysql.err import OperationalError
+
+        if not self._connection._secure:
+            raise OperationalError(CR.CR_AUTH_PLUGIN_ERR, "the server wants the password in the clear, and nothing is encrypted")
+        self._connection.write_packet(self._connection.password + b"\0")
+        return self._connection._read_packet()
 
 
 def _mysql_tls(spec: ConnectionSpec) -> dict[str, Any]:

@@ -67,7 +67,7 @@ def _say(cause: str, spec: ConnectionSpec) -> Cause:
         "denied": (f"user {user!r} may not use database {database!r}", "grant the right to connect"),
         "host": ("the server does not let this machine in", "allow its address there (pg_hba.conf, or the user's host)"),
         "full": ("the server takes no more connections", "close some, or raise its limit"),
-        "plugin": ("the server wants a way to log in that is not offered here", "use a user with a password"),
+        "plugin": ("the server wants a way to log in that is not offered here", "use a user with a password, or TLS"),
         "tls": ("TLS is refused", "check sslmode and the certificates; the server may insist on TLS"),
         "starting": ("the server is starting or stopping", "try again in a moment"),
         "silent": ("the server takes the connection and then says nothing", f"is it really a {ENGINES[spec.engine].label} server?"),

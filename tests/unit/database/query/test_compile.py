@@ -132,6 +132,16 @@ class TestCompile:
         assert found.values == (3,)
         assert "t1" in found.sql
 
+    @pytest.mark.parametrize(("nulls", "value", "reads"), [("last", 7, 2), ("first", 7, 1), ("last", None, 1)])
+    def test_nulls_that_come_last_are_a_read_of_their_own(self, nulls, value, reads):
+        """Behind a value in a column whose NULLs come last there are two reads, each of which enters an index: no OR between them."""
+        order = (Order(Path("client_id"), nulls=nulls),)
+
+        found = statement(("order",), order=order, window=Window(limit=2, after=Cursor(order, (value, 5))))
+
+        assert found.sql.count(" UNION ALL ") == reads - 1
+        assert (" IS NULL OR " in found.sql) is False
+
     def test_a_page_by_key_uses_row_comparison(self):
         """Where an index can serve it, the place is one comparison of rows."""
         order = (Order(Path("id")),)

@@ -6,13 +6,21 @@ Protocol that may go unserved stands its Null.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from qapla.errors import NotOffered
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
+
+current_request: ContextVar[str] = ContextVar("current_request", default="")
+"""The id of the request that is being answered, as the log and ``X-Request-Id`` have it; empty outside of requests."""
+
+current_task: ContextVar[str] = ContextVar("current_task", default="")
+"""The id of the task that is being done; whoever runs a task sets it for that time, and every line of the log has it."""
 
 Operation = Literal["select", "insert", "update", "delete", "execute"]
 WRITES: frozenset[Operation] = frozenset({"insert", "update", "delete"})
@@ -98,7 +106,10 @@ class SecretBox(Protocol):
 
 
 class MetricsBackend(Protocol):
-    """One place to count things and to time them."""
+    """One place to count things and to time them. ``app["metrics"]``.
+
+    A metric has the same tags each time; their values come from a small set (a route's pattern, never a path).
+    """
 
     def increment(self, name: str, value: float = 1, **tags: str) -> None:
         """Add *value* to a counter."""
@@ -106,6 +117,10 @@ class MetricsBackend(Protocol):
 
     def observe(self, name: str, seconds: float, **tags: str) -> None:
         """Record one duration, in seconds."""
+        ...
+
+    def set(self, name: str, value: float, **tags: str) -> None:
+        """Say what something that goes up and down is now."""
         ...
 
 
@@ -117,6 +132,54 @@ class NullMetrics:
 
     def observe(self, name: str, seconds: float, **tags: str) -> None:
         """Do nothing."""
+
+    def set(self, name: str, value: float, **tags: str) -> None:
+        """Do nothing."""
+
+
+Check = Callable[[], object]
+"""Asks something that the application needs: returns when it is well (what it returns is not looked at), raises when it is not."""
+
+
+class HealthChecks(Protocol):
+    """Where plugins say what makes an application ready. ``app["health"]``."""
+
+    def add(self, name: str, check: Check, *, required: bool = True) -> None:
+        """Ask *check* under *name*, in place of another one of that name; without *required* a failure is told and changes nothing."""
+        ...
+
+
+class NullHealth:
+    """Checks nothing."""
+
+    def add(self, name: str, check: Check, *, required: bool = True) -> None:
+        """Do nothing."""
+
+
+class CsrfCheck(Protocol):
+    """Refuses what another site's page made a browser send. ``app["csrf"]``."""
+
+    by_cookie: Callable[[Any], bool]
+    """Tells whether a request is authenticated by a cookie, so that it needs a token."""
+
+    origins: Callable[[Any], Collection[str]]
+    """Returns the other origins whose pages may send a request without credentials; ``*`` for all."""
+
+    def check(self, request: Any) -> None:
+        """Check the origin of an unsafe request and, where a cookie authenticates it, its token.
+
+        Raises:
+            AccessError: it comes from another web page, or its token is missing or another one.
+        """
+        ...
+
+    def check_token(self, request: Any) -> None:
+        """Check the token of *request*, whoever sends it.
+
+        Raises:
+            AccessError: it is missing or another one.
+        """
+        ...
 
 
 class Work(Protocol):

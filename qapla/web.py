@@ -17,6 +17,7 @@ from pyramid.response import Response as PyramidResponse
 from qapla.errors import InputError, NotFound
 from qapla.gate import refuse
 from qapla.ports import ANONYMOUS, NO_RIGHTS
+from qapla.proxies import read_proxies
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -135,7 +136,7 @@ def make_configurator(app: Application) -> AppConfigurator:
     config.registry["qapla.app"] = app
     hosts = app.settings.get("web:hosts")
     config.registry["qapla.hosts"] = known = None if hosts is None else frozenset(host.lower() for host in hosts)
-    config.set_execution_policy(make_policy(known))
+    config.set_execution_policy(read_proxies(app.settings).around(make_policy(known)))
     return config
 
 

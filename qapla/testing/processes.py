@@ -2,10 +2,14 @@
 
 Each ``start_…`` prepares a data folder, starts the server under its keeper (``keeper.py``) and returns its URL once it answers.
 Nothing here survives a test run: data is not synced to disk, and the folder goes with the run.
+
+What faults look like: ``kill(folder)`` takes a server away as ``kill -9`` does, ``start_again(folder)`` brings it back at the same address,
+``start_replica`` makes a PostgreSQL that follows another one.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import pwd
 import signal
@@ -13,17 +17,28 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
-from urllib.parse import quote
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, urlsplit, urlunsplit
 
 from qapla.testing import keeper
 from qapla.testing.packages import get_program
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Iterator, Mapping
 
 START_TIMEOUT_S = 60
+KEPT = "server.json"  # how a server was started, for starting it again
+POSTGRESQL_SETTINGS = {
+    "listen_addresses": "127.0.0.1",
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "max_connections": "200",
+    "max_prepared_transactions": "20",
+    "shared_buffers": "64MB",
+}
 _keepers: list[subprocess.Popen[bytes]] = []  # not waited for: they end with the run, which may be after this process
 
 
@@ -36,33 +51,45 @@ def start_postgresql(folder: Path, owner: int, *, password: str | None = None, s
 
     Two-phase commit is on, as the tests of several databases need it. Without a *password* everybody is let in.
     """
-    initdb, postgres = get_program("postgresql", "initdb"), get_program("postgresql", "postgres")
+    initdb = get_program("postgresql", "initdb")
     account, data, port = _prepare(folder, "postgres"), folder / "data", free_port()
     login = ["-A", "trust"]
     if password is not None:
         (folder / "password").write_text(password)
         login = ["-A", "scram-sha-256", "--pwfile", str(folder / "password")]
     _run(account, [initdb, "-D", str(data), "-U", "postgres", *login, "-E", "UTF8", "--locale=C.UTF-8", "--no-sync"])
-    all_settings = {
-        "listen_addresses": "127.0.0.1",
-        "unix_socket_directories": str(folder),
-        "fsync": "off",
-        "synchronous_commit": "off",
-        "full_page_writes": "off",
-        "max_connections": "200",
-        "max_prepared_transactions": "20",
-        "shared_buffers": "64MB",
-        **(settings or {}),
-    }
-    options = [part for name, value in all_settings.items() for part in ("-c", f"{name}={value}")]
-    command = [postgres, "-D", str(data), "-p", str(port), *options]
-    _start(folder, owner, account, command, signal.SIGINT, lambda: _postgresql_answers(port, password))
+    _start_postgresql(folder, owner, account, port, settings or {}, password)
     secret = "" if password is None else f":{quote(password, safe='')}"
     return f"postgresql://postgres{secret}@127.0.0.1:{port}/postgres"
 
 
-def start_mariadb(folder: Path, owner: int) -> str:
-    """Start MariaDB with the user ``root`` without a password and return its URL."""
+def start_replica(folder: Path, owner: int, primary_url: str, *, settings: Mapping[str, str] | None = None) -> str:
+    """Start a PostgreSQL that follows the one at *primary_url* and answers reads only; return its URL.
+
+    The primary is one that ``start_postgresql`` started, or any other that lets its superuser replicate.
+    """
+    basebackup, primary = get_program("postgresql", "pg_basebackup"), urlsplit(primary_url)
+    account, port = _prepare(folder, "postgres"), free_port()
+    command = [basebackup, "-D", str(folder / "data"), "-d", f"{primary_url.rpartition('/')[0]}/", "-R", "-X", "stream", "-c", "fast"]
+    _run(account, [*command, "--no-sync"])
+    _start_postgresql(folder, owner, account, port, settings or {}, primary.password)
+    return urlunsplit(primary._replace(netloc=f"{primary.netloc.rpartition(':')[0]}:{port}"))
+
+
+def _start_postgresql(
+    folder: Path, owner: int, account: str, port: int, settings: Mapping[str, str], password: str | None
+) -> None:
+    all_settings = {**POSTGRESQL_SETTINGS, "unix_socket_directories": str(folder), **settings}
+    options = [part for name, value in all_settings.items() for part in ("-c", f"{name}={value}")]
+    command = [get_program("postgresql", "postgres"), "-D", str(folder / "data"), "-p", str(port), *options]
+    _start(folder, owner, account, command, signal.SIGINT, ["postgresql", port, password])
+
+
+def start_mariadb(folder: Path, owner: int, *, settings: Mapping[str, str] | None = None) -> str:
+    """Start MariaDB with the user ``root`` without a password and return its URL.
+
+    What was committed survives ``kill``.
+    """
     server = get_program("mariadb-server", "mariadbd", "mysqld")
     install = get_program("mariadb-server", "mariadb-install-db", "mysql_install_db")
     account, data, port = _prepare(folder, "mysql"), folder / "data", free_port()
@@ -71,7 +98,7 @@ def start_mariadb(folder: Path, owner: int) -> str:
     first = folder / "first.sql"
     first.write_text("CREATE USER IF NOT EXISTS root@'127.0.0.1'; GRANT ALL PRIVILEGES ON *.* TO root@'127.0.0.1' WITH GRANT OPTION;\n")
     first.chmod(0o644)
-    settings = {
+    all_settings: dict[str, object] = {
         "datadir": data,
         "port": port,
         "bind-address": "127.0.0.1",
@@ -81,12 +108,14 @@ def start_mariadb(folder: Path, owner: int) -> str:
         "character-set-server": "utf8mb4",
         "max-connections": 200,
         "innodb-buffer-pool-size": "64M",
-        "innodb-flush-log-at-trx-commit": 0,
+        "innodb-flush-log-at-trx-commit": 2,
         "innodb-use-native-aio": 0,
         "performance-schema": 0,
+        **(settings or {}),
     }
-    command = [server, "--no-defaults", "--skip-name-resolve", "--skip-log-bin", *(f"--{name}={value}" for name, value in settings.items())]
-    _start(folder, owner, account, command, signal.SIGTERM, lambda: _mariadb_answers(port))
+    options = [f"--{name}={value}" for name, value in all_settings.items()]
+    command = [server, "--no-defaults", "--skip-name-resolve", "--skip-log-bin", *options]
+    _start(folder, owner, account, command, signal.SIGTERM, ["mariadb", port])
     return f"mysql://root@127.0.0.1:{port}/"
 
 
@@ -95,7 +124,7 @@ def start_redis(folder: Path, owner: int) -> str:
     server = get_program("redis-server", "redis-server", "valkey-server")
     account, port = _prepare(folder, "redis"), free_port()
     command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "no"]
-    _start(folder, owner, account, command, signal.SIGTERM, lambda: _redis_answers(port))
+    _start(folder, owner, account, command, signal.SIGTERM, ["redis", port])
     return f"redis://127.0.0.1:{port}/0"
 
 
@@ -106,6 +135,43 @@ def stop(folder: Path) -> None:
     deadline = time.monotonic() + START_TIMEOUT_S
     while pid_file.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
+
+
+def kill(folder: Path) -> None:
+    """Kill the server that was started in *folder*, and every process of it, with SIGKILL; wait until all are gone."""
+    pid_file = folder.with_suffix(".pid")
+    server = list(_descendants(int(pid_file.read_text())))
+    for pid in server:
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + START_TIMEOUT_S
+    while (pid_file.exists() or any(_runs(pid) for pid in server)) and time.monotonic() < deadline:
+        time.sleep(0.02)
+
+
+def start_again(folder: Path, owner: int | None = None) -> None:
+    """Start the server that was stopped or killed in *folder*: same data, same address. It answers when this returns."""
+    kept = json.loads((folder / KEPT).read_text())
+    if owner is not None:
+        kept["owner"] = owner
+    _start(folder, kept["owner"], kept["account"], kept["command"], kept["stop_signal"], kept["probe"])
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"  # nobody has to have waited for it
+    except OSError:
+        return False
+
+
+def _descendants(pid: int) -> Iterator[int]:
+    try:
+        children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    except OSError:
+        return
+    for child in children:
+        yield int(child)
+        yield from _descendants(int(child))
 
 
 def free_port() -> int:
@@ -141,23 +207,27 @@ def _run(account: str, command: list[str]) -> None:
         raise ServerFailed(f"{Path(command[0]).name} failed: {(done.stderr or done.stdout).strip()[-2000:]}")
 
 
-def _start(folder: Path, owner: int, account: str, command: list[str], stop_signal: int, answers: Callable[[], bool]) -> None:
+def _start(folder: Path, owner: int, account: str, command: list[str], stop_signal: int, probe: list[Any]) -> None:
+    """Start *command* under a keeper and wait until it answers to *probe*: name, port and whatever else the name needs."""
+    kept = {"owner": owner, "account": account, "command": command, "stop_signal": int(stop_signal), "probe": probe}
+    (folder / KEPT).write_text(json.dumps(kept))
     log, pid_file = folder / "server.log", folder.with_suffix(".pid")
-    with log.open("wb") as out:
+    with log.open("ab") as out:
         arguments = [sys.executable, keeper.__file__, str(owner), account, str(int(stop_signal)), str(pid_file), *command]
         process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
         )
     _keepers.append(process)
     deadline = time.monotonic() + START_TIMEOUT_S
-    while not answers():
+    name, *rest = probe
+    while not PROBES[name](*rest):
         if process.poll() is not None or time.monotonic() > deadline:
             process.terminate()
             raise ServerFailed(f"{Path(command[0]).name} did not start: {log.read_text(errors='replace').strip()[-2000:]}")
         time.sleep(0.05)
 
 
-def _postgresql_answers(port: int, password: str | None) -> bool:
+def _postgresql_answers(port: int, password: str | None = None) -> bool:
     import psycopg
 
     try:
@@ -184,3 +254,6 @@ def _redis_answers(port: int) -> bool:
             return connection.recv(64).startswith(b"+PONG")
     except OSError:
         return False
+
+
+PROBES = {"postgresql": _postgresql_answers, "mariadb": _mariadb_answers, "redis": _redis_answers}

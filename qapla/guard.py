@@ -23,7 +23,7 @@ def is_insider(environ: Mapping[str, Any], token: str | None = None) -> bool:
     """
     if token:
         scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode("utf-8", "replace"))
+        return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
     if any(environ.get(name) for name in FORWARDED):
         return False
     return is_loopback(environ.get("REMOTE_ADDR", "")) and is_loopback(host_of(environ))

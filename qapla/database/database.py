@@ -20,7 +20,7 @@ from qapla.database import dialects
 from qapla.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from morfdict import Paths
     from sqlalchemy import URL, Connection
@@ -37,6 +37,8 @@ class Database:
     Args:
         name: what requests, tasks and settings call it: ``request.main``, ``db:main:url``.
         migrations_key: key of the path of its migrations directory; None when it has no migrations of ours.
+
+    ``on_engine`` holds functions that are called with every engine that is made, before anything uses it: for SQLAlchemy's events.
     """
 
     def __init__(self, name: str, migrations_key: str | None = None) -> None:
@@ -44,6 +46,7 @@ class Database:
             raise ConfigurationError(f"database name {name!r} cannot be an attribute of a request", hint="letters, digits and _")
         self.name = name
         self.migrations_key = migrations_key
+        self.on_engine: list[Callable[[Engine], None]] = []
         self._settings: Settings | None = None
         self._paths: Paths | None = None
         self._engine: Engine | None = None
@@ -104,8 +107,10 @@ class Database:
             return
         if self._engine is not None:
             self._engine.dispose(close=False)  # the connections belong to the parent process
-        self._engine = open_engine(self.url, dict(self._configured().get(f"db:{self.name}:options") or {}))
-        self._engine_pid = os.getpid()
+        engine = open_engine(self.url, dict(self._configured().get(f"db:{self.name}:options") or {}))
+        for hook in self.on_engine:
+            hook(engine)
+        self._engine, self._engine_pid = engine, os.getpid()
 
     def make_session(self, **options: Any) -> Session:
         """Make a session; the caller closes it, and commits."""

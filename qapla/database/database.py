@@ -66,6 +66,11 @@ class Database:
         self.url  # noqa: B018 - a wrong URL is told at the start and not on the first request
 
     @property
+    def settings(self) -> Settings:
+        """Return the settings of the application, as they were given to ``configure``."""
+        return self._configured()
+
+    @property
     def url(self) -> URL:
         """Return the URL, its password inside: for SQLAlchemy, not for people."""
         key = f"db:{self.name}:url"

@@ -32,6 +32,8 @@ class DatabasePlugin(Plugin):
         self._databases = {database.name: database for database in databases}
         if len(self._databases) != len(databases):
             raise PluginError("two databases are declared with the same name", details=[database.name for database in databases])
+        for database in databases:
+            database.siblings = tuple(self._databases)
 
     def __getitem__(self, name: str) -> Database:
         """Return the database declared as *name*.

@@ -1,0 +1,6 @@
+from depot import main
+from depot.models import PricesModel
+
+from qapla.database.env import AlembicEnv
+
+AlembicEnv(main, PricesModel, "prices").run()

@@ -1,0 +1,1 @@
+"""The application: its plugins, its models, its drivers."""

@@ -1,0 +1,88 @@
+"""The plugin: chooses the backend, and lets it count."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from qapla.errors import ConfigurationError
+from qapla.guard import is_insider
+from qapla.plugin import Plugin
+from qapla.ports import NullMetrics
+
+if TYPE_CHECKING:
+    from pyramid.config import Configurator
+
+    from qapla.application import Application
+    from qapla.ports import MetricsBackend
+
+COUNT = "a number"
+SWITCH = "true or false"
+
+
+class MetricsPlugin(Plugin):
+    """Give every part of the application one place to count things."""
+
+    key = "metrics"
+
+    def start(self, app: Application) -> MetricsBackend:
+        """Make the backend, and have it count the statements of every declared database."""
+        self._token = app.settings.get("metrics:token")
+        self._details = {name: app.settings.read(f"metrics:{name}", bool, False, SWITCH) for name in ("tables", "callers")}
+        self._meters: list[Any] = []
+        backend = self._make(app)
+        if not isinstance(backend, NullMetrics):
+            declared = next((plugin for plugin in app.plugins if plugin.key == "database"), ())
+            if declared:
+                from qapla.plugins.metrics.statements import watch_all
+
+                self._meters = watch_all(declared, backend)  # type: ignore[arg-type]
+        return backend
+
+    def stop(self, app: Application) -> None:
+        """Let the backend go, if it has something to let go of."""
+        close = getattr(app[self.key], "close", None)
+        if close is not None:
+            close()
+
+    def includeme(self, config: Configurator) -> None:
+        """Count requests, and show the numbers; nothing of that where nothing is counted."""
+        backend = config.registry["qapla.app"][self.key]
+        if isinstance(backend, NullMetrics):
+            return
+        from pyramid.tweens import INGRESS
+
+        from qapla.plugins.metrics.tween import Timing
+
+        config.registry["qapla.metrics.timing"] = Timing(backend, **self._details)
+        config.add_tween("qapla.plugins.metrics.tween.timing", under=INGRESS)
+        if hasattr(backend, "render"):
+            config.add_route("metrics", "/metrics")
+            config.add_view(self.show, route_name="metrics", request_method="GET")
+
+    def show(self, request: Any) -> Any:
+        """Show the numbers to programs on this machine, or to who has the token."""
+        from pyramid.response import Response
+
+        if not is_insider(request.environ, self._token):
+            hint = "send the token of 'metrics:token'" if self._token else "ask from this machine, or set 'metrics:token'"
+            answer = Response(f"metrics are not shown to everybody ({hint})\n", 401 if self._token else 403, content_type="text/plain")
+            if self._token:
+                answer.headers["WWW-Authenticate"] = "Bearer"
+            return answer
+        for meter in self._meters:
+            meter.read_pools()
+        body, content_type = request.app[self.key].render(request.headers.get("Accept", ""))
+        return Response(body, headerlist=[("Content-Type", content_type), ("Cache-Control", "no-store")])
+
+    def _make(self, app: Application) -> MetricsBackend:
+        backend = app.settings.get("metrics:backend")
+        if backend != "prometheus":
+            made: MetricsBackend = NullMetrics() if not backend or backend == "null" else app.settings.resolve("metrics:backend")()
+            return made
+        try:
+            from qapla.plugins.metrics.prometheus import SERIES, PrometheusMetrics
+        except ImportError as error:
+            hint = "pip install 'qapla[metrics]'"
+            raise ConfigurationError("metrics for Prometheus are asked for, but its client is not installed", hint=hint) from error
+        series = app.settings.read("metrics:series", int, SERIES, COUNT)
+        return PrometheusMetrics(app.settings.get("metrics:prefix", "qapla"), series)

@@ -31,7 +31,7 @@ def make_settings(settings: Settings, paths: Paths) -> None:
     settings["lazydb:sqlite_folders"] = split(os.environ.get("LAZYDB_SQLITE_FOLDERS", ""), os.pathsep)
     settings["lazydb:allow_private"] = os.environ.get("LAZYDB_ALLOW_PRIVATE") == "1"
     settings["web:hosts"] = split(os.environ.get("LAZYDB_HOSTS", ""), ",")
-    settings["tasks:broker_url"] = os.environ.get("LAZYDB_BROKER_URL") or None
+    settings["celery:broker_url"] = os.environ.get("LAZYDB_BROKER_URL") or None
 
 
 def registry_url(home: str) -> str:

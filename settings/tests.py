@@ -21,4 +21,4 @@ def make_settings(settings: Settings, paths: Paths) -> None:
     paths.set("home", home)
     settings["lazydb:home"] = home
     settings["db:main:url"] = registry_url(home)
-    settings["tasks:broker_url"] = None
+    settings["celery:broker_url"] = None

@@ -12,7 +12,7 @@ from qapla.errors import ConfigurationError
 from qapla.gate import is_loopback
 from qapla.plugin import Plugin
 from qapla.plugins.auth.plugin import AuthPlugin
-from qapla.plugins.celery.plugin import CeleryPlugin
+from qapla.plugins.tasks.plugin import TasksPlugin
 
 if TYPE_CHECKING:
     from qapla.application import Application
@@ -65,7 +65,11 @@ class LazydbApplication(DatabaseApplication):
         for plugin in REGISTRY_PLUGINS:
             self.add_app_plugin(plugin())
         self.add_app_plugin(AuthPlugin())
-        self.add_app_plugin(CeleryPlugin(modules=("lazydb.tasks",), prefix="lazydb"))
+        if self.settings.get("celery:broker_url"):
+            from qapla.plugins.celery.plugin import CeleryPlugin  # an optional package, and without a broker nobody needs it
+
+            self.add_app_plugin(CeleryPlugin())
+        self.add_app_plugin(TasksPlugin(modules=("lazydb.tasks",)))
 
     def append_web_plugins(self) -> None:
         """Declare what only serving needs."""

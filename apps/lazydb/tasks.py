@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from lazydb.exporting import write_export
 from qapla.errors import NotFound
-from qapla.plugins.celery.task import task
+from qapla.plugins.tasks.task import task
 
 if TYPE_CHECKING:
     from qapla.ports import Work

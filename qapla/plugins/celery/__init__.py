@@ -1,9 +1,35 @@
-"""Work in the background: the same tasks on a Celery broker, or on a bounded pool in the serving process.
+"""Tasks on a broker: plain Celery, configured from the settings and safe by default.
 
-Adds      ``app["tasks"]``, a ``qapla.ports.TaskQueue``.
-Settings  ``tasks:broker_url``: where the Celery broker is; without it tasks run in this process.
-          ``tasks:threads``, ``tasks:queue_size``: of the pool in this process. ``tasks:time_limit_s``: after which a worker kills a task.
-Uses      ``app["jobs"]``, a ``qapla.ports.JobStore``, for the progress.
+Adds      ``app["celery"]``, Celery's application; ``qapla celery worker`` and all of Celery's other commands; a check of the broker for
+          ``app["health"]``, numbers of tasks for ``app["metrics"]``.
+          Tasks, made by ``@shared_task`` or ``@app["celery"].task``, have ``delay_after_commit`` and the option ``once`` (``task.py``).
+Settings  ``celery:broker_url``, and every other setting of Celery by its own name in lower case (``configuration.py`` says what is set
+          where nobody sets anything). ``celery:modules``: where the tasks are. ``celery:outbox``: name of a database that keeps messages
+          until they are sent (``outbox.py``). ``celery:receipts_kept_s``: how long it is known that a task was done (``receipts.py``).
 
-Celery is imported only where a broker is configured.
+Each task runs in a scope of its own; what is not committed when it ends is rolled back. A worker is started by ``qapla celery worker``, or
+by ``celery -A rotarran.worker worker`` where that module has ``celery = main.run_celery()["celery"]``.
+
+What happens to a task when something is killed:
+
+- the process that does it, in the middle: the message goes back to the queue at once, and another process does the task;
+- the whole worker: the message comes back after ``visibility_timeout`` (with Redis: the limit on time and a minute);
+- after its commit, before the broker knows: it is done again, unless it has ``once``;
+- the database: the task is sent again, later and later up to a minute, for about a day (``outage_retries``);
+- the broker: a caller gets ``BrokerUnavailable``; after a commit the work is there and the task is not, unless there is an outbox.
 """
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyramid.config import Configurator
+
+
+def includeme(config: Configurator) -> None:
+    """Let a Pyramid application use ``request.app["celery"]`` by ``config.include("qapla.plugins.celery")``."""
+    from qapla.plugins.celery.plugin import CeleryPlugin
+    from qapla.web import include_plugin
+
+    include_plugin(config, CeleryPlugin())

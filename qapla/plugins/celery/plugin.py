@@ -1,61 +1,104 @@
-"""The plugin: chooses between the broker and the pool."""
+"""The plugin: makes Celery's application from the settings, starts and stops it with ours."""
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
 
 from qapla.errors import ConfigurationError
 from qapla.plugin import Plugin
-from qapla.plugins.celery.pool import PoolQueue
+from qapla.ports import NullHealth
+
+try:
+    from celery import signals
+
+    from qapla.plugins.celery.application import AppCelery, begin, end
+    from qapla.plugins.celery.configuration import read_configuration
+    from qapla.plugins.celery.outbox import open_outbox
+except ModuleNotFoundError as error:
+    problem = f"tasks need the package {error.name!r}, which is not installed"
+    raise ConfigurationError(problem, hint="pip install 'qapla[celery,redis]'") from error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import click
+
     from qapla.application import Application
-    from qapla.plugins.celery.broker import BrokerQueue
 
 
 class CeleryPlugin(Plugin):
-    """Give the application a place for work that outlives a request.
+    """Tasks on a broker, by plain Celery.
 
     Args:
-        modules: where the tasks are defined; a worker imports them.
-        prefix: name of the queue at the broker, so that several applications can share one.
+        modules: where the tasks are, for workers to import; without it, and without the setting ``celery:modules``, the module ``tasks`` of
+            the application's own package, if there is one.
     """
 
-    key = "tasks"
+    key = "celery"
 
-    def __init__(self, modules: Sequence[str] = (), prefix: str = "qapla") -> None:
+    def __init__(self, modules: Sequence[str] = ()) -> None:
         self._modules = tuple(modules)
-        self._prefix = prefix
+        self._signals: list[Any] = []
 
-    def start(self, app: Application) -> PoolQueue | BrokerQueue:
-        """Return the queue that the settings ask for.
+    def start(self, app: Application) -> AppCelery:
+        """Return Celery's application; no connection is opened.
 
         Raises:
-            ConfigurationError: a worker without a broker, or a broker without Celery.
+            SettingsError: a setting is unknown, missing or wrong.
         """
-        url = app.settings.get("tasks:broker_url")
-        if app.start_point == "celery":
-            for module in self._modules:
-                import_module(module)
-            if not url:
-                raise ConfigurationError("a worker needs a broker, and none is configured", hint="set 'tasks:broker_url'")
-        if not url:
-            threads = app.settings.read("tasks:threads", int, 2, "a number of threads")
-            return PoolQueue(app, threads, app.settings.read("tasks:queue_size", int, 100, "a number of tasks"))
-        return self._open_broker(app, url)
+        package = type(app).__module__.partition(".")[0]
+        celery = AppCelery(app, package, read_configuration(app.settings, package), self._find_modules(app, package))
+        celery.outbox = open_outbox(app, celery)
+        app.find("health", NullHealth()).add("broker", celery.ping, required=False)
+        self._listen(app, celery)
+        begin(celery)
+        return celery
 
     def stop(self, app: Application) -> None:
-        """Stop the pool, or leave the broker."""
-        app[self.key].stop()
+        """Close the connections to the broker."""
+        celery: AppCelery = app[self.key]
+        for signal, receiver in self._signals:
+            signal.disconnect(receiver)
+        if celery.outbox is not None:
+            celery.outbox.stop()
+        end(celery)
+        celery.close()
 
-    def _open_broker(self, app: Application, url: str) -> BrokerQueue:
-        try:
-            from qapla.plugins.celery.broker import BrokerQueue
-        except ImportError as error:
-            hint = "pip install 'qapla[celery,redis]'"
-            raise ConfigurationError("a broker is configured, but Celery is not installed", hint=hint) from error
-        limit = app.settings.read("tasks:time_limit_s", int, 1800, "a number of seconds")
-        return BrokerQueue(app, url, limit, self._prefix)
+    def commands(self, group: click.Group) -> None:
+        """Add ``qapla celery …``."""
+        from qapla.plugins.celery.commands import celery_command
+
+        group.add_command(celery_command)
+
+    def _find_modules(self, app: Application, package: str) -> tuple[str, ...]:
+        named = app.settings.get("celery:modules")
+        if isinstance(named, str):
+            named = [part.strip() for part in named.split(",") if part.strip()]
+        if named or self._modules:
+            return (*self._modules, *(named or ()))
+        return (f"{package}.tasks",) if has_module(package, "tasks") else ()
+
+    def _listen(self, app: Application, celery: AppCelery) -> None:
+        """Let a worker of ours stop the application when it ends, however it was started."""
+
+        def is_ours(sender: Any) -> bool:
+            return getattr(sender, "app", None) is celery
+
+        def stop(sender: Any = None, **_: Any) -> None:
+            if is_ours(sender):
+                app.stop()
+
+        def sweep(sender: Any = None, **_: Any) -> None:
+            if is_ours(sender) and celery.outbox is not None:
+                celery.outbox.start_sweeping()
+
+        self._signals = [(signals.worker_shutdown, stop), (signals.worker_ready, sweep)]
+        for signal, receiver in self._signals:
+            signal.connect(receiver, weak=False)
+
+
+def has_module(package: str, name: str) -> bool:
+    """Tell whether *package* is one, and has a module called *name*; imports neither."""
+    found = find_spec(package) if package != "__main__" else None
+    return found is not None and found.submodule_search_locations is not None and find_spec(f"{package}.{name}") is not None

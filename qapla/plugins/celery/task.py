@@ -1,113 +1,158 @@
-"""``@task``: a function that can run in the background, here or in another process.
+"""The class of every task: runs it in a scope, counts it, and does it again when something that it needs was away.
 
 ::
 
-    @task("shop.recount")
-    def recount(work: Work, product_id: int) -> None:
-        with work.scope["database"]["main"] as session: ...
-        work.progress(0.5, "counted half of them")
+    @shared_task
+    @WithDatabase(main, "main")
+    def recount(product_id, main): ...
+
+    recount.delay(7)                # a message, now
+    recount.delay_after_commit(7)   # a message when the current work is committed, none when it is rolled back
+
+Options of ``@shared_task`` and ``@app["celery"].task`` that Celery does not know:
+
+``once="main"``
+    Do the work of one message once, however often the message is delivered (``receipts.py``).
+``outage_retries=1440``
+    How often a task is sent again because a database or the broker did not answer; pauses grow to a minute, so that is about a day.
+
+A task with a base class of its own derives it from ``AppTask``.
 """
 
 from __future__ import annotations
 
 import logging
 import time
-from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
-from qapla.errors import ConfigurationError, QaplaError, Unavailable
-from qapla.ports import NullJobs
+from celery import Task
+from celery.exceptions import Ignore, Reject, Retry
+from celery.utils import uuid
+
+from qapla.database.aftercommit import after_commit
+from qapla.errors import ConfigurationError
+from qapla.plugins.celery import receipts
+from qapla.plugins.celery.outages import is_outage, pause_s
+from qapla.ports import MetricsBackend, NullMetrics, current_task
+from qapla.scope import find_current
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from qapla.application import Application
-    from qapla.ports import JobStore
-    from qapla.scope import Scope
+    from qapla.plugins.celery.application import AppCelery
 
-PROGRESS_EVERY_S = 0.5
+OUTAGES_HEADER = "qapla_outages"
 log = logging.getLogger(__name__)
 
 
-class Task:
-    """A function with a name that every process knows it by. Calling it calls the function."""
+class AppTask(Task):
+    """A task of an application: every run is a scope of its own."""
 
-    def __init__(self, name: str, function: Callable[..., Any]) -> None:
-        self.name = name
-        self.function = function
-        update_wrapper(self, function)
+    abstract = True
+    once: str | None = None
+    outage_retries: int = 1440
 
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        """Call the function, here and now."""
-        return self.function(*arguments, **keywords)
+    @classmethod
+    def on_bound(cls, app: AppCelery) -> None:
+        """Check the options that are ours, and those that contradict the settings."""
+        limit, again = cls.time_limit, app.conf.broker_transport_options.get("visibility_timeout")
+        if limit and again and limit >= again:
+            raise ConfigurationError(
+                f"task {cls.name!r} may take {limit} s, but its message comes back after {again} s and it would be done twice",
+                hint=f"set 'celery:broker_transport_options:visibility_timeout' to more than {limit}",
+            )
+        if cls.once is not None and "__wrapped__" in cls.__dict__:
+            receipts.check_option(cls)
 
-    def __repr__(self) -> str:
-        return f"<Task {self.name!r}>"
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Do it: a message in a scope of its own; a plain call of the function is nothing but that."""
+        request = self.request
+        if request.called_directly or getattr(request, "is_begun", False):
+            return super().__call__(*args, **kwargs)
+        request.is_begun = True  # a task that calls itself is no second message
+        token, begin, outcome = current_task.set(request.id or ""), time.monotonic(), "failed"
+        try:
+            result = self._run(args, kwargs)
+            outcome = "done"
+            return result
+        except Retry:
+            outcome = "retried"
+            raise
+        except (Ignore, Reject):
+            outcome = "rejected"
+            raise
+        finally:
+            current_task.reset(token)
+            self._metrics.increment("tasks", task=self.name, outcome=outcome)
+            self._metrics.observe("task_seconds", time.monotonic() - begin, task=self.name)
 
+    def _run(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        try:
+            with self._get_app().application.scope() as scope:
+                if self.once is not None:
+                    return receipts.do_once(self, scope, args, kwargs)
+                return self.run(*args, **kwargs)
+        except (Retry, Ignore, Reject):
+            raise
+        except Exception as error:
+            if not is_outage(error) or self.request.is_eager:
+                raise
+            self._send_again(error)
+            raise
 
-TASKS: dict[str, Task] = {}
+    def _send_again(self, error: Exception) -> None:
+        """Send the same message again, to be done later; not by ``retry``, whose count belongs to the task."""
+        request = self.request
+        count = int((request.headers or {}).get(OUTAGES_HEADER, 0)) + 1
+        if count > self.outage_retries:
+            log.error("task %s (%s) is given up: what it needs was away %d times", self.name, request.id, self.outage_retries)
+            return
+        delay_s = pause_s(count)
+        message = self.signature_from_request(request, countdown=delay_s, retries=request.retries)
+        message.options["headers"] = {**(message.options.get("headers") or {}), OUTAGES_HEADER: count}
+        try:
+            message.apply_async()
+        except Exception as problem:  # the broker is away, too: it still has this message, and shall deliver it again
+            raise Reject(problem, requeue=True) from error
+        raise Retry(f"{type(error).__name__}: something that it needs is away", exc=error, when=delay_s, sig=message) from error
 
+    def apply_async(self, args: Any = None, kwargs: Any = None, **options: Any) -> Any:
+        """Send a message, by the application of the current scope where several are running. All options are Celery's.
 
-def task(name: str) -> Callable[[Callable[..., Any]], Task]:
-    """Make a task of the decorated function. Its first argument is a ``qapla.ports.Work``; it may run twice.
+        Raises:
+            BrokerUnavailable: the broker does not answer; nothing was sent.
+        """
+        scope = find_current()
+        celery = scope.app.find("celery") if scope is not None else None
+        if celery is not None and celery is not self._get_app() and self.name in celery.tasks:
+            return celery.tasks[self.name].apply_async(args, kwargs, **options)
+        return super().apply_async(args, kwargs, **options)
 
-    Raises:
-        ConfigurationError: another function has this name.
-    """
+    def delay_after_commit(self, *args: Any, **kwargs: Any) -> str:
+        """Send a message when the work of the current scope is committed, never when it is rolled back; return the id of the task.
 
-    def make(function: Callable[..., Any]) -> Task:
-        known = TASKS.get(name)
-        if known is not None and known.function.__qualname__ != function.__qualname__:
-            raise ConfigurationError(f"task {name!r} is defined twice", hint=f"the first time in {known.function.__module__!r}")
-        TASKS[name] = Task(name, function)
-        return TASKS[name]
+        Where there is no scope, or no session open in it, it is sent at once.
 
-    return make
+        Raises:
+            BrokerUnavailable: by whoever commits, afterwards: the work is committed, and the task is not sent. With ``celery:outbox`` that
+                cannot be: the message is a row, committed with the work, and is sent when the broker is back.
+        """
+        return self.apply_async_after_commit(args, kwargs)
 
+    def apply_async_after_commit(self, args: Any = None, kwargs: Any = None, *, database: str | None = None, **options: Any) -> str:
+        """Do as ``delay_after_commit`` does, with the options of ``apply_async``.
 
-class RunningWork:
-    """The ``Work`` of one run; writes its progress at most twice a second."""
+        Args:
+            database: the one whose commit counts, where several have sessions.
+        """
+        task_id = str(options.pop("task_id", None) or uuid())
+        scope = find_current()
+        celery = (scope.app.find("celery") if scope is not None else None) or self._get_app()
+        if celery.outbox is None or celery.conf.task_always_eager or not celery.outbox.keep(self.name, task_id, args, kwargs, options):
+            after_commit(lambda: self.apply_async(args, kwargs, task_id=task_id, **options), database)
+        return task_id
 
-    def __init__(self, app: Application, scope: Scope, job_id: str, jobs: JobStore) -> None:
-        self.app = app
-        self.scope = scope
-        self.id = job_id
-        self._jobs = jobs
-        self._said_at = float("-inf")
-
-    def progress(self, fraction: float, message: str = "") -> None:
-        """Say how far it is, 0 to 1, and what it does now."""
-        if time.monotonic() - self._said_at >= PROGRESS_EVERY_S:
-            self._said_at = time.monotonic()
-            try:
-                self._jobs.update(self.id, progress=min(max(fraction, 0.0), 1.0), message=message)
-            except Unavailable:  # not a reason to give up the work; the next call may be luckier
-                log.warning("the progress of job %s could not be kept", self.id)
-
-
-def run_task(app: Application, name: str, job_id: str, arguments: Sequence[Any], too_long: tuple[type[Exception], ...] = ()) -> None:
-    """Run a task in a scope of its own, and keep its state. *too_long* is what a queue with a limit on time raises in it.
-
-    A job that is done is not done again: a broker may deliver a message twice. A task that fails is logged, its job says why.
-    """
-    jobs: JobStore = app.find("jobs") or NullJobs()
-    known = jobs.find(job_id)
-    if known is not None and known.state == "done":
-        return
-    jobs.update(job_id, state="running")
-    try:
-        with app.scope() as scope:
-            TASKS[name](RunningWork(app, scope, job_id, jobs), *arguments)
-    except too_long:
-        log.error("task %s (job %s) took too long", name, job_id)
-        jobs.update(job_id, state="failed", message="stopped: it took longer than a task may take here")
-    except Exception as error:
-        log.exception("task %s (job %s) failed", name, job_id)
-        jobs.update(job_id, state="failed", message=reason(error))
-    else:
-        jobs.update(job_id, state="done", progress=1.0)
-
-
-def reason(error: BaseException) -> str:
-    """Return what may be shown of *error*: the text of our own ones, which hold no secrets, else only the kind."""
-    return str(error) if isinstance(error, QaplaError) else f"stopped by an error of kind {type(error).__name__}; the log says more"
+    @property
+    def _metrics(self) -> MetricsBackend:
+        found: MetricsBackend = self._get_app().application.find("metrics") or NullMetrics()
+        return found

@@ -1,4 +1,4 @@
-"""qapla.plugins.celery without a broker"""
+"""qapla.plugins.tasks without a broker"""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ import pytest
 from qapla.application import Application
 from qapla.errors import ConfigurationError, InputError, SettingsError, Unavailable
 from qapla.plugin import Plugin
-from qapla.plugins.celery import pool
-from qapla.plugins.celery.plugin import CeleryPlugin
-from qapla.plugins.celery.task import TASKS, run_task, task
+from qapla.plugins.tasks import pool
+from qapla.plugins.tasks.plugin import TasksPlugin
+from qapla.plugins.tasks.task import TASKS, run_task, task
 from qapla.ports import Job
 
 
@@ -63,7 +63,7 @@ class Small(Application):
     def append_app_plugins(self):
         """Declare."""
         self.add_app_plugin(JobsPlugin())
-        self.add_app_plugin(CeleryPlugin())
+        self.add_app_plugin(TasksPlugin())
 
 
 @pytest.fixture
@@ -264,11 +264,11 @@ class TestTask:
 
 
 class TestPlugin:
-    """CeleryPlugin"""
+    """TasksPlugin"""
 
     def test_worker_without_broker(self):
-        """It says which setting is missing."""
-        with pytest.raises(ConfigurationError, match=r"a worker needs a broker, and none is configured \(set 'tasks:broker_url'\)"):
+        """It says what is missing."""
+        with pytest.raises(ConfigurationError, match=r"a worker needs a broker, .*add CeleryPlugin before .* set 'celery:broker_url'"):
             Small().run_celery()
 
     def test_wrong_setting(self):

@@ -1,4 +1,4 @@
-"""qapla.plugins.celery on a real broker, with a real worker"""
+"""qapla.plugins.tasks on a real broker, with a real worker"""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from pathlib import Path
 from qapla.application import Application
 from qapla.plugin import Plugin
 from qapla.plugins.celery.plugin import CeleryPlugin
-from qapla.plugins.celery.task import task
+from qapla.plugins.tasks.plugin import TasksPlugin
+from qapla.plugins.tasks.task import task
 from qapla.ports import Job
 
 FOLDER = Path(__file__).parent
@@ -55,7 +56,8 @@ class Shop(Application):
         settings_module = "lazydb.settings"
     def append_app_plugins(self):
         self.add_app_plugin(JobsPlugin())
-        self.add_app_plugin(CeleryPlugin(modules=(__name__,), prefix=os.environ["SHOP_QUEUE"]))
+        self.add_app_plugin(CeleryPlugin())
+        self.add_app_plugin(TasksPlugin(modules=(__name__,)))
 
 if __name__ == "__main__":
     sys.path.insert(0, str(FOLDER))
@@ -69,8 +71,8 @@ def shop(tmp_path, monkeypatch, redis_url):
     """Give the module of an application with a broker."""
     (tmp_path / "shop.py").write_text(textwrap.dedent(SHOP))
     monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("QAPLA__TASKS__BROKER_URL", redis_url)
-    monkeypatch.setenv("SHOP_QUEUE", f"shop-{uuid.uuid4().hex}")
+    monkeypatch.setenv("QAPLA__CELERY__BROKER_URL", redis_url)
+    monkeypatch.setenv("QAPLA__CELERY__TASK_DEFAULT_QUEUE", f"shop-{uuid.uuid4().hex}")
     module = importlib.import_module("shop")
     yield module
     del sys.modules["shop"]
@@ -123,10 +125,10 @@ def test_worker_does_the_task_and_survives_its_own_death(app, shop, worker, tmp_
 
 def test_broker_is_down(shop, monkeypatch):
     """The caller gets an answer within seconds, and the job says why."""
-    app = shop.Shop().run_command({"tasks:broker_url": "redis://127.0.0.1:1/0"})
+    app = shop.Shop().run_command({"celery:broker_url": "redis://127.0.0.1:1/0"})
     begin = time.monotonic()
 
-    with pytest.raises(Unavailable, match="the task broker does not answer"):
+    with pytest.raises(Unavailable, match="the broker does not answer"):
         app["tasks"].submit(shop.count, "never", 0)
 
     assert time.monotonic() - begin < 8

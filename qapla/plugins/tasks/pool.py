@@ -9,8 +9,9 @@ import threading
 import uuid
 from typing import TYPE_CHECKING, Any
 
-from qapla.errors import ConfigurationError, Unavailable
-from qapla.plugins.celery.task import TASKS, run_task
+from qapla.database.aftercommit import after_commit
+from qapla.errors import Unavailable
+from qapla.plugins.tasks.task import run_task, task_name
 from qapla.ports import NullJobs
 
 if TYPE_CHECKING:
@@ -52,8 +53,16 @@ class PoolQueue:
         Raises:
             Unavailable: too many tasks are waiting, or the application is stopping.
         """
-        self._start()
+        return self._queue(uuid.uuid4().hex, task_name(task), arguments, subject)
+
+    def submit_after_commit(self, task: Callable[..., Any], *arguments: Any, subject: int | None = None) -> str:
+        """Do as ``submit`` does when the work of the current scope is committed; never when it is rolled back."""
         name, job_id = task_name(task), uuid.uuid4().hex
+        after_commit(lambda: self._queue(job_id, name, arguments, subject))
+        return job_id
+
+    def _queue(self, job_id: str, name: str, arguments: tuple[Any, ...], subject: int | None) -> str:
+        self._start()
         self._jobs.add(job_id, name, subject)
         self._jobs.beat([job_id])
         self._unfinished.add(job_id)
@@ -129,14 +138,3 @@ class PoolQueue:
                 self._unfinished.discard(item[1])
                 self._jobs.update(item[1], state="failed", message="the application stopped before it began")
 
-
-def task_name(task: Callable[..., Any]) -> str:
-    """Return the name that *task* is known by.
-
-    Raises:
-        ConfigurationError: it was not made with ``@task``.
-    """
-    name = getattr(task, "name", None)
-    if name not in TASKS:
-        raise ConfigurationError(f"{task!r} is no task", hint="decorate it with @task")
-    return str(name)

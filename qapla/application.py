@@ -3,16 +3,22 @@
     new ──> settings ──> plugins ──> web ──> ready ──> stopped
 
 A subclass lists its plugins in ``append_app_plugins`` and ``append_web_plugins``; one of the ``run_…`` methods starts it. Plugins start in
-the order in which they are listed and stop in reverse. Nothing here imports Pyramid before the web phase begins.
+the order in which they are declared and stop in reverse: by ``stop()``, when a later one cannot start, and at the end of the process.
+Nothing here imports Pyramid before the web phase begins.
+
+Settings  ``plugins``: names of installed plugins (see ``qapla.installed``) that are declared after those in the code.
 """
 
 from __future__ import annotations
 
-import sys
+import logging
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal, Self
 
+from qapla import exits, installed
 from qapla import settings as settings_loader
-from qapla.errors import PluginError, nearest
+from qapla.declaration import Declarations, find_place
+from qapla.errors import PluginError
 from qapla.scope import Scope
 
 if TYPE_CHECKING:
@@ -25,6 +31,8 @@ if TYPE_CHECKING:
     from qapla.settings import Settings
 
 Phase = Literal["new", "settings", "plugins", "web", "ready", "stopped"]
+
+log = logging.getLogger(__name__)
 
 
 class Application:
@@ -45,8 +53,7 @@ class Application:
     def __init__(self) -> None:
         self.phase: Phase = "new"
         self.start_point: str | None = None
-        self._plugins: dict[str, Plugin] = {}
-        self._declared_at: dict[str, str] = {}
+        self._declared = Declarations()
         self._values: dict[str, Any] = {}
 
     # -- what a subclass fills in
@@ -80,7 +87,7 @@ class Application:
         return self._start("shell", settings)
 
     def run_command(self, settings: Mapping[str, Any] | None = None, only: Collection[str] | None = None) -> Self:
-        """Start for one command of a command line; *only* names the plugins that it needs, None means all."""
+        """Start for one command of a command line; *only* names the plugins that it needs (theirs come with them), None means all."""
         return self._start("command", settings, only)
 
     def prepare(self, start_point: str = "command", settings: Mapping[str, Any] | None = None) -> Self:
@@ -92,28 +99,32 @@ class Application:
         if self.phase != "new":
             raise self._started_already(start_point)
         self.phase, self.start_point = "settings", start_point
-        try:
+        with self._stopped_on_error():
             self.settings, self.paths = settings_loader.load(self._settings_module(), start_point, settings)
             self.append_app_plugins()
-        except BaseException:
-            self.stop()
-            raise
+            for name in self.settings.names("plugins"):
+                self._add(name, self.settings.origin("plugins"))
+            self._declared.check()
         return self
 
     def __call__(self, global_config: Mapping[str, Any] | None = None, **settings: Any) -> Callable[..., Any]:
-        """Start for the web: an application is a WSGI factory, also for PasteDeploy."""
-        return self.run_uwsgi(settings)
+        """Start for the web: an application is a WSGI factory, also for PasteDeploy, where a dot in a setting's name stands for a colon."""
+        return self.run_uwsgi(settings_loader.from_dotted(settings))
 
     def stop(self) -> None:
         """Stop every plugin that was started, last first. All are stopped, whatever one of them raises. Stopping twice does nothing."""
         failed: BaseException | None = None
         for key in reversed(list(self._values)):
             try:
-                self._plugins[key].stop(self)
+                with self._named(key, "stop"):
+                    self._declared[key].plugin.stop(self)
             except Exception as error:
+                if failed is not None:
+                    log.error("plugin %r cannot stop", key, exc_info=error)
                 failed = failed or error
             self._values.pop(key)
         self.phase = "stopped"
+        exits.forget(self)
         if failed is not None:
             raise failed
 
@@ -124,27 +135,34 @@ class Application:
 
     # -- plugins
 
-    def add_app_plugin(self, plugin: Plugin) -> None:
-        """Declare *plugin*; it starts after those declared before it.
+    def add_app_plugin(self, plugin: Plugin | str) -> None:
+        """Declare *plugin*, or the installed one of that name; it starts after those declared before it.
 
         Raises:
-            PluginError: it has no key or one that is taken, requires what is not declared before it, or comes too late.
+            PluginError: it has no key or one that is taken, is not installed, or comes too late.
         """
-        declared_at = _caller()
-        if self.phase not in {"settings", "web"}:
-            raise PluginError(f"plugin {plugin.key!r} at {declared_at} is declared at the wrong time", hint="do it in append_app_plugins")
-        if not plugin.key:
-            raise PluginError(f"plugin {type(plugin).__name__!r} at {declared_at} has no key", hint="set the class attribute 'key'")
-        if plugin.key in self._plugins:
-            before = self._declared_at[plugin.key]
-            raise PluginError(f"plugin {plugin.key!r} at {declared_at} is declared a second time", hint=f"the first time was at {before}")
-        missing = [key for key in plugin.requires if key not in self._plugins]
-        if missing:
-            raise PluginError(f"plugin {plugin.key!r} at {declared_at} needs {missing[0]!r}", hint=f"declare {missing[0]!r} before it")
-        self._plugins[plugin.key] = plugin
-        self._declared_at[plugin.key] = declared_at
+        self._add(plugin, find_place())
 
     add_web_plugin = add_app_plugin
+
+    def _add(self, plugin: Plugin | str, place: str) -> None:
+        if self.phase not in {"settings", "web"}:
+            name = plugin if isinstance(plugin, str) else getattr(plugin, "key", plugin)
+            raise PluginError(f"plugin {name!r} at {place} is declared at the wrong time", hint="do it in append_app_plugins")
+        self._declared.add(installed.make_plugin(plugin, place) if isinstance(plugin, str) else plugin, place)
+
+    def include(self, config: Configurator, plugin: Plugin) -> Any:
+        """Declare, start and include *plugin* now, and before it the installed ones that it requires; see ``qapla.web.include_plugin``."""
+        known = self._declared.find(plugin.key)
+        if known is None or type(known.plugin) is not type(plugin):
+            for key in plugin.requires:
+                if key not in self._declared and installed.is_installed(key):
+                    self.include(config, installed.make_plugin(key, find_place()))
+            self._add(plugin, find_place())
+            self._declared.check()
+            self._start_plugins([plugin.key])
+            self._include(config, plugin.key)
+        return self.find(plugin.key)
 
     def get_plugin(self, key: str) -> Plugin:
         """Return the plugin declared as *key*, started or not.
@@ -152,15 +170,12 @@ class Application:
         Raises:
             PluginError: there is none.
         """
-        try:
-            return self._plugins[key]
-        except KeyError:
-            raise PluginError(f"no plugin is called {key!r}", hint=nearest(key, self._plugins)) from None
+        return self._declared[key].plugin
 
     @property
     def plugins(self) -> Iterator[Plugin]:
         """Yield the declared plugins in order."""
-        return iter(list(self._plugins.values()))
+        return (self._declared[key].plugin for key in self._declared)
 
     def __getitem__(self, key: str) -> Any:
         """Return the value of the plugin called *key*.
@@ -171,8 +186,11 @@ class Application:
         try:
             return self._values[key]
         except KeyError:
-            self.get_plugin(key)
-            raise self._not_running(f"plugin {key!r} is not started") from None
+            pass
+        if self.phase == "new":
+            raise self._not_running(f"plugin {key!r} is not started")
+        place = self._declared[key].place
+        raise self._not_running(f"plugin {key!r}, declared at {place}, is not started")
 
     def __contains__(self, key: str) -> bool:
         return key in self._values
@@ -189,6 +207,8 @@ class Application:
 
     def _not_running(self, what: str) -> PluginError:
         hint = "make another one" if self.phase == "stopped" else "call one of its run_… methods first"
+        if self.is_running:
+            hint = "it starts later, or was left out of this start"
         return PluginError(f"{what}: the application is {self.phase!r}", hint=hint)
 
     # -- the phases
@@ -200,20 +220,17 @@ class Application:
 
     def _start_web(self, start_point: str, settings: Mapping[str, Any] | None) -> Callable[..., Any]:
         self._start_app(start_point, settings)
-        try:
+        with self._stopped_on_error():
             from qapla.web import make_configurator  # Pyramid is imported here, and only for the web
 
             self.phase = "web"
             self.config = make_configurator(self)
-            declared = len(self._plugins)
             self.append_web_plugins()
-            self._start_plugins(list(self._plugins)[declared:])
-            for plugin in self.plugins:
-                self.config.include(plugin.includeme)
-            wsgi = self.config.make_wsgi_app()
-        except BaseException:
-            self.stop()
-            raise
+            self._declared.check()
+            self._start_plugins([key for key in self._declared if key not in self._values])
+            for key in self._declared:
+                self._include(self.config, key)
+            wsgi: Callable[..., Any] = self.config.make_wsgi_app()
         self.phase = "ready"
         return wsgi
 
@@ -222,28 +239,46 @@ class Application:
             self.prepare(start_point, settings)
         elif self.phase != "settings" or self.start_point != start_point:
             raise self._started_already(start_point)
-        try:
+        with self._stopped_on_error():
             self.phase = "plugins"
-            self._start_plugins([key for key in self._plugins if only is None or key in only])
-        except BaseException:
-            self.stop()
-            raise
+            chosen = set(self._declared) if only is None else self._declared.with_required(set(only))
+            self._start_plugins([key for key in self._declared if key in chosen])
 
     def _started_already(self, start_point: str) -> PluginError:
         problem = f"cannot start as {start_point!r}: it is {self.phase!r}, started as {self.start_point!r}"
         return PluginError(f"application {type(self).__name__!r} {problem}", hint="an application starts once; make another one")
 
     def _start_plugins(self, keys: list[str]) -> None:
+        exits.remember(self)
         for key in keys:
-            self._values[key] = self._plugins[key].start(self)
+            with self._named(key, "start"):
+                self._values[key] = self._declared[key].plugin.start(self)
+
+    def _include(self, config: Configurator, key: str) -> None:
+        from qapla.web import make_includeme
+
+        with self._named(key, "be included"):
+            config.include(make_includeme(self._declared[key].plugin))  # Pyramid does nothing the second time
+
+    @contextmanager
+    def _named(self, key: str, what: str) -> Iterator[None]:
+        """Let an error say which plugin it is about: it keeps its type, for those who know it, and gets a note."""
+        try:
+            yield
+        except Exception as error:
+            error.add_note(f"plugin {key!r}, declared at {self._declared[key].place}, cannot {what}")
+            raise
+
+    @contextmanager
+    def _stopped_on_error(self) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            try:
+                self.stop()
+            except Exception as error:  # the first problem is the one to tell
+                log.error("after a failed start, a plugin cannot stop", exc_info=error)
+            raise
 
     def _settings_module(self) -> str:
         return getattr(self.MetaConfig, "settings_module", None) or type(self).__module__.partition(".")[0] + ".settings"
-
-
-def _caller() -> str:
-    """Return ``file:line`` of the nearest caller outside the framework."""
-    frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("qapla."):
-        frame = frame.f_back
-    return f"{frame.f_code.co_filename}:{frame.f_lineno}"

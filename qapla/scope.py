@@ -2,17 +2,46 @@
 
 A scope asks a plugin for its value only when somebody wants it, and closes what was opened in reverse order, in every ending.
 ``request.main``, ``@WithDatabase(main, "main")``, the fixture ``dbsession`` and ``with app.scope() as scope`` are four spellings of it.
+
+``find_current()`` returns the innermost open scope of this thread or asyncio task: one of a ``with`` statement, or that of the request
+which is being answered, once somebody has used it.
 """
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from qapla.application import Application
+
+innermost: ContextVar[Scope | None] = ContextVar("qapla.scope", default=None)
+
+
+def find_current() -> Scope | None:
+    """Return the innermost open scope of this thread or task, or None."""
+    scope = innermost.get()
+    while scope is not None and scope.closed:  # perhaps by another thread, which cannot take it away here
+        scope = scope.outer
+    return scope
+
+
+@contextmanager
+def current(scope: Scope | None) -> Iterator[None]:
+    """Make *scope* the current one for a while; None: there is none.
+
+    A generator needs this around each of its steps: between them, the scope in its ``with`` statement would be its caller's.
+    """
+    before = innermost.get()
+    innermost.set(scope)
+    try:
+        yield
+    finally:
+        innermost.set(before)
 
 
 class Scope:
@@ -21,12 +50,17 @@ class Scope:
     Args:
         app: the application whose plugins are asked.
         request: the request that this scope belongs to, if it is one.
+
+    Attributes:
+        outer: the scope in which this one was entered, if there was one.
     """
 
     def __init__(self, app: Application, request: Any = None) -> None:
         self.app = app
         self.request = request
         self.closed = False
+        self.outer: Scope | None = None
+        self._entered = False
         self._values: dict[str, Any] = {}
         self._closers: list[Callable[[BaseException | None], None]] = []
 
@@ -52,6 +86,18 @@ class Scope:
         """Call *closer* when the scope ends, with the error that ended it or None; the last one added is called first."""
         self._closers.append(closer)
 
+    def enter(self) -> Self:
+        """Make this the current scope until it is closed."""
+        if not self._entered:  # only once: entered again further in, it would become its own outer scope
+            self._entered, self.outer = True, find_current()
+        innermost.set(self)
+        return self
+
+    def leave(self) -> None:
+        """Make the scope in which this one was entered the current one again; this one stays open."""
+        if innermost.get() is self:
+            innermost.set(self.outer)
+
     def close(self, error: BaseException | None = None) -> None:
         """Close what was opened, last first. Closing twice does nothing.
 
@@ -65,11 +111,12 @@ class Scope:
             except BaseException as problem:
                 failed = failed or problem
         self._values.clear()
+        self.leave()
         if failed is not None:
             raise failed
 
     def __enter__(self) -> Self:
-        return self
+        return self.enter()
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         self.close(error)

@@ -5,7 +5,7 @@ left out on purpose: it interpolates ``%`` (a ``%40`` in a database URL would pr
 of a settings file that exists but is broken. Here a file is looked for first and then imported loudly.
 
 A key is written ``settings["db:main:url"]`` or ``settings["db"]["main"]["url"]``; both are the same. ``QAPLA__DB__MAIN__URL`` in the
-environment wins over the files.
+environment wins over the files, and what the program itself passes to the start over both. ``QAPLA__PATHS__MIGRATIONS`` sets a path.
 """
 
 from __future__ import annotations
@@ -100,6 +100,19 @@ class Settings(MorfDict):
         except (TypeError, ValueError):
             raise self.wrong(key, expected) from None
 
+    def names(self, key: str) -> tuple[str, ...]:
+        """Return the setting as names: a list, or text with commas or spaces between them, as the environment has it.
+
+        Raises:
+            SettingsError: it is something else.
+        """
+        value = self.get(key)
+        if isinstance(value, str):
+            return tuple(value.replace(",", " ").split())
+        if value is None or (isinstance(value, (list, tuple)) and all(isinstance(name, str) for name in value)):
+            return tuple(value or ())
+        raise self.wrong(key, "a list of names")
+
     def resolve(self, key: str, default: Any = None) -> Any:
         """Return the object that the setting names by its dotted path, or *default* without such a setting.
 
@@ -173,11 +186,38 @@ def load(package: str, start_point: str, overrides: Mapping[str, Any] | None = N
         if module is not None:
             _run(module, settings, paths)
     _read_environment(settings)
-    before = dict(flat(settings))
-    for key, value in (overrides or {}).items():
-        settings[key] = value
-    settings.mark("the start call", before)
+    override(settings, overrides or {}, "the start call")
+    _take_paths(settings, paths)
     return settings, paths
+
+
+def load_dotted(given: Mapping[str, Any], prefix: str, origin: str) -> tuple[Settings, Paths]:
+    """Make settings of those in *given* that begin with *prefix*, ``qapla.db.main.url``, and of the environment; there are no files."""
+    settings, paths = Settings(), Paths()
+    own = {key.removeprefix(prefix): value for key, value in given.items() if key.startswith(prefix)}
+    override(settings, from_dotted(own), origin)
+    _read_environment(settings)
+    _take_paths(settings, paths)
+    return settings, paths
+
+
+def from_dotted(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return settings by their own keys, ``db:main:url``, from those of an .ini file, ``db.main.url``."""
+    return {key.replace(".", ":"): value for key, value in given.items()}
+
+
+def override(settings: Settings, values: Mapping[str, Any], origin: str) -> None:
+    """Set *values* over what is there, and remember *origin*."""
+    before = dict(flat(settings))
+    for key, value in values.items():
+        settings[key] = value
+    settings.mark(origin, before)
+
+
+def _take_paths(settings: Settings, paths: Paths) -> None:
+    """Let ``paths:<key>``, from wherever a file has no say, be the path of that key."""
+    for key, value in flat(settings.pop("paths", {})):
+        paths.set(key, value)
 
 
 def _find_module(package: str, name: str) -> ModuleType | None:
@@ -202,6 +242,5 @@ def _run(module: ModuleType, settings: Settings, paths: Paths) -> None:
 def _read_environment(settings: Settings) -> None:
     for variable, value in os.environ.items():
         if variable.startswith(ENVIRONMENT_PREFIX):
-            before = dict(flat(settings))
-            settings[variable[len(ENVIRONMENT_PREFIX) :].lower().replace("__", ":")] = value
-            settings.mark(f"environment variable {variable}", before)
+            key = variable[len(ENVIRONMENT_PREFIX) :].lower().replace("__", ":")
+            override(settings, {key: value}, f"environment variable {variable}")

@@ -1,8 +1,7 @@
-"""Where an application meets Pyramid: the Configurator, the request, and how one request begins and ends.
+"""Where an application meets Pyramid: the Configurator, how one request begins and ends, and plugins that are included by themselves.
 
-The request's properties sit on a subclass of Pyramid's Request, one per application: ``add_request_method`` with a property would make
-a new class for every single request (30 µs). The scope is opened by the first who asks, closed by the execution policy: after an exception
-view, after the last chunk of a streamed answer, when the client goes away.
+A plugin is included in any Pyramid program by ``config.include("qapla.plugins.metrics")``, also where nobody has heard of ``Application``:
+one is made then, behind the scenes (see ``qapla.guest``).
 """
 
 from __future__ import annotations
@@ -10,82 +9,25 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from pyramid.config import Configurator
-from pyramid.decorator import reify
-from pyramid.request import Request as PyramidRequest
+from pyramid.registry import Registry
 from pyramid.response import Response as PyramidResponse
 
-from qapla.errors import InputError, NotFound
 from qapla.gate import refuse
-from qapla.ports import ANONYMOUS, NO_RIGHTS
 from qapla.proxies import read_proxies
+from qapla.request import Databases, Request, close_scope, end_with_body
+from qapla.scope import innermost
+from qapla.settings import flat
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Mapping
 
     from pyramid.response import Response
 
     from qapla.application import Application
-    from qapla.ports import Identity, Rights
-    from qapla.scope import Scope
+    from qapla.plugin import Plugin
 
 builtin_property = property
 HOSTS_REMEMBERED = 1000
-
-
-class Databases:
-    """The served databases by name; mapping-like. Empty where the application has no catalog."""
-
-    def __init__(self, app: Application) -> None:
-        self._app = app
-
-    def __getitem__(self, name: str) -> Any:
-        """Return the ``catalog.Served`` called *name*; raises what ``Catalog.get`` raises."""
-        catalog = self._app.find("catalog")
-        if catalog is None:
-            raise NotFound(f"no database is called {name[:100]!r}")
-        return catalog.get(name)
-
-    def __iter__(self) -> Iterator[Any]:
-        """Yield every served database, by name."""
-        return iter(self._app.find("catalog", ()))
-
-
-class Request(PyramidRequest):
-    """A request that knows its application.
-
-    ``app`` and ``databases`` are set on the subclass that ``make_configurator`` makes for one application.
-    """
-
-    app: Application
-    databases: Databases
-
-    @reify
-    def scope(self) -> Scope:
-        """Return the unit of work that this request is."""
-        scope = self.app.scope(self)
-        if "qapla.policy" not in self.__dict__:  # a subrequest: nobody but Pyramid sees its end
-            self.add_finished_callback(lambda request: scope.close(getattr(request, "exception", None)))
-        return scope
-
-    @reify
-    def identity(self) -> Identity:
-        """Return who is asking.
-
-        Raises:
-            NotAuthenticated: there are credentials, and they are not valid.
-        """
-        identifier = self.app.find("identifier")
-        return identifier.identify(self) if identifier is not None else ANONYMOUS
-
-    def _check_charset(self) -> None:
-        # WebOb raises a DeprecationWarning here, which nobody would take for the caller's mistake.
-        if self.charset != "UTF-8":
-            raise InputError(f"the body is in {self.charset[:50]!r}", status=415, code="PGRST102", hint="send UTF-8")
-
-    def rights(self, name: str) -> Rights:
-        """Return what the caller may do in the database called *name*; nothing where the application has no policy."""
-        policy = self.app.find("policy")
-        return policy.rights(self.identity, name) if policy is not None else NO_RIGHTS
 
 
 class AppConfigurator(Configurator):
@@ -131,13 +73,25 @@ class Reified:
 def make_configurator(app: Application) -> AppConfigurator:
     """Make the Configurator of *app*, with a request class of its own."""
     factory = type("Request", (Request,), {"app": app, "databases": Databases(app), "__module__": __name__})
-    config = AppConfigurator(settings=dict(app.settings.get("pyramid") or {}), request_factory=factory, locale_negotiator=find_locale)
-    config.registry["qapla.request_class"] = factory
-    config.registry["qapla.app"] = app
+    registry = Registry("qapla")
+    registry["qapla.request_class"] = factory
+    registry["qapla.app"] = app
+    config = AppConfigurator(registry)
+    config.setup_registry(settings=pyramid_settings(app), request_factory=factory, locale_negotiator=find_locale)
     hosts = app.settings.get("web:hosts")
     config.registry["qapla.hosts"] = known = None if hosts is None else frozenset(host.lower() for host in hosts)
     config.set_execution_policy(read_proxies(app.settings).around(make_policy(known)))
     return config
+
+
+def pyramid_settings(app: Application) -> dict[str, Any]:
+    """Return what Pyramid and its add-ons are told: everything below the setting ``pyramid``, by its name with dots.
+
+    ``pyramid:debugtoolbar:hosts`` is their ``debugtoolbar.hosts``; ``pyramid:debug_all`` is both ``debug_all`` and ``pyramid.debug_all``.
+    """
+    own: Mapping[str, Any] = app.settings.get("pyramid") or {}
+    found = {key.replace(":", "."): value for key, value in flat(own)}
+    return {f"pyramid.{key}": value for key, value in found.items() if "." not in key} | found
 
 
 def make_policy(hosts: frozenset[str] | None) -> Callable[[dict[str, Any], Any], Response]:
@@ -152,50 +106,53 @@ def make_policy(hosts: frozenset[str] | None) -> Callable[[dict[str, Any], Any],
                 return PyramidResponse(json_body=refusal.as_json(), status=refusal.status)
             if len(welcome) < HOSTS_REMEMBERED:
                 welcome.add(host)
-        with router.request_context(environ) as request:
-            attributes = request.__dict__
-            attributes["qapla.policy"] = True
-            try:
-                response = router.invoke_request(request)
-            except BaseException as error:
-                _close(request, error)
-                raise
-            body = response.app_iter
-            if type(body) is not list:  # made while it is sent, perhaps with a scope that is not open yet
-                response.app_iter = ClosingBody(body, request, attributes.get("exception"))
-            elif "scope" in attributes:
-                _close(request, attributes.get("exception"))
-            return response
+        before = innermost.set(None)
+        try:
+            with router.request_context(environ) as request:
+                request.__dict__["qapla.policy"] = True
+                try:
+                    response = router.invoke_request(request)
+                except BaseException as error:
+                    close_scope(request, error)
+                    raise
+                return end_with_body(request, response)
+        finally:
+            innermost.reset(before)
 
     return run_request
 
 
-def _close(request: Any, error: BaseException | None) -> None:
-    scope = request.__dict__.get("scope")
-    if scope is not None:
-        scope.close(error)
+def include_plugin(config: Configurator, plugin: Plugin) -> Any:
+    """Declare, start and include *plugin* in the application behind *config*, and before it the installed plugins that it requires.
+
+    This is what the ``includeme`` of a package with a plugin does. Where there is no application, in a Pyramid program that has never heard
+    of one, one is made from Pyramid's own settings: ``qapla.db.main.url`` is our ``db:main:url``.
+
+    Returns:
+        The plugin's value, ``app[plugin.key]``. A plugin of this class that is declared already is left as it is.
+
+    Raises:
+        PluginError: another plugin has its key, or one that it requires is missing.
+    """
+    return find_application(config).include(config, plugin)
 
 
-class ClosingBody:
-    """The body of a streamed answer that closes the request's scope at its end, or when the server drops it."""
+def find_application(config: Configurator) -> Application:
+    """Return the application behind *config*; it is made where there is none."""
+    app: Application | None = config.registry.get("qapla.app")
+    if app is None:
+        from qapla.guest import make_guest
 
-    def __init__(self, body: Any, request: Any, error: BaseException | None) -> None:
-        self._body, self._request, self._error = body, request, error
+        app = make_guest(config)
+    return app
 
-    def __iter__(self) -> Iterator[bytes]:
-        try:
-            yield from self._body
-        except BaseException as error:
-            self._error = error
-            raise
-        finally:
-            self.close()
 
-    def close(self) -> None:
-        """Close the body, then the scope; WSGI servers call this in every ending."""
-        close_body = getattr(self._body, "close", None)
-        try:
-            if close_body is not None:
-                close_body()
-        finally:
-            _close(self._request, self._error)
+def make_includeme(plugin: Plugin) -> Callable[[Configurator], None]:
+    """Return what ``config.include`` takes. It knows by module and name what was included, and a module can have several plugins."""
+
+    def includeme(config: Configurator) -> None:
+        plugin.includeme(config)
+
+    includeme.__module__ = type(plugin).__module__
+    includeme.__name__ = f"includeme of {plugin.key}"
+    return includeme

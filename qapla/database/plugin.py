@@ -21,19 +21,24 @@ if TYPE_CHECKING:
     from qapla.application import Application
     from qapla.database.database import Database
     from qapla.scope import Scope
+    from qapla.settings import Settings
 
 
 class DatabasePlugin(Plugin):
-    """Configure the declared databases and lend sessions on them."""
+    """Configure the declared databases and lend sessions on them.
+
+    Args:
+        databases: None for every one that the settings have a URL for.
+    """
 
     key = "database"
 
-    def __init__(self, databases: Sequence[Database]) -> None:
-        self._databases = {database.name: database for database in databases}
-        if len(self._databases) != len(databases):
-            raise PluginError("two databases are declared with the same name", details=[database.name for database in databases])
-        for database in databases:
-            database.siblings = tuple(self._databases)
+    def __init__(self, databases: Sequence[Database] | None = None) -> None:
+        self._is_open = databases is None
+        self._databases = {database.name: database for database in databases or ()}
+        if len(self._databases) != len(databases or ()):
+            raise PluginError("two databases are declared with the same name", details=[database.name for database in databases or ()])
+        self._tell_siblings()
 
     def __getitem__(self, name: str) -> Database:
         """Return the database declared as *name*.
@@ -50,8 +55,39 @@ class DatabasePlugin(Plugin):
         """Yield the databases in the order in which they are declared."""
         return iter(self._databases.values())
 
+    def declare(self, app: Application, database: Database) -> None:
+        """Add *database* to those of a running application; one that was only found in the settings gives way to it.
+
+        Raises:
+            PluginError: another one is declared with its name.
+        """
+        known = self._databases.get(database.name)
+        if known is database:
+            return
+        if known is not None and not self._is_open:
+            raise PluginError(f"two databases are declared as {database.name!r}", hint="each needs a name of its own")
+        database.configure(app.settings, app.paths)
+        self._databases[database.name] = database
+        self._tell_siblings()
+        if known is not None:
+            known.dispose()
+
+    def _tell_siblings(self) -> None:
+        for database in self:
+            database.siblings = tuple(self._databases)
+
+    def _find(self, settings: Settings) -> None:
+        """Declare every database that *settings* have a URL for."""
+        from qapla.database.database import Database
+
+        found = settings.get("db") or {}
+        self._databases |= {name: Database(name) for name in found if settings.get(f"db:{name}:url") is not None}
+        self._tell_siblings()
+
     def start(self, app: Application) -> Self:
         """Read the settings of every database; no connection is opened."""
+        if self._is_open:
+            self._find(app.settings)
         for database in self:
             database.configure(app.settings, app.paths)
         return self

@@ -79,7 +79,7 @@ class TestPhases:
         with pytest.raises(PluginError, match="the application is 'new'"):
             app.scope()
         app.run_tests().stop()
-        with pytest.raises(PluginError, match="'a' is not started: the application is 'stopped'"):
+        with pytest.raises(PluginError, match=r"'a', declared at .*test_application\.py:\d+, is not started: the application is 'stopped'"):
             app["a"]
 
     def test_failed_start_stops_what_was_started(self):
@@ -106,7 +106,7 @@ class TestDeclaring:
 
     def test_wrong_order(self):
         """What a plugin needs comes before it."""
-        with pytest.raises(PluginError, match=r"plugin 'b' at .* needs 'a' \(declare 'a' before it\)"):
+        with pytest.raises(PluginError, match=r"'b' at .* needs 'a', which is declared later, at .*:\d+ \(declare 'a' before 'b'\)"):
             make(Part("b", requires=("a",)), Part("a")).run_tests()
 
     def test_missing(self):

@@ -40,13 +40,21 @@ class DatabaseWebPlugin(Plugin):
 
 
 def add_database(config: Configurator, database: Database) -> None:
-    """Let requests use *database* as ``request.<name>``.
+    """Let requests use *database* as ``request.<name>``; it need not be among those that the application has declared.
 
     Declaring a name twice is a conflict: Pyramid then shows both source lines. No connection is opened here.
+
+    Raises:
+        SettingsError: its URL is missing or wrong; told when the configuration is committed.
     """
+
+    def register() -> None:
+        app = config.registry["qapla.app"]
+        app["database"].declare(app, database)
+        entry["url"] = database.safe_url  # password masked: this ends up in the debug toolbar
+
     entry = config.introspectable("databases", database.name, f"database {database.name!r}", "database")
-    entry["url"] = database.safe_url  # password masked: this ends up in the debug toolbar
-    config.action(("qapla.database", database.name), None, introspectables=(entry,), order=PHASE1_CONFIG)
+    config.action(("qapla.database", database.name), register, introspectables=(entry,), order=PHASE1_CONFIG)
     config.add_request_method(lambda request: request.scope["database"][database.name], database.name, reify=True)
 
 

@@ -1,34 +1,44 @@
 """A database that an application declares in code: ``Database("main", "migrations")``.
 
-The URL comes from the setting ``db:<name>:url``, SQLAlchemy's options from ``db:<name>:options``. The engine is made on first use, anew
-after a fork, and disposed when the application stops.
+Settings  ``db:<name>:url``: where it is, ``postgresql://user:password@host:5432/name``.
+          ``db:<name>:options``: keywords of SQLAlchemy's ``create_engine``: ``pool_size``, ``pool_recycle``, ``connect_args``, …
+          ``db:<name>:async_options``: for asyncio, in place of ``options``, where the driver wants other ones.
+          ``db:<name>:replicas``: copies that answer reads (``replicas.py``): a list of URLs, or of mappings with ``url`` and ``options``.
+          ``db:<name>:default_url``: a database of the same server from which this one can be dropped and made anew; only for
+          ``recreate``, and only where the engine's own default (PostgreSQL's ``postgres``) is not it.
+
+Engines are made on first use, anew after a fork, and disposed when the application stops. A URL that names no driver gets ours.
 """
 
 from __future__ import annotations
 
-import os
-import threading
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Engine, create_engine, event, make_url
-from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm import Session
 
-from qapla.database import dialects
+from qapla.database.engines import (
+    IMMEDIATE,
+    URL_EXPECTED,
+    Engines,
+    open_async_engine,
+    open_configured,
+    open_engine,
+    read_options,
+    read_url,
+)
 from qapla.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
 
     from morfdict import Paths
-    from sqlalchemy import URL, Connection
+    from sqlalchemy import URL, Engine
+    from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
+    from qapla.database.replicas import Replicas
     from qapla.settings import Settings
-
-BUSY_TIMEOUT_S = 10
-IMMEDIATE = "qapla_immediate"
 
 
 class Database:
@@ -38,7 +48,8 @@ class Database:
         name: what requests, tasks and settings call it: ``request.main``, ``db:main:url``.
         migrations_key: key of the path of its migrations directory; None when it has no migrations of ours.
 
-    ``on_engine`` holds functions that are called with every engine that is made, before anything uses it: for SQLAlchemy's events.
+    ``on_engine`` holds functions that are called with every engine that is made, to the primary and to replicas, before anything uses it:
+    for SQLAlchemy's events. ``siblings`` are the names of all databases that are declared together with this one.
     """
 
     def __init__(self, name: str, migrations_key: str | None = None) -> None:
@@ -47,11 +58,11 @@ class Database:
         self.name = name
         self.migrations_key = migrations_key
         self.on_engine: list[Callable[[Engine], None]] = []
+        self.siblings: tuple[str, ...] = (name,)
         self._settings: Settings | None = None
         self._paths: Paths | None = None
-        self._engine: Engine | None = None
-        self._engine_pid: int | None = None
-        self._lock = threading.Lock()
+        self._engines = Engines(partial(self._open, open_engine, "options"), partial(self._open, open_async_engine, "async_options"))
+        self._replicas: Replicas | None = None
 
     def __repr__(self) -> str:
         return f"Database({self.name!r}, {self.migrations_key!r})"
@@ -64,6 +75,12 @@ class Database:
         """
         self._settings, self._paths = settings, paths
         self.url  # noqa: B018 - a wrong URL is told at the start and not on the first request
+        for kind in ("options", "async_options"):
+            read_options(settings, f"db:{self.name}:{kind}")
+        if settings.get(f"db:{self.name}:replicas"):
+            from qapla.database.replicas import read_replicas
+
+            self._replicas = read_replicas(settings, f"db:{self.name}", self.url, self._announce)
 
     @property
     def settings(self) -> Settings:
@@ -74,12 +91,7 @@ class Database:
     def url(self) -> URL:
         """Return the URL, its password inside: for SQLAlchemy, not for people."""
         key = f"db:{self.name}:url"
-        settings = self._configured()
-        text = settings.require(key, "a database URL, engine://user:password@host:port/name")
-        try:
-            return make_url(text)
-        except ArgumentError:
-            raise settings.wrong(key, "a database URL, engine://user:password@host:port/name") from None
+        return read_url(self._configured(), key, self._configured().require(key, URL_EXPECTED))
 
     @property
     def safe_url(self) -> str:
@@ -100,26 +112,40 @@ class Database:
 
     @property
     def engine(self) -> Engine:
-        """Return the engine of this process."""
-        if self._engine is None or self._engine_pid != os.getpid():
-            with self._lock:
-                self._make_engine()
-        assert self._engine is not None
-        return self._engine
+        """Return the engine of this process, to the primary."""
+        return self._engines.engine
 
-    def _make_engine(self) -> None:
-        if self._engine is not None and self._engine_pid == os.getpid():
-            return
-        if self._engine is not None:
-            self._engine.dispose(close=False)  # the connections belong to the parent process
-        engine = open_engine(self.url, dict(self._configured().get(f"db:{self.name}:options") or {}))
-        for hook in self.on_engine:
-            hook(engine)
-        self._engine, self._engine_pid = engine, os.getpid()
+    @property
+    def async_engine(self) -> AsyncEngine:
+        """Return the engine of the running event loop, to the primary; it is closed when the loop ends.
+
+        Raises:
+            ConfigurationError: no loop runs here, or an asyncio driver is not installed.
+        """
+        return self._engines.async_engine
+
+    @property
+    def opened_engines(self) -> list[Engine]:
+        """Return every engine that is in use: of threads and event loops, to the primary and to replicas."""
+        return [engine for engines in self._all_engines() for engine in engines.opened]
 
     def make_session(self, **options: Any) -> Session:
-        """Make a session; the caller closes it, and commits."""
-        return sessionmaker(self.engine, **options)()
+        """Make a session; the caller closes it, and commits. With replicas it is a ``RoutedSession``."""
+        if self._replicas is None or "bind" in options:
+            return Session(**{"bind": options.pop("bind", None) or self.engine, **options})
+        from qapla.database.routing import RoutedSession
+
+        return RoutedSession(self.engine, replicas=self._replicas, **options)
+
+    def make_async_session(self, **options: Any) -> AsyncSession:
+        """Make a session for the running event loop; the caller closes it, and commits."""
+        from qapla.database.asynchronous import make_async_session
+
+        if self._replicas is not None:
+            from qapla.database.routing import RoutedSession
+
+            options = {"sync_session_class": RoutedSession, "replicas": self._replicas, **options}
+        return make_async_session(self.async_engine, **options)
 
     @contextmanager
     def session(self) -> Iterator[Session]:
@@ -139,64 +165,47 @@ class Database:
             yield session
             session.commit()
 
+    @asynccontextmanager
+    async def async_session(self) -> AsyncIterator[AsyncSession]:
+        """Lend a session to a coroutine; like ``session``."""
+        async with self.make_async_session() as session:
+            yield session
+
+    @asynccontextmanager
+    async def async_transaction(self) -> AsyncIterator[AsyncSession]:
+        """Lend a session for a write to a coroutine; like ``transaction``."""
+        async with self.make_async_session() as session:
+            await session.connection(execution_options={IMMEDIATE: True})
+            yield session
+            await session.commit()
+
     def dispose(self) -> None:
         """Close all connections; the next use opens new ones."""
-        with self._lock:
-            engine, self._engine = self._engine, None
-        if engine is not None:
-            engine.dispose(close=self._engine_pid == os.getpid())
+        for engines in self._all_engines():
+            engines.dispose()
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop, which would otherwise be closed at its end."""
+        for engines in self._all_engines():
+            await engines.aclose()
+
+    def _all_engines(self) -> list[Engines]:
+        return [self._engines, *(replica.engines for replica in self._replicas or ())]
 
     def _configured(self) -> Settings:
         if self._settings is None:
             raise ConfigurationError(f"database {self.name!r} is used before its application started", hint="call a run_… method first")
         return self._settings
 
+    def _open(self, opener: Callable[..., Any], kind: str) -> Any:
+        settings = self._configured()
+        key = f"db:{self.name}:{kind}"
+        if kind == "async_options" and key not in settings:
+            key = f"db:{self.name}:options"
+        engine = open_configured(opener, self.url, settings, key)
+        self._announce(engine)
+        return engine
 
-def open_engine(url: URL, options: dict[str, Any]) -> Engine:
-    """Make an engine as declared databases have it: connections are checked before use; SQLite with WAL and foreign keys.
-
-    A URL that names no driver gets ours.
-
-    Raises:
-        ConfigurationError: the driver is not installed, or the file cannot be made.
-    """
-    backend = url.get_backend_name()
-    known = dialects.ENGINES.get(backend)
-    if known is not None and "+" not in url.drivername:
-        url = url.set(drivername=known.drivername)
-    try:
-        return _open_sqlite(url, options) if backend == "sqlite" else create_engine(url, **{"pool_pre_ping": True, **options})
-    except (ModuleNotFoundError, NoSuchModuleError) as error:
-        hint = f"pip install 'qapla[{known.extra}]'" if known is not None and known.extra else "install it, or choose another engine"
-        raise ConfigurationError(f"the driver {url.drivername!r} is not installed", hint=hint) from error
-
-
-def _open_sqlite(url: URL, options: dict[str, Any]) -> Engine:
-    if url.database and url.database != ":memory:":
-        _make_file(Path(url.database).absolute())
-    engine = create_engine(url, **options)
-    event.listen(engine, "connect", _prepare_sqlite)
-    event.listen(engine, "begin", _begin_sqlite)
-    return engine
-
-
-def _make_file(file: Path) -> None:
-    """Make the file, and its folder, where there is none yet; for nobody but the owner of this process."""
-    if file.exists():
-        return
-    try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file.touch(mode=0o600)
-    except OSError as error:
-        raise ConfigurationError(f"the database file {str(file)!r} cannot be made: {error.strerror}") from error
-
-
-def _prepare_sqlite(connection: Any, record: Any) -> None:
-    connection.isolation_level = None  # the driver begins too late, and not before DDL: BEGIN is ours
-    for pragma in (f"busy_timeout={BUSY_TIMEOUT_S * 1000}", "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
-        connection.execute(f"PRAGMA {pragma}").close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    immediate = connection.get_execution_options().get(IMMEDIATE, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+    def _announce(self, engine: Any) -> None:
+        for hook in self.on_engine:
+            hook(getattr(engine, "sync_engine", engine))

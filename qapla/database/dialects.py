@@ -29,6 +29,9 @@ class Engine:
     placeholder: Literal["%s", "?", ":1"]  # of the driver's own parameter style; with "%s" a literal % is written %%
     quote: str  # around identifiers, doubled inside
     hex_text: str  # a constant text from its UTF-8 bytes in hex, whatever the session's settings
+    async_drivername: str  # the driver for asyncio
+    async_extra: str  # the extra of qapla that installs it
+    read_only: str | None  # lets a connection read only from now on; None: replicas are not offered
 
     # what its statements can have
     returns: frozenset[Literal["insert", "update", "delete"]] = frozenset()  # which writes give back rows by RETURNING
@@ -54,6 +57,9 @@ POSTGRESQL = Engine(
     placeholder="%s",
     quote='"',
     hex_text="convert_from('\\x{}', 'UTF8')",
+    async_drivername="postgresql+psycopg",
+    async_extra="postgresql,asyncio",
+    read_only="SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
     returns=frozenset({"insert", "update", "delete"}),
     has_on_conflict=True,
     has_public=True,
@@ -70,6 +76,9 @@ MARIADB = Engine(
     placeholder="%s",
     quote="`",
     hex_text="CONVERT(X'{}' USING utf8mb4)",
+    async_drivername="mariadb+aiomysql",
+    async_extra="asyncio",
+    read_only="SET SESSION TRANSACTION READ ONLY",
     returns=frozenset({"insert", "delete"}),
 )
 
@@ -84,6 +93,9 @@ MYSQL = Engine(
     placeholder="%s",
     quote="`",
     hex_text="CONVERT(X'{}' USING utf8mb4)",
+    async_drivername="mysql+aiomysql",
+    async_extra="asyncio",
+    read_only="SET SESSION TRANSACTION READ ONLY",
 )
 
 SQLITE = Engine(
@@ -97,6 +109,9 @@ SQLITE = Engine(
     placeholder="?",
     quote='"',
     hex_text="CAST(X'{}' AS TEXT)",
+    async_drivername="sqlite+aiosqlite",
+    async_extra="asyncio",
+    read_only="PRAGMA query_only=ON",
     returns=frozenset({"insert", "update", "delete"}),
     locks_rows=False,
     has_default_keyword=False,
@@ -114,6 +129,9 @@ ORACLE = Engine(
     placeholder=":1",
     quote='"',
     hex_text="UTL_RAW.CAST_TO_VARCHAR2('{}')",
+    async_drivername="oracle+oracledb_async",
+    async_extra="oracle,asyncio",
+    read_only=None,
 )
 
 ENGINES: Mapping[str, Engine] = {engine.key: engine for engine in (POSTGRESQL, MARIADB, MYSQL, SQLITE, ORACLE)}

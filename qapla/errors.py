@@ -18,6 +18,7 @@
     │   ├── NameTaken
     │   └── PreconditionFailed     412  If-Match did not hold
     ├── DatabaseError              500  what an engine answered, mapped to a SQLSTATE
+    ├── InDoubt                    503  a commit over several databases that was begun and is not finished
     └── Unavailable                503  down, paused, over capacity
         ├── SecretLost                  sealed with another key
         └── TimedOut               504
@@ -192,6 +193,16 @@ class DatabaseError(QaplaError):
         self.column = column
         self.constraint = constraint
         self.table = table
+
+
+class InDoubt(QaplaError):
+    """A commit over several databases was begun and is not finished. It must not be repeated before it is.
+
+    No ``Unavailable``: what retries those would do the work twice.
+    """
+
+    status = 503
+    code = "40003"  # statement_completion_unknown
 
 
 class Unavailable(QaplaError):

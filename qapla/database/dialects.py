@@ -39,6 +39,7 @@ class Engine:
     has_default_keyword: bool = True  # UPDATE … SET column = DEFAULT
     has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
     has_public: bool = False  # new databases have a schema of this name
+    two_phase: Literal["prepare", "xa"] | None = None  # "xa" has to be said, and named, when a transaction begins; "prepare" at its end
 
     @property
     def is_file(self) -> bool:
@@ -63,6 +64,7 @@ POSTGRESQL = Engine(
     returns=frozenset({"insert", "update", "delete"}),
     has_on_conflict=True,
     has_public=True,
+    two_phase="prepare",
 )
 
 MARIADB = Engine(
@@ -80,6 +82,7 @@ MARIADB = Engine(
     async_extra="asyncio",
     read_only="SET SESSION TRANSACTION READ ONLY",
     returns=frozenset({"insert", "delete"}),
+    two_phase="xa",
 )
 
 MYSQL = Engine(

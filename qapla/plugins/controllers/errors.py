@@ -1,0 +1,98 @@
+"""Errors of controllers as answers: JSON for those that answer with JSON, else a page.
+
+A view of the application's own wins: ``config.add_exception_view(…, context=NotFound)``, or Pyramid's ``add_notfound_view`` and
+``add_forbidden_view``, which get what our errors become. An error that nobody foresaw is not looked at here.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from pyramid.exceptions import PredicateMismatch
+from pyramid.httpexceptions import HTTPException, HTTPMethodNotAllowed, HTTPNoContent, status_map
+from pyramid.response import Response
+
+from qapla.errors import QaplaError
+
+if TYPE_CHECKING:
+    from pyramid.config import Configurator
+
+    from qapla.plugins.controllers.declaration import Declared
+
+REGISTRY_KEY = "qapla.controllers"
+log = logging.getLogger(__name__)
+
+
+class ControllerRequest:
+    """A view predicate: a controller's route has matched, and the error is one that is answered here (``refused``, ``wrong method``)."""
+
+    def __init__(self, value: str, _config: Configurator) -> None:
+        self.value = value
+
+    def text(self) -> str:
+        """Return the predicate as it is shown in a list of views."""
+        return f"controller_error = {self.value}"
+
+    phash = text
+
+    def __call__(self, context: Any, request: Any) -> bool:
+        """Tell whether this error is answered here."""
+        declared = find_declared(request)
+        if self.value == "refused":
+            return bool(declared) and isinstance(context, QaplaError)
+        return bool(declared) and all(one.methods for one in declared) and request.method not in allowed(declared)
+
+
+def includeme(config: Configurator) -> None:
+    """Register the exception views. The contexts are the widest ones: a view of the application for any of our errors comes first."""
+    config.add_view_predicate("controller_error", ControllerRequest)
+    config.add_exception_view(show_refusal, context=Exception, controller_error="refused")
+    config.add_exception_view(show_methods, context=PredicateMismatch, controller_error="wrong method")
+
+
+def find_declared(request: Any) -> list[Declared]:
+    """Return the controllers of the route that has matched; none when the route is not one of theirs."""
+    route = getattr(request, "matched_route", None)
+    found: list[Declared] = request.registry.get(REGISTRY_KEY, {}).get(route.name, []) if route is not None else []
+    return found
+
+
+def allowed(declared: list[Declared]) -> tuple[str, ...]:
+    """Return the methods that are answered at an address, also those that come by themselves."""
+    found = {method for one in declared for method in one.methods}
+    return tuple(sorted({*found, "OPTIONS", *(["HEAD"] if "GET" in found else [])}))
+
+
+def show_methods(error: Exception, request: Any) -> Response:
+    """Answer a method that no controller of the address has: 405, or the methods for OPTIONS."""
+    allow = {"Allow": ", ".join(allowed(find_declared(request)))}
+    return HTTPNoContent(headers=allow) if request.method == "OPTIONS" else HTTPMethodNotAllowed(headers=allow)
+
+
+def show_refusal(error: QaplaError, request: Any) -> Response:
+    """Answer one of our errors; the message of one that is a fault of ours is for the log alone."""
+    if error.status >= 500:
+        log.error("%s %s failed: %s", request.method, request.path, error, exc_info=error)
+    if answers_json(request):
+        body = error.as_json() if error.status != 500 else {"code": error.code, "message": "internal error", "details": None, "hint": None}
+        response = Response(json_body=body, status=error.status)
+        response.headers.update(error.headers)
+        return response
+    page = make_page(error)
+    try:
+        return request.invoke_exception_view((type(page), page, None))
+    except HTTPException as refused:  # there is not even Pyramid's own view
+        return refused
+
+
+def answers_json(request: Any) -> bool:
+    """Tell whether the controller would have answered with JSON."""
+    declared = find_declared(request)
+    return all(str(one.view_options.get("renderer", "")) == "json" for one in declared)
+
+
+def make_page(error: QaplaError) -> HTTPException:
+    """Return the HTTP exception that *error* becomes."""
+    kind = status_map.get(error.status, status_map[500])
+    return kind(detail="" if error.status == 500 else str(error), headers=error.headers)

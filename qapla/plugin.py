@@ -38,8 +38,11 @@ class Plugin:
         """Return the value of ``scope[key]``. Called when a scope is first asked for it, so an unused plugin costs nothing."""
         raise LookupError(f"plugin {self.key!r} has nothing to offer to a scope")
 
-    def exit(self, scope: Scope, value: Any, error: BaseException | None) -> None:
-        """Close what ``enter`` returned; *error* is what ended the scope, if it failed."""
+    def exit(self, scope: Scope, value: Any, error: BaseException | None) -> Any:
+        """Close what ``enter`` returned; *error* is what ended the scope, if it failed.
+
+        Where ``scope.is_asynchronous``, something to be awaited may be returned.
+        """
 
     def includeme(self, config: Configurator) -> None:
         """Add routes, views and directives. Called for web applications only."""

@@ -45,7 +45,10 @@ def current(scope: Scope | None) -> Iterator[None]:
 
 
 class Scope:
-    """Values of plugins that live as long as one unit of work. Used by one thread.
+    """Values of plugins that live as long as one unit of work. Used by one thread, or by one asyncio task.
+
+    Entered with ``async with``, it is a scope of asyncio: plugins may offer it other values than to a scope of threads (sessions that are
+    awaited), and closing them is awaited, to the end, also when the task is cancelled.
 
     Args:
         app: the application whose plugins are asked.
@@ -53,6 +56,7 @@ class Scope:
 
     Attributes:
         outer: the scope in which this one was entered, if there was one.
+        is_asynchronous: it was entered with ``async with``.
     """
 
     def __init__(self, app: Application, request: Any = None) -> None:
@@ -60,9 +64,10 @@ class Scope:
         self.request = request
         self.closed = False
         self.outer: Scope | None = None
+        self.is_asynchronous = False
         self._entered = False
         self._values: dict[str, Any] = {}
-        self._closers: list[Callable[[BaseException | None], None]] = []
+        self._closers: list[Callable[[BaseException | None], Any]] = []
 
     def __getitem__(self, key: str) -> Any:
         """Return what the plugin called *key* offers to this scope; it is opened by the first who asks."""
@@ -82,8 +87,11 @@ class Scope:
         self._closers.append(lambda error: plugin.exit(self, value, error))
         return value
 
-    def on_close(self, closer: Callable[[BaseException | None], None]) -> None:
-        """Call *closer* when the scope ends, with the error that ended it or None; the last one added is called first."""
+    def on_close(self, closer: Callable[[BaseException | None], Any]) -> None:
+        """Call *closer* when the scope ends, with the error that ended it or None; the last one added is called first.
+
+        In a scope of asyncio it may return something to be awaited.
+        """
         self._closers.append(closer)
 
     def enter(self) -> Self:
@@ -103,6 +111,8 @@ class Scope:
 
         All closers run, whatever one of them raises; the first of their errors is raised afterwards.
         """
+        if self.is_asynchronous and not self.closed:
+            raise RuntimeError("a scope that was entered with 'async with' is closed with 'await scope.aclose()'")
         self.closed = True
         failed: BaseException | None = None
         while self._closers:
@@ -114,6 +124,45 @@ class Scope:
         self.leave()
         if failed is not None:
             raise failed
+
+    async def aclose(self, error: BaseException | None = None) -> None:
+        """Close what was opened in a coroutine; like ``close``."""
+        import asyncio  # programs without asyncio need not wait for its import
+
+        closing = asyncio.ensure_future(self._close_awaiting(error))
+        cancelled: BaseException | None = None
+        while not closing.done():
+            try:
+                await asyncio.shield(closing)
+            except asyncio.CancelledError as problem:
+                cancelled = problem
+            except BaseException:  # noqa: S110 - raised below
+                pass
+        self.leave()
+        failed = None if closing.cancelled() else closing.exception()
+        if cancelled is not None or failed is not None:
+            raise cancelled or failed  # type: ignore[misc]
+
+    async def _close_awaiting(self, error: BaseException | None) -> None:
+        self.closed = True
+        failed: BaseException | None = None
+        while self._closers:
+            try:
+                result = self._closers.pop()(error)
+                if hasattr(result, "__await__"):
+                    await result
+            except BaseException as problem:
+                failed = failed or problem
+        self._values.clear()
+        if failed is not None:
+            raise failed
+
+    async def __aenter__(self) -> Self:
+        self.is_asynchronous = True
+        return self.enter()
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.aclose(error)
 
     def __enter__(self) -> Self:
         return self.enter()

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import click
 
     from qapla.application import Application
+    from qapla.database.asynchronous import AsyncSessions
     from qapla.database.database import Database
     from qapla.scope import Scope
     from qapla.settings import Settings
@@ -103,10 +104,14 @@ class DatabasePlugin(Plugin):
 
         group.add_command(database)
 
-    def enter(self, scope: Scope) -> Sessions:
-        """Return the sessions of *scope*; none is open yet."""
+    def enter(self, scope: Scope) -> Sessions | AsyncSessions:
+        """Return the sessions of *scope*; none is open yet. In a scope of asyncio they are awaited."""
+        if scope.is_asynchronous:
+            from qapla.database.asynchronous import AsyncSessions
+
+            return AsyncSessions(self._databases)
         return Sessions(self._databases, manager=getattr(scope.request, "tm", None))
 
-    def exit(self, scope: Scope, value: Any, error: BaseException | None) -> None:
+    def exit(self, scope: Scope, value: Any, error: BaseException | None) -> Any:
         """Close the sessions of *scope*."""
-        value.close()
+        return value.close()

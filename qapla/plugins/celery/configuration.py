@@ -38,7 +38,7 @@ DEFAULTS: dict[str, Any] = {
     "worker_cancel_long_running_tasks_on_connection_loss": True,
     "worker_hijack_root_logger": False,
 }
-TRANSPORT_DEFAULTS: dict[str, Any] = {"socket_connect_timeout": 3, "max_retries": 1}
+REDIS = ("redis", "rediss", "sentinel", "valkey", "valkeys")
 
 
 def read_configuration(settings: Settings, name: str) -> dict[str, Any]:
@@ -54,7 +54,7 @@ def read_configuration(settings: Settings, name: str) -> dict[str, Any]:
     if "broker_url" not in given and "broker_read_url" not in given:
         settings.require("celery:broker_url", "where the broker is, redis://host:6379/0")
     found = {**DEFAULTS, "task_default_queue": name, "task_ignore_result": "result_backend" not in given, **given}
-    return {**found, **_limits(settings, given)}
+    return {**found, **_limits(settings, found, given)}
 
 
 def _read(settings: Settings, key: str) -> Any:
@@ -108,19 +108,32 @@ READERS: dict[Any, tuple[type, str, Callable[[str], Any] | None]] = {
 }
 
 
-def _limits(settings: Settings, given: dict[str, Any]) -> dict[str, Any]:
+def _limits(settings: Settings, found: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
     """Return the limits on time, and after which time a message comes back whose worker is gone without a word."""
     limit = given.get("task_time_limit", TIME_LIMIT_S)
     if not isinstance(limit, int | float) or limit < 1:
         raise settings.wrong("celery:task_time_limit", "seconds, 1 at least: a task that hangs must end")
-    soft = given.get("task_soft_time_limit", max(1, limit - SOFT_BEFORE_S))
+    soft = given.get("task_soft_time_limit", limit - min(SOFT_BEFORE_S, limit // 10))
     if soft > limit:
         raise settings.wrong("celery:task_soft_time_limit", f"at most 'celery:task_time_limit', {limit} seconds")
-    transport = {"visibility_timeout": limit + COMES_BACK_AFTER_S, **TRANSPORT_DEFAULTS, **given.get("broker_transport_options", {})}
-    if transport["visibility_timeout"] <= limit:
+    transport = {**_transport(found, limit + COMES_BACK_AFTER_S), **given.get("broker_transport_options", {})}
+    if transport.get("visibility_timeout", limit + 1) <= limit:
         key = "celery:broker_transport_options:visibility_timeout"
         raise settings.wrong(key, f"more than 'celery:task_time_limit', {limit} seconds: a message that comes back earlier is done twice")
     return {"task_time_limit": limit, "task_soft_time_limit": soft, "broker_transport_options": transport}
+
+
+def _transport(found: dict[str, Any], comes_back_after_s: float) -> dict[str, Any]:
+    """Return what the broker's driver needs to be told; a broker of AMQP knows by itself that a worker is gone."""
+    scheme = str(found.get("broker_url") or "").partition(":")[0].partition("+")[0]
+    if scheme == "sqs":
+        return {"visibility_timeout": comes_back_after_s}
+    if scheme not in REDIS:
+        return {}
+    # Any worker brings back what is in here for longer than its own timeout: applications that share a Redis must not share these.
+    ours = found["task_default_queue"]
+    keys = {"unacked_key": f"unacked.{ours}", "unacked_index_key": f"unacked_index.{ours}", "unacked_mutex_key": f"unacked_mutex.{ours}"}
+    return {"visibility_timeout": comes_back_after_s, "socket_connect_timeout": 3, "max_retries": 1, **keys}
 
 
 def plain(value: Any) -> Any:

@@ -1,0 +1,254 @@
+"""An application with counters in a real database, its worker on a real broker, and places where either can be killed."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from qapla.testing.servers import make_database
+
+PACKAGE = {
+    "__init__.py": "",
+    "settings/__init__.py": "",
+    "settings/default.py": """
+        import os
+
+        def make_settings(settings, paths):
+            settings["db:main:url"] = os.environ["HARBOUR_DATABASE"]
+            settings["celery:broker_url"] = os.environ["HARBOUR_BROKER"]
+            settings["celery:task_default_queue"] = os.environ["HARBOUR_QUEUE"]
+            settings["celery:task_time_limit"] = 5
+            settings["celery:broker_transport_options"] = {"visibility_timeout": 6, "unacked_restore_interval": 1}
+            if os.environ.get("HARBOUR_OUTBOX"):
+                settings["celery:outbox"] = "main"
+                settings["celery:outbox_every_s"] = 1
+    """,
+    "places.py": '''
+        """Places where a process can be stopped, once: whoever gets there says so, and waits to be killed."""
+        import os, time
+        from pathlib import Path
+
+        FOLDER = Path(__file__).parent
+
+        def pass_by(place):
+            try:
+                (FOLDER / f"stop-{place}").rename(FOLDER / f"busy-{place}")
+            except FileNotFoundError:
+                return
+            (FOLDER / f"busy-{place}").write_text(str(os.getpid()))
+            (FOLDER / f"busy-{place}").rename(FOLDER / f"reached-{place}")
+            time.sleep(60)
+    ''',
+    "app.py": """
+        from qapla.database.application import DatabaseApplication
+        from qapla.database.database import Database
+        from qapla.plugin import Plugin
+        from qapla.plugins.celery.plugin import CeleryPlugin
+
+        class EarlyPlugin(Plugin):
+            # A connection that is open in the worker before it forks.
+            key = "early"
+            requires = ("database",)
+
+            def start(self, app):
+                if app.start_point == "celery":
+                    with app["database"]["main"].session() as session:
+                        session.connection()
+                return self
+
+        class Harbour(DatabaseApplication):
+            def append_app_plugins(self):
+                self.add_database_app([Database("main")])
+                self.add_app_plugin(EarlyPlugin())
+                self.add_app_plugin(CeleryPlugin())
+
+        main = Harbour()
+    """,
+    "worker.py": """
+        from harbour.app import main
+
+        celery = main.run_celery()["celery"]
+    """,
+    "tasks.py": """
+        import os
+
+        from celery import shared_task, signals
+        from sqlalchemy import text
+
+        from harbour.app import main as app
+        from harbour.places import pass_by
+        from qapla.database.decorators import WithDatabase
+        from qapla.plugins.celery.task import AppTask
+        from qapla.ports import current_task
+        from qapla.scope import find_current
+
+        @signals.task_prerun.connect(weak=False)
+        def before(**_):
+            pass_by("before")
+
+        class Counted(AppTask):
+            def on_success(self, *_):
+                pass_by("committed")
+
+        def count(session, name):
+            session.execute(text("UPDATE counter SET n = n + 1 WHERE name = :name"), {"name": name})
+
+        @shared_task(base=Counted, once="main")
+        def load(name, main):
+            count(main, name)
+            pass_by("middle")
+
+        @shared_task
+        @WithDatabase(app, "main")
+        def note(name, main):
+            assert find_current().app is app and current_task.get()
+            count(main, name)
+            main.commit()
+
+        @shared_task
+        @WithDatabase(app, "main")
+        def forget(name, main):
+            count(main, name)
+            raise ValueError(name)
+
+        @shared_task(once="main")
+        def hasty(name, main):
+            count(main, name)
+            main.commit()
+
+        @shared_task(once="main")
+        def pass_on(name, main):
+            # Its own work, and another task after its commit.
+            count(main, "passed")
+            load.delay_after_commit(name)
+    """,
+}
+
+
+class Harbour:
+    """The application from outside: its processes, its counters, the places where it is stopped."""
+
+    def __init__(self, package, folder, app):
+        self.package, self.folder, self.app, self.workers = package, folder, app, []
+
+    def start_worker(self, *command):
+        """Start a worker in a process group of its own, by *command* or by ``qapla celery worker``."""
+        qapla = [str(Path(sys.executable).parent / "qapla"), "--app", f"{self.package}.app:main", "celery"]
+        log = (self.folder / "worker.log").open("a")
+        options = ["worker", "--concurrency", "1", "--loglevel", "INFO", "--without-mingle"]
+        worker = subprocess.Popen([*(command or qapla), *options], stdout=log, stderr=log, start_new_session=True)
+        log.close()
+        self.workers.append(worker)
+        return worker
+
+    def stop_at(self, place):
+        """Let the next process that comes by *place* wait there."""
+        (self.folder / self.package / f"stop-{place}").touch()
+
+    def kill(self, place, worker=None):
+        """Wait for somebody at *place* and kill it with -9, or all of *worker*."""
+        reached = self.folder / self.package / f"reached-{place}"
+        self.wait_until(reached.exists)
+        if worker is None:
+            os.kill(int(reached.read_text()), signal.SIGKILL)
+        else:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait(10)
+
+    def count(self, name):
+        """Return a counter."""
+        with self.app["database"]["main"].session() as session:
+            return session.execute(text("SELECT n FROM counter WHERE name = :name"), {"name": name}).scalar_one()
+
+    def is_idle(self):
+        """Tell whether every message is done and acknowledged."""
+        with self.app["celery"].connection_for_read() as connection:
+            channel = connection.default_channel
+            queue, unacked = self.app["celery"].conf.task_default_queue, channel.unacked_key
+            return channel.client.llen(queue) == 0 and channel.client.hlen(unacked) == 0
+
+    def log(self):
+        """Return what the workers said."""
+        return (self.folder / "worker.log").read_text()
+
+    def wait_until(self, is_true, seconds=25):
+        """Wait; fail with the log of the workers."""
+        until = time.monotonic() + seconds
+        while not is_true():
+            assert time.monotonic() < until, self.log()
+            time.sleep(0.05)
+
+
+@pytest.fixture
+def engine():
+    """The engine of the counters; a test may be parametrized by it."""
+    return "postgresql"
+
+
+@pytest.fixture
+def database_url(engine):
+    """Give the URL of an empty database."""
+    with make_database(engine) as url:
+        yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture
+def broker_url(redis_url):
+    """Give the URL of the broker."""
+    return redis_url
+
+
+@pytest.fixture
+def harbour(tmp_path, monkeypatch, database_url, broker_url):
+    """Give the application, started as a command of it would be; its workers are stopped at the end."""
+    package = f"harbour_{secrets.token_hex(4)}"  # a name of its own: Celery remembers every shared task of a process
+    for name, source in PACKAGE.items():
+        file = tmp_path / package / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(textwrap.dedent(source).replace("harbour", package))
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.setenv("HARBOUR_DATABASE", database_url)
+    monkeypatch.setenv("HARBOUR_BROKER", broker_url)
+    monkeypatch.setenv("HARBOUR_QUEUE", package)
+    app = importlib.import_module(f"{package}.app").main.run_command()
+    make_tables(app)
+    found = Harbour(package, tmp_path, app)
+    yield found
+    for worker in found.workers:
+        if worker.poll() is None:
+            os.killpg(worker.pid, signal.SIGKILL)
+            worker.wait(10)
+    app.stop()
+
+
+@pytest.fixture
+def tasks(harbour):
+    """Give the module of the tasks."""
+    return importlib.import_module(f"{harbour.package}.tasks")
+
+
+def make_tables(app):
+    """Make the tables that a migration would make, and a few counters at nought."""
+    from sqlalchemy import Column, Integer, MetaData, String, Table, insert
+
+    from qapla.plugins.celery.outbox import add_outbox
+    from qapla.plugins.celery.receipts import add_receipts
+
+    metadata = MetaData()
+    counter = Table("counter", metadata, Column("name", String(20), primary_key=True), Column("n", Integer, nullable=False))
+    add_receipts(metadata)
+    add_outbox(metadata)
+    with app["database"]["main"].transaction() as session:
+        metadata.create_all(session.connection())
+        session.execute(insert(counter), [{"name": name, "n": 0} for name in ("tide", "ebb", "passed")])

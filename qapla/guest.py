@@ -59,7 +59,7 @@ def make_guest(config: Configurator) -> Guest:
     config.registry["qapla.app"] = app
     weakref.finalize(config.registry, app.stop)
     for name, made in PROPERTIES.items():
-        config.add_request_method(made, name)
+        config.add_request_method(made, name, property=True)
     config.add_request_method(identity, property=True)
     config.add_request_method(rights)
     config.add_subscriber(watch_body, NewResponse)

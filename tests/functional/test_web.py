@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pytest
-from pyramid.exceptions import ConfigurationConflictError
+from pyramid.exceptions import ConfigurationConflictError, ConfigurationExecutionError
+from pyramid.request import Request as PlainRequest
 from pyramid.response import Response
 from sqlalchemy import text
 from webtest import TestApp
@@ -11,6 +12,7 @@ from webtest import TestApp
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
 from qapla.errors import NotFound, NotOffered
+from qapla.scope import find_current
 
 
 def stream(request):
@@ -47,9 +49,10 @@ def both(request):
 
 
 def nested(request):
-    """Make a subrequest that uses a session of its own."""
-    inner = request.invoke_subrequest(type(request).blank("/count"))
+    """Make a subrequest, of Pyramid's own class as its manual shows, that uses a session of its own."""
+    inner = request.invoke_subrequest(PlainRequest.blank(request.params.get("path", "/count")))
     assert "scope" not in request.__dict__
+    assert find_current() is None
     return inner
 
 
@@ -132,14 +135,53 @@ class TestManual:
 
         assert (before, open_connections(web)) == (1, 0)
 
-    def test_subrequest_closes_its_own(self, make_web):
-        """A subrequest is a scope of its own and ends with itself."""
+    @pytest.mark.parametrize(("path", "text"), [("/count", "0"), ("/stream", "012")])
+    def test_subrequest_closes_its_own(self, make_web, path, text):
+        """A subrequest is a scope of its own and ends with itself, or with the body that it streams."""
         web = make_web("manual")
 
-        answer = web.get("/nested")
+        answer = web.get(f"/nested?path={path}")
 
-        assert answer.text == "0"
+        assert answer.text == text
         assert open_connections(web) == 0
+
+    def test_subrequest_that_fails(self, make_web):
+        """Its scope ends with the error, also when the one who made it carries on."""
+        web = make_web("manual")
+
+        web.get("/nested?path=/write?end=fail", status=500)
+
+        assert open_connections(web) == 0
+
+    def test_current_scope(self, make_web):
+        """``find_current`` knows the scope of the request from its first use until its end, and the one around it again afterwards."""
+        web = make_web("manual")
+        seen = []
+        config = web.application.config
+        config.add_view(lambda request: seen.extend((find_current(), request.scope, find_current())) or Response(), name="now")
+        config.commit()
+
+        with web.application.scope() as outer:
+            web.get("/now")
+            assert find_current() is outer
+
+        assert seen[0] is None
+        assert seen[1] is seen[2]
+        assert find_current() is None
+
+    def test_a_database_declared_for_the_web(self, make_web, tmp_path):
+        """``config.add_database`` declares one that the application has not; a name that it has is refused."""
+        web = make_web("manual")
+        app = web.application
+        app.settings["db:third:url"] = f"sqlite:///{tmp_path / 'third.sqlite'}"
+        app.config.add_database(Database("third"))
+        app.config.add_view(lambda request: Response(str(request.third.scalar(text("SELECT 3")))), name="third")
+        app.config.commit()
+
+        assert web.get("/third").text == "3"
+        app.config.add_database(Database("third"))
+        with pytest.raises(ConfigurationExecutionError, match=r"two databases are declared as 'third'[^$]* Line \d+ of file .*test_web\.py"):
+            app.config.commit()
 
     def test_two_databases(self, make_web):
         """Every declared database is a property of the request."""

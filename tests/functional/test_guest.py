@@ -1,0 +1,312 @@
+"""qapla.guest: our plugins in a Pyramid program that has never heard of Application"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from pyramid.config import Configurator
+from pyramid.exceptions import ConfigurationConflictError, ConfigurationExecutionError
+from pyramid.request import Request
+from pyramid.response import Response
+from pyramid.router import default_execution_policy
+from pyramid.scripting import prepare
+from sqlalchemy import text
+from webtest import TestApp
+
+from qapla.database.database import Database
+from qapla.errors import ConfigurationError, PluginError, SettingsError
+from qapla.plugin import Plugin
+from qapla.scope import find_current
+from qapla.web import include_plugin
+
+
+class Shared(Plugin):
+    """A plugin that keeps the application that it was started in."""
+
+    key = "shared"
+
+    def start(self, app):
+        """Return the application."""
+        return app
+
+
+class Needy(Plugin):
+    """Needs databases, and something that is nowhere to be found."""
+
+    key = "needy"
+    requires = ("database", "moon")
+
+
+def count(request):
+    """Answer the number of rows."""
+    assert find_current() is None
+    answer = str(request.main.scalar(text("SELECT count(*) FROM word")))
+    assert find_current() is request.scope
+    return Response(answer)
+
+
+def stream(request):
+    """Answer rows while they are read; ``?early=1`` uses the session before, too."""
+    if request.params.get("early"):
+        request.main.connection()
+
+    def body():
+        for number in range(3):
+            yield str(request.main.scalar(text("SELECT count(*) FROM word")) + number).encode()
+            assert find_current() in {None, request.scope}
+
+    return Response(app_iter=body())
+
+
+def fail(request):
+    """Fail with a session in use."""
+    request.main.execute(text("INSERT INTO word VALUES ('x')"))
+    raise KeyError("handled") if request.params.get("handled") else ValueError("not handled")
+
+
+def fail_late(request):
+    """Stream, but fail when the response is there."""
+    request.main.connection()
+    request.add_response_callback(lambda request, response: response.headers["no such \r\n thing"])
+    return stream(request)
+
+
+def nested(request):
+    """Answer what a subrequest streams."""
+    return request.invoke_subrequest(Request.blank("/stream"))
+
+
+@pytest.fixture
+def settings(tmp_path):
+    """Give the settings of a program with two databases."""
+    return {f"qapla.db.{name}.url": f"sqlite:///{tmp_path / name}.sqlite" for name in ("main", "other")}
+
+
+@pytest.fixture
+def config(settings):
+    """Give the Configurator of a program with our databases and a few views."""
+    config = Configurator(settings=settings)
+    config.include("qapla.database.web")
+    for view in (count, stream, fail, fail_late, nested):
+        config.add_route(view.__name__, f"/{view.__name__}")
+        config.add_view(view, route_name=view.__name__)
+    config.add_exception_view(lambda error, request: Response("sorry", status=500), context=KeyError)
+    with config.registry["qapla.app"]["database"]["main"].transaction() as session:
+        session.execute(text("CREATE TABLE word (value TEXT)"))
+    yield config
+    config.registry["qapla.app"].stop()
+
+
+@pytest.fixture
+def web(config):
+    """Give a client of the program."""
+    return TestApp(config.make_wsgi_app())
+
+
+def lent(config):
+    """Return how many connections are lent out."""
+    return config.registry["qapla.app"]["database"]["main"].engine.pool.checkedout()
+
+
+class TestScope:
+    """The life of request.scope without an execution policy of ours"""
+
+    @pytest.mark.parametrize(("path", "answer"), [("/count", "0"), ("/stream", "012"), ("/stream?early=1", "012"), ("/nested", "012")])
+    def test_closes_when_the_answer_has_ended(self, config, web, path, answer):
+        """A view, a streamed body and a subrequest have their session, and give it back."""
+        assert web.get(path).text == answer
+
+        assert lent(config) == 0
+        assert find_current() is None
+
+    def test_exception_view(self, config, web):
+        """What was written before the error is rolled back."""
+        web.get("/fail?handled=1", status=500)
+
+        assert lent(config) == 0
+        assert web.get("/count").text == "0"
+
+    @pytest.mark.parametrize(("path", "error"), [("/fail", ValueError), ("/fail_late", KeyError)])
+    def test_unhandled_error(self, config, web, path, error):
+        """Also one that is raised when there is a streaming response already."""
+        with pytest.raises(error):
+            web.get(path)
+
+        assert lent(config) == 0
+
+    @pytest.mark.parametrize("path", ["/stream", "/stream?early=1", "/nested"])
+    def test_client_goes_away(self, config, web, path):
+        """A server that drops the body closes the session."""
+        path, _, query = path.partition("?")
+        environ = {"REQUEST_METHOD": "GET", "PATH_INFO": path, "QUERY_STRING": query, "SERVER_NAME": "x", "SERVER_PORT": "80"}
+        body = web.app({**environ, "wsgi.url_scheme": "http"}, lambda *arguments: None)
+        chunks = iter(body)
+        next(chunks)
+        before = lent(config)
+
+        body.close()
+
+        assert (before, lent(config)) == (1, 0)
+
+    def test_an_error_that_the_caller_handles_is_not_ours(self, config):
+        """A program that answers while it handles an error does not tell the scope that it failed."""
+        ends = []
+        config.add_view(lambda request: request.scope.on_close(ends.append) or Response(), name="ends")
+        web = TestApp(config.make_wsgi_app())
+
+        try:
+            raise OSError("of somebody else")
+        except OSError:
+            web.get("/ends")
+
+        assert ends == [None]
+
+    def test_policy_of_the_program_stays(self, config):
+        """An execution policy of its own is neither replaced nor needed."""
+        seen = []
+        config.set_execution_policy(lambda environ, router: seen.append(1) or default_execution_policy(environ, router))
+
+        assert TestApp(config.make_wsgi_app()).get("/count").text == "0"
+        assert (seen, lent(config)) == ([1], 0)
+
+    def test_scripts(self, config, web):
+        """A request of ``pyramid.scripting`` ends with its closer."""
+        with prepare(registry=config.registry) as env:
+            env["request"].main.connection()
+            before = lent(config)
+
+        assert (before, lent(config)) == (1, 0)
+
+
+class TestDatabases:
+    """config.include("qapla.database.web")"""
+
+    def test_all_in_the_settings_are_declared(self, config, web):
+        """No line of code per database."""
+        app = config.registry["qapla.app"]
+
+        assert [database.name for database in app["database"]] == ["main", "other"]
+
+    def test_a_declared_one_comes_before_one_that_was_found(self, config, settings, tmp_path):
+        """``add_database`` can say where the migrations are."""
+        config.add_database(Database("main", "migrations"))
+        TestApp(config.make_wsgi_app()).get("/count")
+
+        assert config.registry["qapla.app"]["database"]["main"].migrations_key == "migrations"
+
+    def test_declared_twice(self, config):
+        """Pyramid shows both lines."""
+        config.add_database(Database("main"))
+        config.add_database(Database("main"))
+
+        with pytest.raises(ConfigurationConflictError, match="database"):
+            config.commit()
+
+    def test_without_a_url(self, config):
+        """The setting is named as ours; where it can be set is said."""
+        config.add_database(Database("moon"))
+
+        with pytest.raises(ConfigurationExecutionError, match=r"'db:moon:url' is missing from the settings of the Pyramid program"):
+            config.commit()
+
+
+class TestGuest:
+    """include_plugin"""
+
+    def test_one_application_for_all(self, config):
+        """Several plugins of a program share it, and with it their scope."""
+        value = include_plugin(config, Shared())
+
+        assert value is config.registry["qapla.app"]
+        assert "database" in value
+
+    def test_included_twice(self, config):
+        """The second time does nothing."""
+        first = include_plugin(config, Shared())
+
+        assert include_plugin(config, Shared()) is first
+
+    def test_another_plugin_of_the_same_key(self, config):
+        """It is told with the lines of both, which are the program's."""
+
+        class Other(Shared):
+            pass
+
+        include_plugin(config, Shared())
+
+        with pytest.raises(PluginError, match=r"'shared' at .*test_guest\.py:\d+ is declared a second time .* at .*test_guest\.py:\d+"):
+            include_plugin(config, Other())
+
+    def test_requirements_come_with_it(self):
+        """Installed ones are included first; one that is not is told."""
+        config = Configurator()
+
+        with pytest.raises(PluginError, match=r"'needy' at .*test_guest.py:\d+ needs 'moon', and no plugin of that key is declared"):
+            include_plugin(config, Needy())
+        assert "database" in config.registry["qapla.app"]
+
+    def test_names_in_the_settings(self, settings):
+        """``qapla.plugins`` lists more of them."""
+        config = Configurator(settings={**settings, "qapla.plugins": "database database.web"})
+        include_plugin(config, Shared())
+
+        assert {"database", "database.web", "shared"} == {plugin.key for plugin in config.registry["qapla.app"].plugins}
+
+    def test_too_late(self, config, web):
+        """A program that answers already takes no more plugins."""
+        with pytest.raises(PluginError, match=r"'shared' at .*test_guest.py.* wrong time"):
+            include_plugin(config, Shared())
+
+    def test_environment_wins(self, config, monkeypatch, settings):
+        """As in every application."""
+        monkeypatch.setenv("QAPLA__SOME__THING", "x")
+        app = include_plugin(Configurator(settings={**settings, "qapla.some.thing": "y"}), Shared())
+
+        assert app.settings["some:thing"] == "x"
+
+    def test_what_only_an_application_has_is_refused(self):
+        """Hosts and proxies belong to the program."""
+        with pytest.raises(SettingsError, match=r"'web' in the settings of the Pyramid program is not offered"):
+            include_plugin(Configurator(settings={"qapla.web.hosts": "x"}), Shared())
+
+    def test_a_request_method_of_the_program_with_our_name(self, config):
+        """It is told, in place of failing somewhere far away."""
+        config.add_request_method(lambda request: "mine", "scope", property=True)
+
+        with pytest.raises(ConfigurationError, match="'scope' of the program is taken"):
+            config.make_wsgi_app()
+
+    def test_identity_is_the_programs(self, config):
+        """Without an identifier of ours, its security policy says who is asking; nobody has rights."""
+
+        class Everybody:
+            def identity(self, request):
+                return "ada"
+
+        config.set_security_policy(Everybody())
+        config.add_view(lambda request: Response(f"{request.identity} {request.rights('shop').allows('select', None, 'x')}"), name="who")
+
+        assert TestApp(config.make_wsgi_app()).get("/who").text == "ada False"
+
+    def test_stops_with_the_process(self, tmp_path):
+        """What was started is stopped when the interpreter ends."""
+        code = """
+            from pyramid.config import Configurator
+            from qapla.plugin import Plugin
+            from qapla.web import include_plugin
+            class Told(Plugin):
+                key = "told"
+                def stop(self, app):
+                    print("stopped")
+            config = Configurator()
+            include_plugin(config, Told())
+            config.make_wsgi_app()
+            print("running")
+        """
+
+        done = subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+
+        assert done.stdout.split() == ["running", "stopped"]

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from pyramid.config import Configurator
 
     from qapla.plugins.controllers.controller import Controller, FinalizeController, JsonController, QuitController, RestfulController
+    from qapla.plugins.controllers.discovery import scan
     from qapla.plugins.controllers.driver import Driver
     from qapla.plugins.controllers.form import FormController, JsonFormController
     from qapla.plugins.controllers.plugin import ControllersPlugin
-    from qapla.plugins.controllers.scan import scan
 
 _PLACES = {
     "Controller": "controller",
@@ -40,7 +40,7 @@ _PLACES = {
     "JsonFormController": "form",
     "QuitController": "controller",
     "RestfulController": "controller",
-    "scan": "scan",
+    "scan": "discovery",
 }
 
 __all__ = [
@@ -69,6 +69,4 @@ def includeme(config: Configurator) -> None:
 def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    # Importing a submodule puts it into this namespace: ``scan`` has to become the function again.
-    found = globals()[name] = getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
-    return found
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

@@ -13,8 +13,8 @@ from pyramid.interfaces import PHASE3_CONFIG, ICSRFStoragePolicy, ISessionFactor
 from pyramid.path import AssetResolver
 
 from qapla.errors import ConfigurationError
-from qapla.plugins.controllers import scan as scanning
 from qapla.plugins.controllers.declaration import Declared, declare, in_order, place_of
+from qapla.plugins.controllers.discovery import scan
 from qapla.plugins.controllers.file import read
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def add_controllers(config: Configurator, package: str | ModuleType) -> None:
 
     The order of modules and lines does not matter: ``/choices/new`` is asked before ``/choices/{id}``.
     """
-    found = [declare(controller, {}, place_of(controller)) for controller in scanning.scan(config.maybe_dotted(package))]
+    found = [declare(controller, {}, place_of(controller)) for controller in scan(config.maybe_dotted(package))]
     for one in in_order(found):
         config.add_declared_controller(one, _info=one.place)
 

@@ -41,7 +41,7 @@ class ControllerRequest:
         declared = find_declared(request)
         if self.value == "refused":
             return bool(declared) and isinstance(context, QaplaError)
-        return bool(declared) and all(one.methods for one in declared) and request.method not in allowed(declared)
+        return bool(declared) and all(one.methods for one in declared) and request.method not in answered(declared)
 
 
 def includeme(config: Configurator) -> None:
@@ -58,15 +58,15 @@ def find_declared(request: Any) -> list[Declared]:
     return found
 
 
-def allowed(declared: list[Declared]) -> tuple[str, ...]:
-    """Return the methods that are answered at an address, also those that come by themselves."""
+def answered(declared: list[Declared]) -> set[str]:
+    """Return the methods that the controllers of an address answer."""
     found = {method for one in declared for method in one.methods}
-    return tuple(sorted({*found, "OPTIONS", *(["HEAD"] if "GET" in found else [])}))
+    return found | {"HEAD"} if "GET" in found else found
 
 
 def show_methods(error: Exception, request: Any) -> Response:
     """Answer a method that no controller of the address has: 405, or the methods for OPTIONS."""
-    allow = {"Allow": ", ".join(allowed(find_declared(request)))}
+    allow = {"Allow": ", ".join(sorted({*answered(find_declared(request)), "OPTIONS"}))}
     return HTTPNoContent(headers=allow) if request.method == "OPTIONS" else HTTPMethodNotAllowed(headers=allow)
 
 

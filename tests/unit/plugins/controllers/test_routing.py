@@ -187,7 +187,7 @@ class TestFile:
     @pytest.mark.parametrize(
         ("text", "message"),
         [
-            ("rotarran.controllers.choices:\n- controller: ChoiceControler", "yaml:2: .* has no 'ChoiceControler' .did you mean 'ChoiceController'"),
+            ("rotarran.controllers.choices:\n- controller: ChoiceControler", "yaml:2: .* has no .* .did you mean 'ChoiceController'"),
             ("rotarran.nothing:\n- controller: A", "yaml:2: there is no module 'rotarran.nothing'"),
             ("- controler: a.B", "yaml:1: 'controler' is not known .did you mean 'controller'"),
             ("- controller: Bare", "yaml:1: 'Bare' is not the dotted name of a class"),
@@ -203,7 +203,7 @@ class TestFile:
             ("- 5", "yaml:1: keys and values are expected here"),
             ("a: [", "yaml:1: this is not YAML"),
             ("- controller: !!python/name:os.system", "yaml:1: the value has the kind .* is not offered"),
-            ("- controller: rotarran.controllers.about.About\n  route: !!python/object/apply:os.getcwd []", "yaml:2: 'route' has to be text"),
+            ("- controller: a.B\n  route: !!python/object/apply:os.getcwd []", "yaml:2: 'route' has to be text"),
         ],
     )
     def test_wrong(self, write, text, message):
@@ -218,13 +218,14 @@ class TestFile:
         [
             ("route: /a", "route: /b", "yaml:3: route name 'about' is declared a second time .*line 1"),
             ("route: /a", "{route: /a, route_name: other}", "yaml:3: route '/a' is declared a second time .*line 1"),
-            ("route: '/a/{b}'", "{route: /a/new, route_name: other}", "yaml:3: route '/a/new' can never be reached .put it before '/a/{b}' in line 1"),
+            ("route: '/a/{b}'", "{route: /a/new, route_name: other}", "yaml:3: .* can never be reached .put it before '/a/{b}' in line 1"),
         ],
     )
     def test_clash(self, write, first, second, message):
         """A name or address that is declared twice, and a route that one before it hides, are errors with both lines."""
         second = second.strip("{}").replace(", ", "\n  ")
-        path = write(f"- controller: rotarran.controllers.about.About\n  {first}\n- controller: rotarran.controllers.about.About\n  {second}")
+        about = "- controller: rotarran.controllers.about.About"
+        path = write(f"{about}\n  {first}\n{about}\n  {second}")
 
         with pytest.raises(ConfigurationError, match=message):
             read(path)

@@ -27,12 +27,16 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, Unavailable | ReceiptsMissing) and not isinstance(error, SecretLost)
 
 
-def pause_s(count: int) -> float:
+def pause_s(count: int, comes_back_after_s: float | None = None) -> float:
     """Return how long to wait before the try after outage number *count*: 1 s, then twice as long each time, a minute at most.
 
     Up to a quarter less by chance, so that what failed together does not come back together.
+
+    Args:
+        comes_back_after_s: when the broker delivers a message again that nobody acknowledged; a pause is well below it.
     """
-    return float(min(PAUSE_MAX_S, 2 ** min(count - 1, 10))) * random.uniform(0.75, 1)  # noqa: S311
+    most = PAUSE_MAX_S if comes_back_after_s is None else min(PAUSE_MAX_S, comes_back_after_s / 2)
+    return float(min(most, 2 ** min(count - 1, 10))) * random.uniform(0.75, 1)  # noqa: S311
 
 
 def _is_passing(error: DBAPIError) -> bool:

@@ -107,7 +107,7 @@ class AppTask(Task):
         if count > self.outage_retries:
             log.error("task %s (%s) is given up: what it needs was away %d times", self.name, request.id, self.outage_retries)
             return
-        delay_s = pause_s(count)
+        delay_s = pause_s(count, self._get_app().conf.broker_transport_options.get("visibility_timeout"))
         message = self.signature_from_request(request, countdown=delay_s, retries=request.retries)
         message.options["headers"] = {**(message.options.get("headers") or {}), OUTAGES_HEADER: count}
         try:

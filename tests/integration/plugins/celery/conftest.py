@@ -29,12 +29,14 @@ PACKAGE = {
             settings["celery:task_default_queue"] = os.environ["HARBOUR_QUEUE"]
             settings["celery:task_time_limit"] = 5
             settings["celery:broker_transport_options"] = {"visibility_timeout": 6, "unacked_restore_interval": 1}
+            if os.environ.get("HARBOUR_BEAT"):
+                settings["celery:beat_schedule"] = {"ebb": {"task": "harbour.tasks.note", "schedule": 0.5, "args": ["ebb"]}}
             if os.environ.get("HARBOUR_OUTBOX"):
                 settings["celery:outbox"] = "main"
                 settings["celery:outbox_every_s"] = 1
     """,
     "places.py": '''
-        """Places where a process can be stopped, once: whoever gets there says so, and waits to be killed."""
+        """Places where a process can be stopped, once: whoever gets there says so, and waits to be killed or let go."""
         import os, time
         from pathlib import Path
 
@@ -47,9 +49,12 @@ PACKAGE = {
                 return
             (FOLDER / f"busy-{place}").write_text(str(os.getpid()))
             (FOLDER / f"busy-{place}").rename(FOLDER / f"reached-{place}")
-            time.sleep(60)
+            while not (FOLDER / f"go-{place}").exists():
+                time.sleep(0.05)
     ''',
     "app.py": """
+        from pathlib import Path
+
         from qapla.database.application import DatabaseApplication
         from qapla.database.database import Database
         from qapla.plugin import Plugin
@@ -65,6 +70,9 @@ PACKAGE = {
                     with app["database"]["main"].session() as session:
                         session.connection()
                 return self
+
+            def stop(self, app):
+                (Path(__file__).parent / "stopped").touch()
 
         class Harbour(DatabaseApplication):
             def append_app_plugins(self):
@@ -139,28 +147,40 @@ class Harbour:
     """The application from outside: its processes, its counters, the places where it is stopped."""
 
     def __init__(self, package, folder, app):
-        self.package, self.folder, self.app, self.workers = package, folder, app, []
+        self.package, self.folder, self.app, self.processes = package, folder, app, []
+        self.qapla = [str(Path(sys.executable).parent / "qapla"), "--app", f"{package}.app:main", "celery"]
+        self.celery = [sys.executable, "-m", "celery", "-A", f"{package}.worker"]
 
-    def start_worker(self, *command):
-        """Start a worker in a process group of its own, by *command* or by ``qapla celery worker``."""
-        qapla = [str(Path(sys.executable).parent / "qapla"), "--app", f"{self.package}.app:main", "celery"]
-        log = (self.folder / "worker.log").open("a")
-        options = ["worker", "--concurrency", "1", "--loglevel", "INFO", "--without-mingle"]
-        worker = subprocess.Popen([*(command or qapla), *options], stdout=log, stderr=log, start_new_session=True)
-        log.close()
-        self.workers.append(worker)
-        return worker
+    def start_worker(self, command=None, count=1):
+        """Start a worker with *count* processes, by ``qapla celery`` or by another *command*."""
+        return self.start([*(command or self.qapla), "worker", "--concurrency", str(count), "--loglevel", "INFO", "--without-mingle"])
+
+    def start(self, command):
+        """Start *command* in a process group of its own."""
+        with (self.folder / "worker.log").open("a") as log:
+            process = subprocess.Popen(command, cwd=self.folder, stdout=log, stderr=log, start_new_session=True)
+        self.processes.append(process)
+        return process
 
     def stop_at(self, place):
         """Let the next process that comes by *place* wait there."""
         (self.folder / self.package / f"stop-{place}").touch()
 
-    def kill(self, place, worker=None):
-        """Wait for somebody at *place* and kill it with -9, or all of *worker*."""
+    def wait_for(self, place):
+        """Return the process that waits at *place*."""
         reached = self.folder / self.package / f"reached-{place}"
         self.wait_until(reached.exists)
+        return int(reached.read_text())
+
+    def let_go(self, place):
+        """Let the process at *place* go on."""
+        (self.folder / self.package / f"go-{place}").touch()
+
+    def kill(self, place, worker=None):
+        """Wait for somebody at *place* and kill it with -9, or all of *worker*."""
+        pid = self.wait_for(place)
         if worker is None:
-            os.kill(int(reached.read_text()), signal.SIGKILL)
+            os.kill(pid, signal.SIGKILL)
         else:
             os.killpg(worker.pid, signal.SIGKILL)
             worker.wait(10)
@@ -225,10 +245,10 @@ def harbour(tmp_path, monkeypatch, database_url, broker_url):
     make_tables(app)
     found = Harbour(package, tmp_path, app)
     yield found
-    for worker in found.workers:
-        if worker.poll() is None:
-            os.killpg(worker.pid, signal.SIGKILL)
-            worker.wait(10)
+    for process in found.processes:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait(10)
     app.stop()
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-
 import pytest
 
 PLACES = ["before", "middle", "committed"]
@@ -29,7 +27,7 @@ def test_the_process_of_a_task_is_killed(harbour, tasks, place):
 def test_the_whole_worker_is_killed(harbour, tasks, place):
     """The message comes back when nobody has acknowledged it in time, and the next worker does the rest."""
     harbour.stop_at(place)
-    worker = harbour.start_worker(sys.executable, "-m", "celery", "-A", f"{harbour.package}.worker")
+    worker = harbour.start_worker(harbour.celery)
     tasks.load.delay("tide")
 
     harbour.kill(place, worker)

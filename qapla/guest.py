@@ -23,6 +23,7 @@ from qapla import settings as settings_loader
 from qapla.application import Application
 from qapla.errors import ConfigurationError, SettingsError
 from qapla.installed import make_plugin
+from qapla.masking import shield
 from qapla.ports import ANONYMOUS, NO_RIGHTS
 from qapla.request import IN_MEMORY, ClosingBody, Databases, close_scope, find_identity
 
@@ -57,6 +58,9 @@ def make_guest(config: Configurator) -> Guest:
     """Make the application of the program behind *config*, which has none, and let requests know it."""
     app = Guest(config.registry.settings or {})
     config.registry["qapla.app"] = app
+    for key, value in list(config.registry.settings.items()):
+        if key.startswith(PREFIX):
+            config.registry.settings[key] = shield(key, value)  # its debug toolbar shows them all
     weakref.finalize(config.registry, app.stop)
     for name, made in PROPERTIES.items():
         config.add_request_method(made, name, property=True)

@@ -11,7 +11,6 @@ environment wins over the files, and what the program itself passes to the start
 from __future__ import annotations
 
 import os
-import re
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
@@ -19,15 +18,13 @@ from typing import TYPE_CHECKING, Any
 from morfdict import MorfDict, Paths
 
 from qapla.errors import SettingsError, nearest
+from qapla.masking import mask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from types import ModuleType
 
 ENVIRONMENT_PREFIX = "QAPLA__"
-MASK = "***"
-SECRET_NAMES = re.compile(r"password|passwd|secret|token|credential|private_?key", re.IGNORECASE)
-URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):(.*)@(?=[^@/]*)")
 REQUIRED = object()
 
 
@@ -41,6 +38,8 @@ class Settings(MorfDict):
     def __getitem__(self, key: str) -> Any:
         first, _, rest = key.partition(":")
         value: Any = dict.__getitem__(self, first)
+        if first in self._morf:
+            value = self._morf[first](self, value)
         return value[rest] if rest else value
 
     def __setitem__(self, key: str, value: Any) -> None:
@@ -160,13 +159,6 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
 def masked(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Return the settings by their whole keys, with every secret and every password of a URL masked."""
     return {key: mask(key, value) for key, value in flat(settings)}
-
-
-def mask(key: str, value: Any) -> Any:
-    """Return *value* as it may be shown: secrets by name, and passwords in URLs, are masked."""
-    if SECRET_NAMES.search(key.rpartition(":")[2]):
-        return MASK if value else value
-    return URL_PASSWORD.sub(rf"\1:{MASK}@", value) if isinstance(value, str) else value
 
 
 def load(package: str, start_point: str, overrides: Mapping[str, Any] | None = None) -> tuple[Settings, Paths]:

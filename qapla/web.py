@@ -13,6 +13,7 @@ from pyramid.registry import Registry
 from pyramid.response import Response as PyramidResponse
 
 from qapla.gate import refuse
+from qapla.masking import shield
 from qapla.proxies import read_proxies
 from qapla.request import Databases, Request, close_scope, end_with_body
 from qapla.scope import innermost
@@ -90,7 +91,7 @@ def pyramid_settings(app: Application) -> dict[str, Any]:
     ``pyramid:debugtoolbar:hosts`` is their ``debugtoolbar.hosts``; ``pyramid:debug_all`` is both ``debug_all`` and ``pyramid.debug_all``.
     """
     own: Mapping[str, Any] = app.settings.get("pyramid") or {}
-    found = {key.replace(":", "."): value for key, value in flat(own)}
+    found = {key.replace(":", "."): shield(key, value) for key, value in flat(own)}
     return {f"pyramid.{key}": value for key, value in found.items() if "." not in key} | found
 
 

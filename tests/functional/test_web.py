@@ -180,7 +180,7 @@ class TestManual:
 
         assert web.get("/third").text == "3"
         app.config.add_database(Database("third"))
-        with pytest.raises(ConfigurationExecutionError, match=r"two databases are declared as 'third'[^$]* Line \d+ of file .*test_web\.py"):
+        with pytest.raises(ConfigurationExecutionError, match=r"two databases are declared as 'third'[^$]* Line \d+ of .*test_web\.py"):
             app.config.commit()
 
     def test_two_databases(self, make_web):

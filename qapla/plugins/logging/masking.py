@@ -9,15 +9,11 @@ import logging
 import re
 import threading
 import traceback
-from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, quote_plus, unquote
+from typing import Any
+from urllib.parse import quote, quote_plus
 
-from qapla.settings import SECRET_NAMES, URL_PASSWORD, flat
+from qapla.masking import MASK
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-MASK = "***"
 MIN_LENGTH = 4  # masking every "a" would only tell that it is the password
 
 
@@ -75,14 +71,3 @@ def install() -> None:
 
     make_record.masks = True  # type: ignore[attr-defined]
     logging.setLogRecordFactory(make_record)
-
-
-def secrets_in(settings: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what must not be told of *settings*: what is secret by its name, and the passwords of URLs."""
-    for key, value in flat(settings):
-        texts = [text for text in (value if isinstance(value, (list, tuple)) else [value]) if isinstance(text, str)]
-        if SECRET_NAMES.search(key.rpartition(":")[2]):
-            yield from texts
-            continue
-        for found in filter(None, map(URL_PASSWORD.search, texts)):
-            yield unquote(found[2])

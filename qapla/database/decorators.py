@@ -1,76 +1,235 @@
-"""``@WithDatabase(main, "main")``: give a task or a function a session that is closed when it ends."""
+"""``@WithDatabase(main, "main")``: give a task or a function a session that is closed when it ends.
+
+::
+
+    @WithDatabase(main, "main")
+    def recount(main, choice_id): ...
+
+    recount(7)  # the session is passed by the decorator
+
+    @shared_task  # a Celery task: WithDatabase comes below
+    @WithDatabase(main, "main")
+    def mytask(main): ...
+
+Each call is a scope of its own, also inside of a request, a task or another such call: what one call commits or rolls back is its own.
+Two decorators, for two databases, are two scopes, one in the other; for work that is committed in both or in none there is
+``app["database"].transaction("main", "music")``.
+
+A coroutine gets a session to ``await`` (``AsyncSession``); with ``asynchronous=False`` it gets a plain one, whose statements block the
+event loop while they run.
+"""
 
 from __future__ import annotations
 
 import inspect
-from functools import wraps
-from typing import TYPE_CHECKING, Any
+from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
+from functools import partial, wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+from qapla.errors import ConfigurationError
+from qapla.scope import current
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncGenerator, AsyncIterator, Callable, Generator
 
-    from qapla.database.application import DatabaseApplication
+    from qapla.application import Application
+    from qapla.scope import Scope
+
+Parameters = ParamSpec("Parameters")
+Result = TypeVar("Result")
 
 
 class WithDatabase:
-    """Pass a session on *database* to the decorated function, as the keyword *argument* (default: the name of the database).
+    """Pass a session on *database* to the decorated function, as its parameter *argument* (default: the name of the database).
 
-    The session is closed in every ending; what is not committed is rolled back. Works on functions, methods, generators, coroutines
-    and asynchronous generators. A caller that passes the keyword itself, as a test does, gets no other session.
+    The session is closed in every ending; what is not committed is rolled back. Works on functions, methods, class and static methods,
+    generators, coroutines and asynchronous generators, those that are closed early too. A caller that passes the session himself, as a
+    test does, gets no other one, and the application need not run.
+
+    Args:
+        app: the application that declares the database. It has to run when the function is called, not before.
+        database: the name of the database.
+        argument: the parameter that takes the session.
+        asynchronous: whether coroutines get a session to ``await``.
     """
 
-    def __init__(self, app: DatabaseApplication, database: str, argument: str | None = None) -> None:
+    def __init__(self, app: Application, database: str, argument: str | None = None, *, asynchronous: bool = True) -> None:
         self._app = app
         self._database = database
         self._argument = argument or database
+        self._asynchronous = asynchronous
 
-    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return *function* with name and signature kept, less the session."""
-        wrapped = wraps(function)(self._wrap(function))
-        signature = inspect.signature(function)
-        kept = [parameter for parameter in signature.parameters.values() if parameter.name != self._argument]
-        wrapped.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
+    def __call__(self, function: Callable[Parameters, Result]) -> Callable[..., Result]:
+        """Return *function* with name and signature kept, less the session.
+
+        Raises:
+            ConfigurationError: it has no such parameter, or is no function.
+        """
+        if isinstance(function, classmethod | staticmethod):
+            return type(function)(self(function.__func__))
+        if isinstance(function, type) or not callable(function) or hasattr(function, "delay"):
+            hint = "put @WithDatabase below @shared_task" if hasattr(function, "delay") else "decorate a function or a method"
+            raise ConfigurationError(f"{function!r} cannot be given a database: it is no function", hint=hint)
+        lent = Lent(self._app, self._database, self._argument, self._asynchronous, function)
+        wrapped = wraps(function)(_wrap(function, lent))
+        wrapped.__signature__ = lent.signature  # type: ignore[attr-defined]
+        wrapped.__annotations__ = {name: kind for name, kind in wrapped.__annotations__.items() if name != self._argument}
         return wrapped
 
-    def _wrap(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        if inspect.isasyncgenfunction(function):
-            return self._async_generator(function)
-        if inspect.iscoroutinefunction(function):
-            return self._coroutine(function)
-        if inspect.isgeneratorfunction(function):
-            return self._generator(function)
-        return self._function(function)
 
-    def _lend(self, scope: Any, keywords: dict[str, Any]) -> dict[str, Any]:
-        if self._argument in keywords:
-            return keywords
-        return {**keywords, self._argument: scope["database"][self._database]}
+class Lent:
+    """Where the session goes among the arguments of one function."""
 
-    def _function(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arguments: Any, **keywords: Any) -> Any:
+    def __init__(self, app: Application, database: str, argument: str, asynchronous: bool, function: Callable[..., Any]) -> None:
+        self._app = app
+        self._database = database
+        self._argument = argument
+        self._asynchronous = asynchronous
+        whole = inspect.signature(function)
+        parameters = list(whole.parameters.values())
+        found = whole.parameters.get(argument)
+        if found is None and any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
+            self._position = len(parameters)
+        elif found is None or found.kind in (found.POSITIONAL_ONLY, found.VAR_POSITIONAL, found.VAR_KEYWORD):
+            name = getattr(function, "__qualname__", repr(function))
+            hint = "add it, or name another one: WithDatabase(…, argument=…)"
+            raise ConfigurationError(f"function {name!r} has no parameter {argument!r} that takes a session by its name", hint=hint)
+        else:
+            self._position = parameters.index(found) if found.kind is found.POSITIONAL_OR_KEYWORD else len(parameters)
+        self.signature = whole.replace(parameters=[parameter for parameter in parameters if parameter.name != argument])
+
+    def is_given(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
+        """Tell whether the caller has passed a session himself."""
+        return self._argument in keywords or (len(arguments) > self._position and is_session(arguments[self._position]))
+
+    def scope(self) -> Scope:
+        """Begin the scope of one call.
+
+        Raises:
+            PluginError: the application does not run.
+        """
+        return self._app.scope()
+
+    @asynccontextmanager
+    async def async_scope(self) -> AsyncIterator[Scope]:
+        """Begin the scope of one call of a coroutine.
+
+        Raises:
+            PluginError: the application does not run.
+        """
+        if self._asynchronous:
+            async with self._app.scope() as scope:
+                yield scope
+        else:
             with self._app.scope() as scope:
-                return function(*arguments, **self._lend(scope, keywords))
+                yield scope
 
-        return run
+    def call(self, function: Callable[..., Any], scope: Scope, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Call *function* with the session of *scope* among its arguments."""
+        session = scope["database"][self._database]
+        if len(arguments) > self._position:  # those behind it are given by position, so it has to be, too
+            return function(*arguments[: self._position], session, *arguments[self._position :], **keywords)
+        return function(*arguments, **keywords, **{self._argument: session})
 
-    def _generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        def run(*arguments: Any, **keywords: Any) -> Iterator[Any]:
-            with self._app.scope() as scope:
-                return (yield from function(*arguments, **self._lend(scope, keywords)))
 
-        return run
+def is_session(value: Any) -> bool:
+    """Tell whether *value* is a session, plain or to be awaited."""
+    from sqlalchemy.ext.asyncio import AsyncSession
+    from sqlalchemy.orm import Session, scoped_session
 
-    def _coroutine(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        async def run(*arguments: Any, **keywords: Any) -> Any:
-            with self._app.scope() as scope:
-                return await function(*arguments, **self._lend(scope, keywords))
+    return isinstance(value, Session | AsyncSession | scoped_session)
 
-        return run
 
-    def _async_generator(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        async def run(*arguments: Any, **keywords: Any) -> AsyncIterator[Any]:
-            with self._app.scope() as scope:
-                async for item in function(*arguments, **self._lend(scope, keywords)):
-                    yield item
+def _wrap(function: Callable[..., Any], lent: Lent) -> Callable[..., Any]:
+    if inspect.isasyncgenfunction(function):
+        return wrap_async_generator(function, lent)
+    if inspect.iscoroutinefunction(function):
+        return wrap_coroutine(function, lent)
+    return wrap_generator(function, lent) if inspect.isgeneratorfunction(function) else wrap_function(function, lent)
 
-        return run
+
+def wrap_function(function: Callable[..., Any], lent: Lent) -> Callable[..., Any]:
+    """Return *function*, called in a scope."""
+
+    def run(*arguments: Any, **keywords: Any) -> Any:
+        if lent.is_given(arguments, keywords):
+            return function(*arguments, **keywords)
+        with lent.scope() as scope:
+            return lent.call(function, scope, arguments, keywords)
+
+    return run
+
+
+def wrap_coroutine(function: Callable[..., Any], lent: Lent) -> Callable[..., Any]:
+    """Return *function*, awaited in a scope."""
+
+    async def run(*arguments: Any, **keywords: Any) -> Any:
+        if lent.is_given(arguments, keywords):
+            return await function(*arguments, **keywords)
+        async with lent.async_scope() as scope:
+            return await lent.call(function, scope, arguments, keywords)
+
+    return run
+
+
+def wrap_generator(function: Callable[..., Any], lent: Lent) -> Callable[..., Any]:
+    """Return *function*, whose generator lives in a scope."""
+
+    def run(*arguments: Any, **keywords: Any) -> Generator[Any, Any, Any]:
+        if lent.is_given(arguments, keywords):
+            return (yield from function(*arguments, **keywords))
+        with lent.scope() as scope:
+            scope.leave()  # between the steps, the current scope is the caller's
+            return (yield from _steps(scope, lent.call(function, scope, arguments, keywords)))
+
+    return run
+
+
+def wrap_async_generator(function: Callable[..., Any], lent: Lent) -> Callable[..., Any]:
+    """Return *function*, whose asynchronous generator lives in a scope."""
+
+    async def run(*arguments: Any, **keywords: Any) -> AsyncGenerator[Any, Any]:
+        async with nullcontext() if lent.is_given(arguments, keywords) else lent.async_scope() as scope:
+            context: Callable[[], AbstractContextManager[None]] = nullcontext
+            if scope is None:
+                steps = function(*arguments, **keywords)
+            else:
+                scope.leave()
+                steps, context = lent.call(function, scope, arguments, keywords), partial(current, scope)
+            step, given = steps.asend, None
+            while True:
+                try:
+                    with context():
+                        value = await step(given)
+                except StopAsyncIteration:
+                    return
+                try:
+                    step, given = steps.asend, (yield value)
+                except GeneratorExit:  # it is closed early
+                    with context():
+                        await steps.aclose()
+                    raise
+                except BaseException as error:
+                    step, given = steps.athrow, error
+
+    return run
+
+
+def _steps(scope: Scope, steps: Generator[Any, Any, Any]) -> Generator[Any, Any, Any]:
+    """Run the *steps* of a generator, each with *scope* as the current one."""
+    step: Callable[[Any], Any] = steps.send
+    given: Any = None
+    while True:
+        try:
+            with current(scope):
+                value = step(given)
+        except StopIteration as end:
+            return end.value
+        try:
+            step, given = steps.send, (yield value)
+        except GeneratorExit:  # it is closed early
+            with current(scope):
+                steps.close()
+            raise
+        except BaseException as error:
+            step, given = steps.throw, error

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-import inspect
 import os
 import threading
 
@@ -14,7 +12,6 @@ from sqlalchemy.exc import IntegrityError
 from qapla.database import migrate
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
-from qapla.database.decorators import WithDatabase
 from qapla.errors import ConfigurationError, PluginError, SettingsError, Unavailable
 from qapla.testing import BaseApplicationFixture, at_most
 
@@ -252,60 +249,6 @@ class TestDatabase:
         """The nearest name is the hint."""
         with pytest.raises(PluginError, match=r"'mian' \(did you mean 'main'\?\)"):
             make_app("sqlite://")["database"]["mian"]
-
-
-class TestWithDatabase:
-    """@WithDatabase(app, "main")"""
-
-    def test_function(self, make_app, tmp_path):
-        """The session comes by keyword and is closed afterwards, name and signature are kept."""
-        app = make_app(f"sqlite:///{tmp_path}/x.sqlite")
-
-        @WithDatabase(app, "main")
-        def add(a, b=1, *, main):
-            """Add."""
-            return main.scalar(text("SELECT :a + :b"), {"a": a, "b": b})
-
-        assert add(40, b=2) == 42
-        assert (add.__name__, add.__doc__, str(inspect.signature(add))) == ("add", "Add.", "(a, b=1)")
-        assert app["database"]["main"].engine.pool.checkedout() == 0
-
-    def test_error_rolls_back_and_closes(self, make_app, tmp_path):
-        """What was not committed is gone."""
-        app = make_app(f"sqlite:///{tmp_path}/x.sqlite")
-
-        @WithDatabase(app, "main")
-        def fail(main):
-            main.execute(text("CREATE TABLE t (a)"))
-            raise KeyError
-
-        with pytest.raises(KeyError):
-            fail()
-        with app["database"]["main"].session() as session:
-            assert session.scalar(text("SELECT count(*) FROM sqlite_schema")) == 0
-        assert app["database"]["main"].engine.pool.checkedout() == 0
-
-    def test_generator_coroutine_and_own_session(self, make_app, tmp_path):
-        """The session lives as long as the body does; one that the caller passes is used as it is."""
-        app = make_app(f"sqlite:///{tmp_path}/x.sqlite")
-
-        @WithDatabase(app, "main", argument="db")
-        def numbers(db):
-            for number in range(3):
-                yield db.scalar(text("SELECT :n"), {"n": number})
-
-        @WithDatabase(app, "main")
-        async def one(main):
-            return main.scalar(text("SELECT 1"))
-
-        assert list(numbers()) == [0, 1, 2]
-        assert asyncio.run(one()) == 1
-        given = type("Given", (), {"scalar": lambda self, *a: "given"})()
-        assert list(numbers(db=given)) == ["given"] * 3
-        unfinished = numbers()
-        next(unfinished)
-        unfinished.close()
-        assert app["database"]["main"].engine.pool.checkedout() == 0
 
 
 class Lexicon(DatabaseApplication):

@@ -30,6 +30,12 @@ def make_settings(settings: Settings, paths: Paths) -> None:
     settings["lazydb:admin_password"] = os.environ.get("LAZYDB_ADMIN_PASSWORD") or None
     settings["lazydb:sqlite_folders"] = split(os.environ.get("LAZYDB_SQLITE_FOLDERS", ""), os.pathsep)
     settings["lazydb:allow_private"] = os.environ.get("LAZYDB_ALLOW_PRIVATE") == "1"
+    settings["metrics:backend"] = "prometheus" if os.environ.get("LAZYDB_METRICS") == "1" else None
+    settings["metrics:prefix"] = "lazydb"
+    settings["metrics:token"] = os.environ.get("LAZYDB_METRICS_TOKEN") or None
+    settings["health:token"] = settings["metrics:token"]
+    settings["logging:levels"] = {"alembic": "warning"}  # what it says about its normal work is left out
+    settings["csrf:forms_below"] = "/admin/"  # no body of the REST API is read to find out who is asking
     settings["web:hosts"] = split(os.environ.get("LAZYDB_HOSTS", ""), ",")
     settings["celery:broker_url"] = os.environ.get("LAZYDB_BROKER_URL") or None
 

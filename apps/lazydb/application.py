@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
+from functools import partial
 from typing import TYPE_CHECKING
 
+from lazydb.health import check_registry
 from lazydb.models import is_at_head
 from lazydb.plugins import REGISTRY_PLUGINS
 from qapla.database.application import DatabaseApplication
@@ -12,6 +15,11 @@ from qapla.errors import ConfigurationError
 from qapla.gate import is_loopback
 from qapla.plugin import Plugin
 from qapla.plugins.auth.plugin import AuthPlugin
+from qapla.plugins.csrf.plugin import CsrfPlugin
+from qapla.plugins.health.plugin import HealthPlugin
+from qapla.plugins.logging.plugin import LoggingPlugin
+from qapla.plugins.metrics.plugin import MetricsPlugin
+from qapla.plugins.session.plugin import SessionPlugin
 from qapla.plugins.tasks.plugin import TasksPlugin
 
 if TYPE_CHECKING:
@@ -26,7 +34,7 @@ class RegistryPlugin(Plugin):
     """Bring the registry up to date, under a lock, before anything else uses it."""
 
     key = "registry"
-    requires = ("database",)
+    requires = ("database", "health")
 
     def start(self, app: Application) -> Database:
         """Upgrade the registry; return its ``Database``.
@@ -43,7 +51,22 @@ class RegistryPlugin(Plugin):
             from qapla.database import migrate  # with Alembic, a quarter of the time that a short command takes
 
             migrate.upgrade(database)
+        app["health"].add("registry", partial(check_registry, database))
         return database
+
+
+class SealedSessionPlugin(SessionPlugin):
+    """Sessions, signed with what is derived from the secret key."""
+
+    requires = ("sealing",)
+
+    def find_secrets(self, app: Application) -> tuple[str, ...]:
+        """Return the one secret."""
+        return (app["sealing"].derive("sessions").hex(),)
+
+    def find_cookie(self, app: Application) -> str:
+        """Return a name that depends on the key: two installations on one machine share its host, and so their cookies."""
+        return "session_" + hashlib.sha256(app["sealing"].derive("sessions")).hexdigest()[:8]
 
 
 class LazydbApplication(DatabaseApplication):
@@ -60,11 +83,16 @@ class LazydbApplication(DatabaseApplication):
         # Whoever had it listen there will ask for it by that address.
         if host is not None and host not in EVERY_ADDRESS and not is_loopback(host):
             self.settings["web:hosts"] = (*self.settings.get("web:hosts", ()), host)
+        self.add_app_plugin(LoggingPlugin())
+        self.add_app_plugin(MetricsPlugin())
+        self.add_app_plugin(HealthPlugin())
         self.add_database_app([Database("main", "migrations")])
         self.add_app_plugin(RegistryPlugin())
         for plugin in REGISTRY_PLUGINS:
             self.add_app_plugin(plugin())
-        self.add_app_plugin(AuthPlugin())
+        self.add_app_plugin(SealedSessionPlugin())
+        self.add_app_plugin(CsrfPlugin())
+        self.add_app_plugin(AuthPlugin(prefix="/admin/-", home="/admin/"))
         if self.settings.get("celery:broker_url"):
             from qapla.plugins.celery.plugin import CeleryPlugin  # an optional package, and without a broker nobody needs it
 
@@ -73,13 +101,11 @@ class LazydbApplication(DatabaseApplication):
 
     def append_web_plugins(self) -> None:
         """Declare what only serving needs."""
-        from lazydb.health import HealthPlugin
         from lazydb.views.plugin import ScreensPlugin
         from qapla.plugins.admin.plugin import AdminPlugin
         from qapla.plugins.rest.plugin import RestPlugin
 
         self.add_database_web(commit="manual")
-        self.add_web_plugin(HealthPlugin())
         self.add_web_plugin(RestPlugin())
         self.add_web_plugin(ScreensPlugin())  # before the admin's own pages, whose route of a table takes every other path
         self.add_web_plugin(AdminPlugin("lazydb"))

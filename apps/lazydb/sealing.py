@@ -121,22 +121,21 @@ class SealingPlugin(Plugin):
     """
 
     key = "sealing"
+    requires = ("logging",)
 
     def start(self, app: Application) -> Sealing:
         """Read the key, or make it at the first start."""
-        from lazydb.masking import install, live_secrets
-
-        install()
+        secrets = app["logging"].secrets
         home = app.settings.require("lazydb:home", "the folder that lazydb keeps its files in")
         given = app.settings.get("lazydb:secret_key")
 
         def read() -> list[str]:
             keys = read_keys(given, home)
             for key in keys:
-                live_secrets.add(key)
+                secrets.add(key)
             return keys
 
-        return Sealing(read(), live_secrets.add, read if given is None else None)
+        return Sealing(read(), secrets.add, read if given is None else None)
 
 
 def read_keys(given: str | None, home: str) -> list[str]:

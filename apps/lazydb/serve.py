@@ -6,12 +6,15 @@ written in Python. Nothing else in lazydb knows which server it is; ``lazydb.wsg
 
 from __future__ import annotations
 
+import atexit
 import errno
 import ipaddress
 import os
+import shutil
 import signal
 import socket
 import sys
+import tempfile
 import threading
 import time
 from dataclasses import dataclass
@@ -30,7 +33,7 @@ GRACE_S = 10  # what a request in flight gets when the server is told to stop
 PORT_WAIT_S = 3  # how long a predecessor that was just killed may take to let go of the port
 THREADS = 64  # per worker: many more than one slow database can hold up
 START_TIMEOUT_S = 60
-SECRETS = ("LAZYDB_SECRET_KEY", "LAZYDB_ADMIN_PASSWORD", "LAZYDB_DATABASE_URL", "LAZYDB_BROKER_URL")
+SECRETS = ("LAZYDB_SECRET_KEY", "LAZYDB_ADMIN_PASSWORD", "LAZYDB_DATABASE_URL", "LAZYDB_BROKER_URL", "LAZYDB_METRICS_TOKEN")
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,17 @@ class Serving:
     def is_local(self) -> bool:
         """Tell whether only this machine can reach the server."""
         return is_loopback(self.host)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Return it as settings of the application."""
+        return {
+            "lazydb:host": self.host,
+            "web:trusted_proxies": self.trusted_proxies,
+            "web:root_path": self.root_path,
+            "logging:level": self.log_level,
+            "logging:json": self.log_json,
+        }
 
     @property
     def url(self) -> str:
@@ -82,6 +96,7 @@ def serve(serving: Serving, announce: Callable[[], None] = lambda: None) -> None
         log_dictconfig={"version": 1, "disable_existing_loggers": False},
     )
     _configure_logging(serving)
+    _share_metrics(serving)
     server.on_startup(lambda: threading.Thread(target=_announce, args=(serving, announce), daemon=True).start())
     server.serve(target_loader=partial(load, serving, os.getpid()), wrap_loader=False)
 
@@ -89,12 +104,11 @@ def serve(serving: Serving, announce: Callable[[], None] = lambda: None) -> None
 def load(serving: Serving, parent: int) -> Callable[..., Any]:
     """Make the application, in a worker."""
     from lazydb.application import main
-    from lazydb.front import Front
 
     _configure_logging(serving)
     _end_with(parent)
     try:
-        application = main.run_uwsgi({"lazydb:host": serving.host})
+        application = main.run_uwsgi(serving.settings)
     except QaplaError as error:
         import logging
 
@@ -103,7 +117,7 @@ def load(serving: Serving, parent: int) -> Callable[..., Any]:
     for name in SECRETS:
         os.environ.pop(name, None)  # the server hands the environment on with every request; the settings have been read
     util.Finalize(None, main.stop, exitpriority=10)  # atexit does not run in a worker
-    return Front(application, serving.trusted_proxies, serving.root_path)
+    return application
 
 
 def is_loopback(host: str) -> bool:
@@ -160,9 +174,24 @@ def _port_error(host: str, port: int, error: OSError) -> ConfigurationError:
 
 
 def _configure_logging(serving: Serving) -> None:
-    from lazydb.logs import configure_logging
+    """Have one log for everything, from the first line on; what the server says about its normal work is left out."""
+    import logging
 
-    configure_logging(serving.log_level, serving.log_json)
+    from qapla.plugins.logging.plugin import configure
+
+    configure(serving.log_level, serving.log_json)
+    chatter = logging.getLogger("_granian")
+    chatter.handlers.clear()
+    chatter.propagate = True
+    chatter.setLevel(logging.ERROR)
+
+
+def _share_metrics(serving: Serving) -> None:
+    """Let several workers answer for their metrics together, by files in a folder that is gone afterwards."""
+    if os.environ.get("LAZYDB_METRICS") == "1" and serving.workers > 1:
+        folder = tempfile.mkdtemp(prefix="lazydb-metrics-")
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        atexit.register(shutil.rmtree, folder, ignore_errors=True)
 
 
 def _end_with(parent: int) -> None:

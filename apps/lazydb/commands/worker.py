@@ -17,9 +17,7 @@ def worker_command(processes: int, log_level: str) -> None:
     Without a broker the serving process does them itself, and no worker is needed.
     """
     import os
-    import sys
 
-    from lazydb.logs import configure_logging
     from qapla.errors import ConfigurationError
 
     if not os.environ.get("LAZYDB_BROKER_URL"):
@@ -27,7 +25,6 @@ def worker_command(processes: int, log_level: str) -> None:
             "a worker needs a broker, and LAZYDB_BROKER_URL is not set",
             hint="without one the serving process does the tasks itself; else LAZYDB_BROKER_URL=redis://127.0.0.1:6379/0",
         )
-    configure_logging(log_level, as_json=not sys.stderr.isatty())
-    with open_lazydb("celery") as app:
+    with open_lazydb("celery", {"logging:level": log_level}) as app:
         note("lazydb worker: waiting for tasks (Ctrl+C stops)")
         app["tasks"].run_worker([f"--concurrency={processes}", f"--loglevel={log_level}"])

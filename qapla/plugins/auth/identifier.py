@@ -1,7 +1,7 @@
 """Find out who sends a request: by its token, or by its session. No statement runs; the account store answers from memory.
 
 Credentials that are not valid are refused, also where anonymous callers are welcome. A write with the session cookie needs the CSRF
-token; that is checked here, where nobody who asks for the caller's identity can forget it.
+token; ``app["csrf"]`` is asked here, where nobody who wants to know the caller can forget it.
 """
 
 from __future__ import annotations
@@ -9,18 +9,15 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any
 
-from qapla.errors import AccessError, NotAuthenticated
-from qapla.plugins.auth.fields import read_field
-from qapla.plugins.auth.origins import allowed_origins, find_foreign_origin
+from qapla.errors import NotAuthenticated
 from qapla.plugins.auth.tokens import MAX_LENGTH, digest, is_jwt
 from qapla.ports import ANONYMOUS, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qapla.ports import AccountStore
+    from qapla.ports import AccountStore, CsrfCheck
 
-SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 CHALLENGE = {"WWW-Authenticate": "Bearer"}
 USER, EPOCH, SINCE = "user", "epoch", "since"
 
@@ -31,7 +28,7 @@ class SessionIdentifier:
     Args:
         cookie: name of the session cookie; a request without it costs no look at the session.
         lifetime_s: after which a session ends, however much it is used.
-        forms_below: the path below which the CSRF token may come in a form field; elsewhere bodies are not read here.
+        csrf: checks what is more than a read.
         clock: seconds since 1970.
     """
 
@@ -40,13 +37,13 @@ class SessionIdentifier:
         accounts: AccountStore,
         cookie: str,
         lifetime_s: float,
-        forms_below: str = "/admin/",
+        csrf: CsrfCheck,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.cookie = cookie
         self._accounts = accounts
         self._lifetime_s = lifetime_s
-        self._forms_below = forms_below
+        self._csrf = csrf
         self._clock = clock
 
     def identify(self, request: Any) -> Identity:
@@ -59,10 +56,12 @@ class SessionIdentifier:
         authorization = request.environ.get("HTTP_AUTHORIZATION")
         if authorization is not None:
             return self._by_token(authorization)
-        identity = self._by_session(request)
-        if request.method not in SAFE_METHODS:
-            self._check_write(request, identity)
-        return identity
+        self._csrf.check(request)
+        return self._by_session(request)
+
+    def has_login(self, request: Any) -> bool:
+        """Tell whether a session says who is asking."""
+        return self._by_session(request) is not ANONYMOUS
 
     def log_in(self, request: Any, user_id: int, epoch: int) -> None:
         """Begin a new session for the account; nothing of the old one is kept."""
@@ -95,33 +94,3 @@ class SessionIdentifier:
         if account is None or session.get(EPOCH) != account.epoch or self._clock() - session.get(SINCE, 0) > self._lifetime_s:
             return ANONYMOUS  # the session has ended; what needs a login leads to one
         return Identity("user", account.id, account.name)
-
-    def _check_write(self, request: Any, identity: Identity) -> None:
-        origin = find_foreign_origin(request)
-        if identity is ANONYMOUS:
-            # A form of any web page can post to a server on this machine, without asking first (no CORS preflight).
-            if origin is not None and not {origin, "*"} & set(allowed_origins(request)):
-                raise AccessError(f"writing from {origin!r} is not allowed", hint="list it in server_cors_allowed_origins")
-            return
-        if origin is not None:
-            raise AccessError(f"writing from {origin!r} with the session of the admin is not allowed", hint="use a token")
-        self.check_csrf(request)
-
-    def check_csrf(self, request: Any) -> None:
-        """Check the CSRF token of a form, or of the header ``X-CSRF-Token``.
-
-        Raises:
-            AccessError: it is missing or another one.
-        """
-        from pyramid.interfaces import ICSRFStoragePolicy
-
-        supplied = request.headers.get("X-CSRF-Token")
-        if supplied is None and request.path_info.startswith(self._forms_below):
-            supplied = read_field(request, "csrf_token")
-        policy = request.registry.getUtility(ICSRFStoragePolicy)
-        if not isinstance(supplied, str) or not policy.check_csrf_token(request, supplied):
-            raise AccessError(
-                "the CSRF token is missing, or of another session",
-                code="QAPLA403",
-                hint="load the page again; programs send X-CSRF-Token, or better a token of their own",
-            )

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from typing import TYPE_CHECKING
 
 from qapla.plugin import Plugin
 from qapla.plugins.auth.identifier import SessionIdentifier
+from qapla.plugins.auth.origins import allowed_origins
 from qapla.plugins.auth.throttle import Throttle
 
 if TYPE_CHECKING:
@@ -14,31 +14,44 @@ if TYPE_CHECKING:
 
     from qapla.application import Application
 
-IDLE_S = 12 * 3600
 LIFETIME_S = 7 * 24 * 3600
 
 
 class AuthPlugin(Plugin):
-    """Know who is asking."""
+    """Know who is asking.
+
+    Args:
+        accounts: key of the plugin whose value is the ``AccountStore``.
+        prefix: the path below which the pages are: ``/login`` and ``/logout`` without one.
+        home: where to go after a login that came from nowhere.
+        template: a login page of the application's own, ``shop:templates/login.pt``; it gets ``title``, ``problem``, ``name``, ``target``.
+            Without one it is in the frame of the admin's pages where they are, and else a plain page.
+    """
 
     key = "identifier"
-    requires = ("accounts", "sealing")
+
+    def __init__(self, accounts: str = "accounts", prefix: str = "", home: str = "/", template: str | None = None) -> None:
+        self.requires = (accounts, "session", "csrf")
+        self._accounts = accounts
+        self._prefix = prefix.rstrip("/")
+        self._home = home
+        self._template = template
 
     def start(self, app: Application) -> SessionIdentifier:
-        """Make the identifier. The cookie's name depends on the key: two installations on one machine share its host."""
-        self._key = app["sealing"].derive("sessions")
-        self._idle_s = app.settings.read("auth:idle_s", int, IDLE_S, "a number of seconds")
+        """Make the identifier; from now on a request is authenticated by a cookie when its session has somebody logged in."""
         lifetime_s = app.settings.read("auth:lifetime_s", int, LIFETIME_S, "a number of seconds")
-        return SessionIdentifier(app["accounts"], "session_" + hashlib.sha256(self._key).hexdigest()[:8], lifetime_s)
+        csrf = app["csrf"]
+        identifier = SessionIdentifier(app[self._accounts], app["session"].cookie, lifetime_s, csrf)
+        csrf.by_cookie, csrf.origins = identifier.has_login, allowed_origins
+        return identifier
 
     def includeme(self, config: Configurator) -> None:
-        """Add sessions, CSRF tokens and the login pages."""
-        from pyramid.csrf import SessionCSRFStoragePolicy
-
-        from qapla.plugins.auth.session import make_session_factory
-
-        identifier = config.registry["qapla.app"][self.key]
-        config.set_session_factory(make_session_factory(self._key, identifier.cookie, self._idle_s))
-        config.set_csrf_storage_policy(SessionCSRFStoragePolicy())
+        """Add the login pages."""
         config.registry["qapla.auth.throttle"] = Throttle()
+        config.registry["qapla.auth.home"] = self._home
+        config.registry["qapla.auth.template"] = self._template
+        config.registry["qapla.auth.accounts"] = config.registry["qapla.app"][self._accounts]
+        config.add_route("auth.login", f"{self._prefix}/login")
+        config.add_route("auth.logout", f"{self._prefix}/logout")
+        config.include("qapla.refusals")
         config.include("qapla.plugins.auth.views")

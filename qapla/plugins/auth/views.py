@@ -9,6 +9,7 @@ from pyramid.httpexceptions import HTTPSeeOther
 from qapla.errors import AccessError, QaplaError, TooLarge
 from qapla.plugins.auth import passwords
 from qapla.plugins.auth.fields import is_small, read_field
+from qapla.plugins.auth.page import show_page
 from qapla.plugins.auth.redirects import safe_target
 from qapla.plugins.auth.tokens import digest
 from qapla.ports import ANONYMOUS
@@ -23,13 +24,11 @@ MAX_NAME = 200
 
 def includeme(config: Configurator) -> None:
     """Add the pages."""
-    template = "qapla.plugins.auth:templates/login.pt"
-    config.add_route("auth.login", "/admin/-/login")
-    config.add_view(show_login, route_name="auth.login", request_method="GET", renderer=template)
-    config.add_view(use_link, route_name="auth.login", request_method="GET", request_param="token", renderer=template)
-    config.add_view(log_in, route_name="auth.login", request_method="POST", renderer=template)
-    config.add_route("auth.logout", "/admin/-/logout")
-    config.add_view(log_out, route_name="auth.logout", request_method="POST")
+    config.add_view(show_login, route_name="auth.login", request_method="GET")
+    config.add_view(use_link, route_name="auth.login", request_method="GET", request_param="token")
+    # These two look at the token themselves: what is wrong with it is said on the page.
+    config.add_view(log_in, route_name="auth.login", request_method="POST", require_csrf=False)
+    config.add_view(log_out, route_name="auth.logout", request_method="POST", require_csrf=False)
 
 
 def show_login(request: Any) -> Any:
@@ -44,7 +43,7 @@ def use_link(request: Any) -> Any:
     if request.method == "HEAD" or request.headers.get("Sec-Purpose", "").startswith("prefetch"):
         return _form(request)
     token = request.GET.get("token", "")
-    account = request.app["accounts"].use_login_link(digest(token)) if len(token) <= MAX_NAME else None
+    account = request.registry["qapla.auth.accounts"].use_login_link(digest(token)) if len(token) <= MAX_NAME else None
     if account is None:
         return _form(request, "This login link has been used already, or is too old.", status=410)
     return _begin(request, account)
@@ -56,7 +55,7 @@ def log_in(request: Any) -> Any:
         raise TooLarge("the login form is too large")
     name, password = (read_field(request, "name") or "")[:MAX_NAME], read_field(request, "password") or ""
     try:
-        request.app["identifier"].check_csrf(request)
+        request.app["csrf"].check_token(request)
         request.registry["qapla.auth.throttle"].check(name, request.remote_addr or "")
     except QaplaError as error:
         request.response.headers.update(error.headers)
@@ -81,7 +80,7 @@ def log_out(request: Any) -> Any:
 
 
 def _find_account(request: Any, name: str, password: str) -> Account | None:
-    accounts = request.app["accounts"]
+    accounts = request.registry["qapla.auth.accounts"]
     account: Account | None = accounts.find_user_by_name(name)
     if not passwords.is_right(password, account.password_hash if account else None) or account is None:
         return None
@@ -92,7 +91,7 @@ def _find_account(request: Any, name: str, password: str) -> Account | None:
 
 def _begin(request: Any, account: Account) -> Any:
     request.app["identifier"].log_in(request, account.id, account.epoch)
-    request.app["accounts"].note_login(account.id)
+    request.registry["qapla.auth.accounts"].note_login(account.id)
     return _go_on(request)
 
 
@@ -103,11 +102,12 @@ def _go_on(request: Any) -> Any:
     return answer
 
 
-def _form(request: Any, problem: str | None = None, name: str = "", status: int = 200) -> dict[str, Any]:
+def _form(request: Any, problem: str | None = None, name: str = "", status: int = 200) -> Any:
     request.response.status = status
     request.identity = ANONYMOUS  # what the page shows; whoever was logged in may be somebody else in a moment
     request.add_response_callback(_keep_nowhere)
-    return {"title": "Sign in", "problem": problem, "name": name, "target": safe_target(_wanted(request), "")}
+    values = {"title": "Sign in", "problem": problem, "name": name, "target": safe_target(_wanted(request), "")}
+    return show_page(request, values)
 
 
 def _keep_nowhere(request: Any, response: Any) -> None:
@@ -115,7 +115,7 @@ def _keep_nowhere(request: Any, response: Any) -> None:
 
 
 def _home(request: Any) -> str:
-    return f"{request.script_name}/admin/"
+    return f"{request.script_name}{request.registry['qapla.auth.home']}"
 
 
 def _wanted(request: Any) -> str | None:

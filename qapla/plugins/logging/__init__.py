@@ -2,7 +2,7 @@
 
 Adds      ``app["logging"]`` with ``secrets.add(text)``; ``X-Request-Id`` on every answer; one line of the logger ``qapla.access`` for each.
 Settings  ``logging:level``, of all loggers: ``info`` where something is served, else ``warning``. ``logging:levels:<logger>``, of one.
-          ``logging:json``: JSON lines or text; by itself it is text on a terminal. ``logging:config``: a dictionary for
+          ``logging:json``: JSON lines or text; by itself text for commands and on a terminal. ``logging:config``: a dictionary for
           ``logging.config.dictConfig`` instead of these. ``logging:quiet``: paths whose answers are lines of level debug only.
 
 A program that has set up handlers of its own keeps them as long as no setting of ``logging`` is there; so do tests, always. The ids are

@@ -9,9 +9,10 @@ import warnings
 from typing import TYPE_CHECKING, Any
 
 from qapla.errors import SettingsError, nearest
+from qapla.masking import secrets_of
 from qapla.plugin import Plugin
 from qapla.plugins.logging.formatters import Ids, JsonFormatter, TextFormatter
-from qapla.plugins.logging.masking import LiveSecrets, install, live_secrets, secrets_in
+from qapla.plugins.logging.masking import LiveSecrets, install, live_secrets
 from qapla.settings import flat
 
 if TYPE_CHECKING:
@@ -46,23 +47,22 @@ class LoggingPlugin(Plugin):
             SettingsError: a level or the configuration is wrong.
         """
         install()
-        for secret in secrets_in(app.settings):
+        for secret in secrets_of(app.settings):
             live_secrets.add(secret)
         given = app.settings.get("logging") or {}
         unknown = [name for name in given if name not in NAMES]
         if unknown:
             raise SettingsError(f"setting {f'logging:{unknown[0]}'!r} is not known", hint=nearest(unknown[0], NAMES) or ", ".join(NAMES))
-        quiet = given.get("quiet", QUIET)
-        self._quiet = frozenset(quiet.split(",") if isinstance(quiet, str) else quiet)
+        self._quiet = frozenset(app.settings.names("logging:quiet") if "quiet" in given else QUIET)
         level = _read_level(app, "logging:level", "info" if app.start_point in SERVING else "warning")
         levels = {name: _read_level(app, f"logging:levels:{name}", "info") for name, _ in flat(given.get("levels") or {})}
-        as_json = app.settings.read("logging:json", bool, None, "true or false")
+        as_json = app.settings.read("logging:json", bool, None if app.start_point in SERVING else False, "true or false")
         if given.get("config"):
             _configure_by(app, given["config"])
         elif app.start_point != "tests" and ("level" in given or "json" in given or not logging.getLogger().handlers):
             configure(level, as_json)
         for name, least in levels.items():
-            logging.getLogger(name).setLevel(least)
+            logging.getLogger(name.replace(":", ".")).setLevel(least)  # one key from Pyramid's settings has colons where the name has dots
         name_records()
         return Logs(live_secrets)
 

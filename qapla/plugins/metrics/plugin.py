@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qapla.application import Application
     from qapla.ports import MetricsBackend
 
+COUNTING = ("uwsgi", "celery", "tests")  # a command is gone before anybody can ask it
 COUNT = "a number"
 SWITCH = "true or false"
 
@@ -75,7 +76,7 @@ class MetricsPlugin(Plugin):
         return Response(body, headerlist=[("Content-Type", content_type), ("Cache-Control", "no-store")])
 
     def _make(self, app: Application) -> MetricsBackend:
-        backend = app.settings.get("metrics:backend")
+        backend = app.settings.get("metrics:backend") if app.start_point in COUNTING else None
         if backend != "prometheus":
             made: MetricsBackend = NullMetrics() if not backend or backend == "null" else app.settings.resolve("metrics:backend")()
             return made

@@ -16,6 +16,8 @@ from qapla.plugin import Plugin
 from qapla.plugins.auth.passwords import hash_password
 from qapla.plugins.auth.plugin import AuthPlugin
 from qapla.plugins.auth.tokens import make_token
+from qapla.plugins.csrf.plugin import CsrfPlugin
+from qapla.plugins.session.plugin import SessionPlugin
 from qapla.ports import AccessToken, Account
 
 PASSWORD = "correct horse battery"
@@ -68,14 +70,6 @@ class Value(Plugin):
         return self.value
 
 
-class Box:
-    """Signs sessions."""
-
-    def derive(self, purpose):
-        """Return a key."""
-        return b"k" * 32
-
-
 def who(request):
     """Answer who is asking."""
     return Response(f"{request.identity.kind} {request.identity.name}")
@@ -109,8 +103,9 @@ def web(accounts):
 
         def append_app_plugins(self):
             self.add_app_plugin(Value("accounts", accounts))
-            self.add_app_plugin(Value("sealing", Box()))
-            self.add_app_plugin(AuthPlugin())
+            self.add_app_plugin(SessionPlugin())
+            self.add_app_plugin(CsrfPlugin())
+            self.add_app_plugin(AuthPlugin(prefix="/admin/-", home="/admin/"))
 
         def append_web_plugins(self):
             self.config.include("qapla.plugins.admin.pages")

@@ -1,4 +1,4 @@
-"""What stands between the web server and the application."""
+"""qapla.plugins.logging.exchange: every request is named, every answer is logged"""
 
 from __future__ import annotations
 
@@ -9,8 +9,9 @@ from wsgiref.util import setup_testing_defaults
 
 import pytest
 
-from lazydb.front import Front
-from lazydb.logs import JsonFormatter, current_request
+from qapla.plugins.logging.exchange import Exchange
+from qapla.plugins.logging.formatters import JsonFormatter
+from qapla.ports import current_request, current_task
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,11 +20,14 @@ if TYPE_CHECKING:
 def echo(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     start_response("200 OK", [])
     logging.getLogger("app").info("inside")
-    parts = ("SCRIPT_NAME", "PATH_INFO", "REMOTE_ADDR", "wsgi.url_scheme")
-    return [json.dumps([environ.get(part) for part in parts]).encode()]
+    return [environ["PATH_INFO"].encode()]
 
 
-def ask(front: Front, **environ: Any) -> tuple[dict[str, str], bytes]:
+def around(application: Any, quiet: tuple[str, ...] = ()) -> Any:
+    return lambda environ, start_response: Exchange(environ, start_response, quiet).run(application)
+
+
+def ask(front: Any, **environ: Any) -> tuple[dict[str, str], bytes]:
     setup_testing_defaults(environ)
     answer: dict[str, str] = {}
     body = front(environ, lambda status, headers, exc_info=None: answer.update(headers, status=status))
@@ -37,7 +41,7 @@ def ask(front: Front, **environ: Any) -> tuple[dict[str, str], bytes]:
 
 def test_answer_names_its_request() -> None:
     """The id in the answer is the one that the caller sent."""
-    headers, _ = ask(Front(echo), HTTP_X_REQUEST_ID="abc-1")
+    headers, _ = ask(around(echo), HTTP_X_REQUEST_ID="abc-1")
 
     assert headers["X-Request-Id"] == "abc-1"
 
@@ -45,7 +49,7 @@ def test_answer_names_its_request() -> None:
 @pytest.mark.parametrize("sent", ["", "a b", "x" * 65, "a\r\nSet-Cookie: b"])
 def test_unusable_request_id_is_replaced(sent: str) -> None:
     """An id that is missing, too long or could break a header is not taken over."""
-    headers, _ = ask(Front(echo), HTTP_X_REQUEST_ID=sent)
+    headers, _ = ask(around(echo), HTTP_X_REQUEST_ID=sent)
 
     assert headers["X-Request-Id"] != sent
     assert headers["X-Request-Id"].isalnum()
@@ -60,7 +64,7 @@ def test_log_record_knows_its_request() -> None:
     logger.addHandler(handler)
     logger.setLevel(logging.INFO)
 
-    ask(Front(echo), HTTP_X_REQUEST_ID="abc-1")
+    ask(around(echo), HTTP_X_REQUEST_ID="abc-1")
     logger.info("outside")
     logger.removeHandler(handler)
 
@@ -82,19 +86,19 @@ def test_access_log_tells_the_end_of_a_stream(caplog: pytest.LogCaptureFixture) 
 
     environ: dict[str, Any] = {}
     setup_testing_defaults(environ)
-    with caplog.at_level(logging.INFO, logger="lazydb.access"):
-        ask(Front(stream))
-        take_one(Front(stream)(environ, lambda *arguments: None))
+    with caplog.at_level(logging.INFO, logger="qapla.access"):
+        ask(around(stream))
+        take_one(around(stream)(environ, lambda *arguments: None))
 
     assert [record.getMessage().endswith("(cut)") for record in caplog.records] == [False, True]
 
 
 def test_probes_are_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     """What a supervisor asks every second does not fill the log."""
-    with caplog.at_level(logging.INFO, logger="lazydb.access"):
-        ask(Front(echo), PATH_INFO="/healthz")
+    with caplog.at_level(logging.INFO, logger="qapla.access"):
+        ask(around(echo, ("/healthz",)), PATH_INFO="/healthz")
 
-    assert [record for record in caplog.records if record.name == "lazydb.access"] == []
+    assert [record for record in caplog.records if record.name == "qapla.access"] == []
 
 
 def test_broken_stream_breaks_off(caplog: pytest.LogCaptureFixture) -> None:
@@ -108,35 +112,18 @@ def test_broken_stream_breaks_off(caplog: pytest.LogCaptureFixture) -> None:
         raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
-        ask(Front(stream), HTTP_X_REQUEST_ID="abc-1")
+        ask(around(stream), HTTP_X_REQUEST_ID="abc-1")
 
     assert seen == ["abc-1"]
     assert any("broke off" in record.getMessage() for record in caplog.records)
 
 
-@pytest.mark.parametrize(
-    ("trusted", "sender", "forwarded", "client"),
-    [
-        ((), "10.0.0.1", "203.0.113.5", "10.0.0.1"),
-        (("10.0.0.0/8",), "10.0.0.1", "203.0.113.5", "203.0.113.5"),
-        (("10.0.0.0/8",), "10.0.0.1", "198.51.100.1, 203.0.113.5, 10.0.0.2", "203.0.113.5"),
-        (("10.0.0.0/8",), "203.0.113.9", "198.51.100.1", "203.0.113.9"),
-        (("10.0.0.1",), "10.0.0.1", "", "10.0.0.1"),
-    ],
-)
-def test_only_trusted_proxies_are_believed(trusted: tuple[str, ...], sender: str, forwarded: str, client: str) -> None:
-    """The client is the last address that is not a trusted proxy."""
-    _, body = ask(Front(echo, trusted), REMOTE_ADDR=sender, HTTP_X_FORWARDED_FOR=forwarded, HTTP_X_FORWARDED_PROTO="https")
+def test_log_record_knows_its_task(caplog: pytest.LogCaptureFixture) -> None:
+    """What is logged while a task is done has its id."""
+    token = current_task.set("task-1")
 
-    assert json.loads(body)[2] == client
-    assert json.loads(body)[3] == ("https" if trusted and sender != "203.0.113.9" else "http")
+    logging.getLogger("app").warning("inside")
+    line = json.loads(JsonFormatter().format(caplog.records[-1]))
+    current_task.reset(token)
 
-
-@pytest.mark.parametrize(
-    ("path", "expected"), [("/lazydb/api/", "/api/"), ("/api/", "/api/"), ("/lazydb", "/"), ("/lazydb2/x", "/lazydb2/x")]
-)
-def test_root_path(path: str, expected: str) -> None:
-    """Links start with the root path, whether or not the proxy cuts it off."""
-    _, body = ask(Front(echo, root_path="/lazydb/"), PATH_INFO=path)
-
-    assert json.loads(body)[:2] == ["/lazydb", expected]
+    assert line["task_id"] == "task-1"

@@ -1,4 +1,4 @@
-"""Live secrets in log records."""
+"""qapla.plugins.logging.masking: live secrets are in no log record"""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from lazydb import masking
-from lazydb.logs import JsonFormatter, TextFormatter
+from qapla.masking import secrets_of
+from qapla.plugins.logging import masking
+from qapla.plugins.logging.formatters import JsonFormatter, TextFormatter
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,0 +1,40 @@
+"""The answer to an error of ours that nobody else answers: its status and headers, its sentence as text, or as JSON for who asks.
+
+Plugins for the web include it, so that a plain Pyramid program need not know our errors; an exception view of the program's own wins.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from pyramid.httpexceptions import HTTPNotFound
+from pyramid.response import Response
+
+from qapla.errors import QaplaError
+
+if TYPE_CHECKING:
+    from pyramid.config import Configurator
+
+log = logging.getLogger(__name__)
+
+
+def includeme(config: Configurator) -> None:
+    """Add the exception view."""
+    config.add_exception_view(answer, context=Exception)
+
+
+def answer(error: Exception, request: Any) -> Response:
+    """Answer *error* when it is one of ours; all others go on as if this view were not there."""
+    if not isinstance(error, QaplaError):
+        raise HTTPNotFound  # how Pyramid is told that no exception view fits
+    if error.status >= 500:
+        log.error("request failed: %s %s", error.code, error, exc_info=error if error.status == 500 else None)
+    offers = request.accept.acceptable_offers(["text/plain", "application/json"])
+    if offers and offers[0][0] == "application/json":
+        response = Response(json_body=error.as_json(), status=error.status)
+    else:
+        response = Response(f"{error}\n", status=error.status, content_type="text/plain", charset="utf-8")
+    response.headers.update(error.headers)
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response

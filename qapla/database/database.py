@@ -29,6 +29,7 @@ from qapla.database.engines import (
     read_url,
 )
 from qapla.errors import ConfigurationError
+from qapla.masking import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -96,7 +97,7 @@ class Database:
     @property
     def safe_url(self) -> str:
         """Return the URL with its password masked."""
-        return self.url.render_as_string(hide_password=True)
+        return mask_text(self.url.render_as_string(hide_password=True))  # and what is in its query
 
     @property
     def migrations_path(self) -> str:

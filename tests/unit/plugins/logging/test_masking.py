@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from qapla.masking import secrets_of
 from qapla.plugins.logging import masking
 from qapla.plugins.logging.formatters import JsonFormatter, TextFormatter
 

@@ -4,7 +4,16 @@
     from rotarran.application.app import main, Model
     AlembicEnv(main, Model, "main").run()
 
-URL and options come from the application's settings and from nowhere else, whether Alembic's own command line runs or ``migrate.upgrade``.
+URL and options come from the application's settings and from nowhere else, whether Alembic's own command line runs (one directory, or one
+section of ``alembic.ini``, per database: ``alembic -n music upgrade head``) or ``qapla database migrate``. An application that is running
+already, as in a test, is asked for its database; else it is started as a command, with nothing but its databases.
+
+Autogenerate compares types and server defaults, looks into every schema that a model names, writes batch migrations for SQLite, and leaves
+tables of others alone (see ``ownership.py``).
+
+Settings  ``db:<name>:unknown_tables``: ``ours`` (default), ``all`` or ``none``.
+          ``db:<name>:version_table``, ``db:<name>:version_schema``: where Alembic writes down which migrations have run; default
+          ``alembic_version`` in the default schema. Two declared databases that are in fact one need a table each.
 """
 
 from __future__ import annotations
@@ -14,8 +23,13 @@ from typing import TYPE_CHECKING, Any
 
 from alembic import context
 
+from qapla import exits
 from qapla.database.database import IMMEDIATE
+from qapla.database.defaults import differ
+from qapla.database.migrate import version_options
+from qapla.database.ownership import UNKNOWN_TABLES, make_name_filter, owned_metadata
 from qapla.errors import ConfigurationError
+from qapla.scope import find_current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -23,6 +37,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.orm import DeclarativeBase
 
+    from qapla.application import Application
     from qapla.database.application import DatabaseApplication
     from qapla.database.database import Database
 
@@ -34,58 +49,131 @@ class AlembicEnv:
         main: the application; it is started as a command unless it runs already, or another one drives this run.
         model: the declarative base with every model that autogenerate shall know.
         name: which of the application's databases.
+        options: anything else that Alembic's ``context.configure`` takes; it wins over what is chosen here.
+
+    Raises:
+        ConfigurationError: see ``ownership.owned_metadata``.
     """
 
-    def __init__(self, main: DatabaseApplication, model: type[DeclarativeBase], name: str) -> None:
+    def __init__(self, main: DatabaseApplication, model: type[DeclarativeBase], name: str, **options: Any) -> None:
         self._main = main
         self._model = model
         self._name = name
+        self._options = options
 
     def run(self) -> None:
         """Run the migrations that Alembic was asked for, on the database or, with ``--sql``, on paper."""
-        if context.is_offline_mode():
-            self._run_offline()
-        else:
-            self._run_online()
+        database, started = self._find_database()
+        try:
+            if context.is_offline_mode():
+                self._run_offline(database)
+            else:
+                self._run_online(database)
+        finally:
+            if started:
+                database.dispose()
 
-    def _database(self) -> Database:
+    def _find_database(self) -> tuple[Database, bool]:
+        """Return the database, and whether the application was started for it."""
         given = context.config.attributes.get("database")
-        if given is not None:  # from ``migrate.upgrade``: the database of the application that is running
-            return given
-        if self._main.phase == "new":
-            self._main.run_command(only=("database",))  # nothing else may use a database that is not up to date
-        return self._main["database"][self._name]
+        if given is not None:  # from ``migrate``: the database of the application that is running
+            return given, False
+        running = find_running(self._main)
+        if running is not None:
+            return running["database"][self._name], False
+        if self._main.phase == "stopped":
+            raise ConfigurationError(f"the migrations of database {self._name!r} cannot run: the application is stopped")
+        self._main.run_command(only=("database",))  # nothing else may use a database that is not up to date
+        return self._main["database"][self._name], True
 
-    def _run_offline(self) -> None:
-        url = self._database().url
+    def _run_offline(self, database: Database) -> None:
+        sqlite = database.url.get_backend_name() == "sqlite"
         context.configure(
-            url=url,
-            target_metadata=self._model.metadata,
-            literal_binds=True,
-            dialect_opts={"paramstyle": "named"},
-            render_as_batch=url.get_backend_name() == "sqlite",
+            **{
+                "url": database.url,
+                "literal_binds": True,
+                "dialect_opts": {"paramstyle": "named"},
+                **self._common(database, sqlite),
+                **self._options,
+            }
         )
+        if sqlite:
+            context.get_context().impl.static_output("PRAGMA foreign_keys=OFF;")
         with context.begin_transaction():
             context.run_migrations()
+        if sqlite:
+            context.get_context().impl.static_output("PRAGMA foreign_keys=ON;")
 
-    def _run_online(self) -> None:
-        with self._database().engine.connect() as connection, foreign_keys_off(connection):
-            sqlite = connection.dialect.name == "sqlite"
-            # SQLite keeps DDL in transactions as long as BEGIN is ours (see database.py): a migration that stops half-way leaves nothing.
-            options: dict[str, Any] = {"render_as_batch": True, "transactional_ddl": True} if sqlite else {}
-            context.configure(connection=connection, target_metadata=self._model.metadata, compare_type=True, **options)
+    def _run_online(self, database: Database) -> None:
+        with database.engine.connect() as connection, foreign_keys_off(connection, _only_reads()):
+            common = self._common(database, connection.dialect.name == "sqlite")
+            _make_version_schema(connection, common.get("version_table_schema"))
+            context.configure(**{"connection": connection, **common, **self._options})
             with context.begin_transaction():
                 context.run_migrations()
 
+    def _common(self, database: Database, sqlite: bool) -> dict[str, Any]:
+        metadata = owned_metadata(self._model, database.name, database.siblings)
+        files = (script.path for script in context.script.walk_revisions())
+        options: dict[str, Any] = {
+            "target_metadata": metadata,
+            "compare_type": True,
+            "compare_server_default": differ,
+            "include_schemas": any(table.schema for table in metadata.tables.values()),
+            "include_name": make_name_filter(metadata, _unknown_tables(database), files),
+            **version_options(database),
+        }
+        if sqlite:
+            # SQLite keeps DDL in transactions as long as BEGIN is ours (see database.py): a migration that stops half-way leaves nothing.
+            options |= {"render_as_batch": True, "transactional_ddl": True}
+        return options
+
+
+def find_running(main: Application | None) -> Application | None:
+    """Return the application that is meant by *main* and runs in this process: that of the current scope, itself, or one of its class.
+
+    A test starts an application of its own; ``alembic`` called there must not go to the database of the module's ``main``.
+    """
+    if main is None:
+        return None
+    scope = find_current()
+    if scope is not None and isinstance(scope.app, type(main)):
+        return scope.app
+    if main.is_running:
+        return main
+    return next((app for app in exits.list_running() if isinstance(app, type(main)) and app.is_running), None)
+
+
+def _only_reads() -> bool:
+    return bool(context.config.attributes.get("only_reads"))  # from ``drift``
+
+
+def _unknown_tables(database: Database) -> str:
+    key = f"db:{database.name}:unknown_tables"
+    value = str(database.settings.get(key) or UNKNOWN_TABLES[0])
+    if value not in UNKNOWN_TABLES:
+        raise database.settings.wrong(key, f"one of {', '.join(UNKNOWN_TABLES)}")
+    return value
+
+
+def _make_version_schema(connection: Connection, schema: str | None) -> None:
+    """Make the schema of Alembic's own table, which is needed before the first migration could make it."""
+    if schema is None or connection.dialect.name != "postgresql" or _only_reads():
+        return
+    from sqlalchemy.schema import CreateSchema
+
+    connection.execute(CreateSchema(schema, if_not_exists=True))
+    connection.commit()
+
 
 @contextmanager
-def foreign_keys_off(connection: Connection) -> Iterator[None]:
+def foreign_keys_off(connection: Connection, only_reads: bool = False) -> Iterator[None]:
     """On SQLite, switch foreign keys off while tables are made anew: dropping the old one would delete what points to it.
 
     Raises:
         ConfigurationError: afterwards a foreign key points nowhere.
     """
-    if connection.dialect.name != "sqlite":
+    if connection.dialect.name != "sqlite" or only_reads:
         yield
         return
     raw = connection.connection.driver_connection

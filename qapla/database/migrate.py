@@ -1,30 +1,56 @@
-"""Bring a declared database up to date with its migrations, one process at a time.
+"""Bring declared databases up to date with their migrations, one process at a time.
 
-The lock holds between processes: a file beside a SQLite database, an advisory lock on the servers.
+``plan`` says which migrations are missing, ``upgrade`` runs them, under the lock of ``lock.py``.
 """
 
 from __future__ import annotations
 
-import zlib
-from contextlib import contextmanager, nullcontext
-from typing import TYPE_CHECKING
+import io
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from qapla.errors import ConfigurationError, TimedOut, Unavailable
+from qapla.database import lock
+from qapla.database.maintenance import unreachable
+from qapla.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from contextlib import AbstractContextManager
-
     from alembic.config import Config
     from alembic.script import ScriptDirectory
-    from sqlalchemy import Connection
 
     from qapla.database.database import Database
 
-LOCK_TIMEOUT_S = 60
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One migration: its revision, and the first line of its message."""
+
+    revision: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What is missing on one database: the revisions that it is at, and the steps to run, in order."""
+
+    database: Database
+    current: tuple[str, ...]
+    steps: tuple[Step, ...]
+
+
+def plan(database: Database, script: ScriptDirectory | None = None) -> Plan:
+    """Say which migrations *database* lacks.
+
+    Raises:
+        ConfigurationError: it has one that this program does not know, or has no migrations directory.
+        Unavailable: it cannot be reached.
+    """
+    script = script or _open_scripts(database)
+    found = current(database)
+    _check_known(database, found, script)
+    missing = reversed(list(script.iterate_revisions("heads", tuple(found), implicit_base=True)))
+    return Plan(database, tuple(sorted(found)), tuple(Step(one.revision, one.doc.partition("\n")[0]) for one in missing))
 
 
 def upgrade(database: Database) -> bool:
@@ -35,18 +61,45 @@ def upgrade(database: Database) -> bool:
         Unavailable: it cannot be reached.
         TimedOut: another process has been migrating it for longer than a minute.
     """
-    from alembic import command
-    from alembic.script import ScriptDirectory
-
-    config = make_config(database)
-    script = ScriptDirectory.from_config(config)
-    if is_current(database, script):
+    if is_current(database):
         return False
-    with _lock(database):
-        if is_current(database, script):  # somebody else did it while this process waited
-            return False
-        command.upgrade(config, "heads")
+    with lock.hold(database):
+        return upgrade_held(database)
+
+
+def upgrade_held(database: Database) -> bool:
+    """Run what *database* lacks now; for a caller who holds its lock."""
+    if is_current(database):  # somebody else did it while this process waited
+        return False
+    from alembic import command
+
+    command.upgrade(make_config(database), "heads")
     return True
+
+
+def print_sql(planned: Plan) -> str:
+    """Return the SQL that would bring the database from where it is to the newest revision, without running it.
+
+    Raises:
+        NotOffered: Alembic cannot write a migration on paper: it has two branches, or asks the database something.
+    """
+    from alembic import command
+    from alembic.util import CommandError
+
+    from qapla.errors import NotOffered
+
+    if not planned.steps:
+        return ""
+    config = make_config(planned.database)
+    config.output_buffer = written = io.StringIO()
+    start = planned.current[0] if planned.current else "base"
+    try:
+        if len(planned.current) > 1:
+            raise CommandError("it is at more than one revision")
+        command.upgrade(config, f"{start}:{planned.steps[-1].revision}", sql=True)
+    except CommandError as error:
+        raise NotOffered(f"the migrations of database {planned.database.name!r} cannot be written as SQL: {error}") from error
+    return written.getvalue()
 
 
 def is_current(database: Database, script: ScriptDirectory | None = None) -> bool:
@@ -56,18 +109,9 @@ def is_current(database: Database, script: ScriptDirectory | None = None) -> boo
         ConfigurationError: it has one that this program does not know.
         Unavailable: it cannot be reached.
     """
-    if script is None:
-        from alembic.script import ScriptDirectory
-
-        script = ScriptDirectory.from_config(make_config(database))
+    script = script or _open_scripts(database)
     found = current(database)
-    known = {revision.revision for revision in script.walk_revisions()}
-    unknown = sorted(found - known)
-    if unknown:
-        raise ConfigurationError(
-            f"database {database.name!r} is newer than this program: its revision {unknown[0]!r} is not known here",
-            hint="use the release that wrote it, or a copy from before",
-        )
+    _check_known(database, found, script)
     return found == set(script.get_heads())
 
 
@@ -81,14 +125,16 @@ def current(database: Database) -> set[str]:
 
     try:
         with database.engine.connect() as connection:
-            return set(MigrationContext.configure(connection).get_current_heads())
+            return set(MigrationContext.configure(connection, opts=version_options(database)).get_current_heads())
     except DBAPIError as error:
-        problem = (str(error.orig).splitlines() or [type(error.orig).__name__])[0][:200]  # the driver's words; it knows no secrets
-        raise Unavailable(
-            f"database {database.name!r} cannot be reached: {problem}",
-            details=database.safe_url,
-            hint="is it running, and is its URL right?",
-        ) from error
+        raise unreachable(database, error) from error
+
+
+def version_options(database: Database) -> dict[str, Any]:
+    """Return where Alembic writes down what has run, in the words of its ``configure``."""
+    wanted = {"version_table": "version_table", "version_table_schema": "version_schema"}
+    found = {option: database.settings.get(f"db:{database.name}:{key}") for option, key in wanted.items()}
+    return {option: value for option, value in found.items() if value}
 
 
 def make_config(database: Database) -> Config:
@@ -101,59 +147,21 @@ def make_config(database: Database) -> Config:
     return config
 
 
-def _lock(database: Database) -> AbstractContextManager[None]:
-    """Hold the only right to migrate *database*."""
-    backend = database.url.get_backend_name()
-    if backend == "sqlite":
-        return _file_lock(database)
-    if backend in _SERVER_LOCKS:
-        return _server_lock(database, *_SERVER_LOCKS[backend])
-    return nullcontext()
+def _open_scripts(database: Database) -> ScriptDirectory:
+    from alembic.script import ScriptDirectory
+    from alembic.util import CommandError
 
-
-_SERVER_LOCKS = {
-    # engine: (take, give back); each answers one true value when it worked
-    "postgresql": ("SELECT pg_try_advisory_lock(:key)", "SELECT pg_advisory_unlock(:key)"),
-    "mysql": ("SELECT GET_LOCK(CONCAT('qapla:', :key), 0)", "SELECT RELEASE_LOCK(CONCAT('qapla:', :key))"),
-    "mariadb": ("SELECT GET_LOCK(CONCAT('qapla:', :key), 0)", "SELECT RELEASE_LOCK(CONCAT('qapla:', :key))"),
-}
-
-
-@contextmanager
-def _file_lock(database: Database) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    path = database.url.database
-    if not path or path == ":memory:":
-        yield
-        return
     try:
-        with FileLock(f"{path}.migrating", timeout=LOCK_TIMEOUT_S):
-            yield
-    except Timeout:
-        raise _too_long(database) from None
+        return ScriptDirectory.from_config(make_config(database))
+    except CommandError as error:
+        hint = "alembic init makes one"
+        raise ConfigurationError(f"database {database.name!r} has no migrations directory: {error}", hint=hint) from error
 
 
-@contextmanager
-def _server_lock(database: Database, take: str, give_back: str) -> Iterator[None]:
-    key = {"key": zlib.crc32(f"{database.url.database}:{database.name}".encode())}
-    with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        _wait(database, connection, take, key)
-        try:
-            yield
-        finally:
-            connection.execute(text(give_back), key)
-
-
-def _wait(database: Database, connection: Connection, take: str, key: dict[str, int]) -> None:
-    import time
-
-    deadline = time.monotonic() + LOCK_TIMEOUT_S
-    while not connection.scalar(text(take), key):
-        if time.monotonic() > deadline:
-            raise _too_long(database)
-        time.sleep(0.1)
-
-
-def _too_long(database: Database) -> TimedOut:
-    return TimedOut(f"another process has been migrating database {database.name!r} for {LOCK_TIMEOUT_S} s", hint="try again later")
+def _check_known(database: Database, found: set[str], script: ScriptDirectory) -> None:
+    unknown = sorted(found - {revision.revision for revision in script.walk_revisions()})
+    if unknown:
+        raise ConfigurationError(
+            f"database {database.name!r} is newer than this program: its revision {unknown[0]!r} is not known here",
+            hint="use the release that wrote it, or a copy from before",
+        )

@@ -7,9 +7,12 @@ Settings  ``db:<name>:url``, ``db:<name>:options``.
 
 from __future__ import annotations
 
+from contextlib import contextmanager
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
-from qapla.database.session import Sessions
+from qapla.database.session import Sessions, Together, lock_early
+from qapla.database.twophase import make_plan
 from qapla.errors import PluginError, nearest
 from qapla.plugin import Plugin
 
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from qapla.application import Application
     from qapla.database.asynchronous import AsyncSessions
     from qapla.database.database import Database
+    from qapla.database.twophase import Plan
     from qapla.scope import Scope
     from qapla.settings import Settings
 
@@ -74,6 +78,7 @@ class DatabasePlugin(Plugin):
             known.dispose()
 
     def _tell_siblings(self) -> None:
+        self.__dict__.pop("_plan", None)
         for database in self:
             database.siblings = tuple(self._databases)
 
@@ -89,6 +94,7 @@ class DatabasePlugin(Plugin):
         """Read the settings of every database; no connection is opened."""
         if self._is_open:
             self._find(app.settings)
+        self.__dict__.pop("_plan", None)
         for database in self:
             database.configure(app.settings, app.paths)
         return self
@@ -99,7 +105,7 @@ class DatabasePlugin(Plugin):
             database.dispose()
 
     def commands(self, group: click.Group) -> None:
-        """Add ``database status`` and ``database migrate``."""
+        """Add the group ``database``."""
         from qapla.database.commands import database
 
         group.add_command(database)
@@ -110,7 +116,36 @@ class DatabasePlugin(Plugin):
             from qapla.database.asynchronous import AsyncSessions
 
             return AsyncSessions(self._databases)
-        return Sessions(self._databases, manager=getattr(scope.request, "tm", None))
+        return Sessions(self._databases, getattr(scope.request, "tm", None), self._plan)
+
+    @contextmanager
+    def transaction(self, *names: str) -> Iterator[Sessions]:
+        """Lend sessions that are committed together at the end of the block, and rolled back when an error leaves it.
+
+        Args:
+            names: the databases that may be used; all that are declared where none is named. Several written ones commit in two phases.
+
+        Raises:
+            PluginError: no database of such a name is declared.
+            NotOffered: several were written, and one of them cannot commit in two phases. Nothing is committed.
+            InDoubt: the commit is not finished. It must not be repeated before it is: ``qapla database in-doubt``.
+        """
+        chosen = {name: self[name] for name in names} or dict(self._databases)
+        together = Together()
+        sessions = Sessions(chosen, together, self._plan.only(tuple(chosen)))
+        try:
+            lock_early(chosen, sessions, tuple(chosen if names else ()))
+            yield sessions
+            together.commit()
+        except BaseException:
+            together.abort()
+            raise
+        finally:
+            sessions.close()
+
+    @cached_property
+    def _plan(self) -> Plan:
+        return make_plan(self._databases)
 
     def exit(self, scope: Scope, value: Any, error: BaseException | None) -> Any:
         """Close the sessions of *scope*."""

@@ -1,21 +1,42 @@
 """The sessions of one scope: one per declared database, opened when asked for, closed last first.
 
-Two ways to commit, which exclude each other. ``manual``: you commit by yourself; what is not committed is rolled back. ``tm``: the scope's
-transaction manager commits when the request went well (pyramid_tm with zope.sqlalchemy).
+Three ways to commit, which exclude each other:
+
+``manual``
+    You commit each session by yourself; what is not committed is rolled back.
+``tm``
+    The scope's transaction manager (pyramid_tm) commits all of them together when the request went well, Core writes included. It has
+    done so before a streamed answer's body is made: the body has no session any more.
+``app["database"].transaction("main", "music")``
+    All sessions are committed together at the end of the block, and rolled back when an error leaves it.
+
+What "together" means is said in ``work`` and ``order``.
 """
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, Literal
 
-from qapla.errors import NotOffered, PluginError, nearest
+from sqlalchemy import event
+
+from qapla.database.engines import IMMEDIATE
+from qapla.database.twophase import make_plan
+from qapla.database.work import Work
+from qapla.errors import ConfigurationError, PluginError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-    from sqlalchemy.orm import Session
+    from sqlalchemy import Connection
+    from sqlalchemy.orm import Session, SessionTransaction
 
     from qapla.database.database import Database
+    from qapla.database.twophase import Plan
+
+    After = Callable[[], object]
+
+log = logging.getLogger(__name__)
 
 CommitMode = Literal["manual", "tm"]
 
@@ -26,19 +47,22 @@ class Sessions:
     Args:
         databases: the declared ones, by name.
         manager: the transaction manager that commits; None when whoever uses a session commits by himself.
+        plan: how they commit together; made from *databases* where none is given.
     """
 
-    def __init__(self, databases: Mapping[str, Database], manager: Any = None) -> None:
+    def __init__(self, databases: Mapping[str, Database], manager: Any = None, plan: Plan | None = None) -> None:
         self._databases = databases
         self._manager = manager
+        self._plan = plan
         self._open: dict[str, Session] = {}
+        self._work: Work | None = None
+        self._after: list[tuple[str | None, After]] = []
 
     def __getitem__(self, name: str) -> Session:
         """Return the session of the database called *name*; it is the same one for the whole scope.
 
         Raises:
             PluginError: no database of that name is declared.
-            NotOffered: the scope commits by a transaction manager and has a session on another database already.
         """
         if name not in self._open:
             self._open[name] = self._make(name)
@@ -50,20 +74,32 @@ class Sessions:
         session = self._databases[name].make_session()
         if self._manager is not None:
             self._join(name, session)
+        elif self._after:
+            self._listen(name, session)
         return session
 
-    def _join(self, name: str, session: Session) -> None:
-        if self._open:
-            # Two commits one after the other can leave half of the work behind; that is refused and never pretended.
-            other = next(iter(self._open))
-            raise NotOffered(f"one transaction over the databases {other!r} and {name!r} is not offered", hint="commit by hand, or use one")
-        from zope.sqlalchemy import register
+    def is_open(self, name: str) -> bool:
+        """Tell whether somebody has used the session of the database called *name*."""
+        return name in self._open
 
-        # "changed" from the beginning: Core writes do not pass the unit of work and would be rolled back silently.
-        register(session, initial_state="changed", transaction_manager=self._manager)
+    def after_commit(self, call: After, name: str | None = None) -> None:
+        """Call *call* once the work that is under way is committed; never when it is rolled back.
+
+        With ``tm`` that is after the whole commit. In manual mode it is after the next commit of the session called *name*, or of any
+        session where no name is given; at once where no session is open. What *call* raises is logged: the work is committed, and stays so.
+        """
+        if self._manager is not None:
+            self._find_work()
+        for key, session in self._open.items() if self._manager is None else ():
+            self._listen(key, session)
+        if self._manager is None and not self._open:
+            _run([call])
+        else:
+            self._after.append((name, call))
 
     def close(self) -> None:
         """Close all sessions, last first; what is not committed is rolled back."""
+        self._after.clear()
         failed: BaseException | None = None
         while self._open:
             _, session = self._open.popitem()
@@ -73,3 +109,129 @@ class Sessions:
                 failed = failed or error
         if failed is not None:
             raise failed
+
+    # -- committed together -----------------------------------------------------------
+
+    def _join(self, name: str, session: Session) -> None:
+        """Have *session* take part in the transaction of the manager, whenever it begins one of its own."""
+
+        def join(session: Session, transaction: SessionTransaction) -> None:
+            if transaction.parent is None:
+                self._find_work().join(session)
+
+        def begin(session: Session, transaction: SessionTransaction, connection: Connection) -> None:
+            if transaction.parent is None:
+                self._find_work().begin(name, session, connection)
+
+        event.listen(session, "after_transaction_create", join)
+        event.listen(session, "after_begin", begin)
+        event.listen(session, "before_commit", self._refuse_commit)
+
+    def _find_work(self) -> Work:
+        if self._work is None or self._work.is_over:
+            self._plan = self._plan or make_plan(self._databases)
+            work = Work(self._databases, self._plan, self._committed)
+            self._enlist(work)
+            self._after.clear()
+            self._work = work
+        return self._work
+
+    def _enlist(self, work: Work) -> None:
+        from transaction.interfaces import NoTransaction
+
+        try:
+            self._manager.get().join(work)
+        except (NoTransaction, ValueError) as error:
+            raise ConfigurationError(
+                "a session is used outside of the transaction of its request",
+                hint="it ends before the body of a streamed answer, and a subrequest without tweens has none",
+            ) from error
+
+    def _refuse_commit(self, session: Session) -> None:
+        if session.in_nested_transaction() or (self._work is not None and self._work.is_committing):
+            return
+        raise ConfigurationError(
+            "session.commit() is called where all sessions are committed together, at the end",
+            hint='use session.flush(), or session.begin_nested() for a part; commit="manual" leaves it to you',
+        )
+
+    def _committed(self) -> None:
+        calls, self._after = [call for _, call in self._after], []
+        _run(calls)
+
+    # -- committed by hand --------------------------------------------------------------
+
+    def _listen(self, name: str, session: Session) -> None:
+        if session.info.get("qapla_after") is self:
+            return
+        session.info["qapla_after"] = self
+        event.listen(session, "after_commit", lambda session: self._after_one(name, session))
+        event.listen(session, "after_soft_rollback", lambda session, transaction: self._forget(name, transaction))
+
+    def _after_one(self, name: str, session: Session) -> None:
+        if session.in_nested_transaction():
+            return
+        due = [call for wanted, call in self._after if wanted in (None, name)]
+        self._after = [entry for entry in self._after if entry[0] not in (None, name)]
+        _run(due)
+
+    def _forget(self, name: str, transaction: SessionTransaction) -> None:
+        if transaction.parent is None:
+            self._after = [entry for entry in self._after if entry[0] not in (None, name)]
+
+
+class Together:
+    """The transaction of a block: what a transaction manager is to a request, for one ``Work`` at a time."""
+
+    def __init__(self) -> None:
+        self._work: Work | None = None
+        self._is_over = False
+
+    def get(self) -> Together:
+        """Return the transaction."""
+        return self
+
+    def join(self, work: Work) -> None:
+        """Take part in the transaction.
+
+        Raises:
+            ValueError: it is over.
+        """
+        if self._is_over:
+            raise ValueError("the transaction is over")
+        self._work = work
+
+    def commit(self) -> None:
+        """Commit what took part, or roll it back and raise."""
+        self._is_over = True
+        work = self._work
+        if work is None:
+            return
+        try:
+            work.tpc_begin()
+            work.tpc_vote()
+        except BaseException:
+            work.abort()
+            raise
+        work.tpc_finish()
+
+    def abort(self) -> None:
+        """Roll back what took part."""
+        self._is_over = True
+        if self._work is not None:
+            self._work.abort()
+
+
+def lock_early(databases: Mapping[str, Database], sessions: Sessions, names: tuple[str, ...]) -> None:
+    """Take SQLite's write lock at once, so that reading first and then writing cannot fail because somebody wrote in between."""
+    for name in names:
+        if databases[name].url.get_backend_name() == "sqlite":
+            sessions[name].connection(execution_options={IMMEDIATE: True})
+
+
+def _run(calls: list[After]) -> None:
+    for call in calls:
+        try:
+            call()
+        except Exception:
+            log.exception("what was to be done after a commit failed")

@@ -11,7 +11,7 @@ from webtest import TestApp
 
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
-from qapla.errors import NotFound, NotOffered
+from qapla.errors import ConfigurationError, DatabaseError, NotFound, NotOffered
 from qapla.scope import find_current
 
 
@@ -33,6 +33,14 @@ def write(request):
         request.main.commit()
     if end == "fail":
         raise ValueError("on purpose")
+    if end == "both":
+        request.other.execute(text("CREATE TABLE word (value TEXT)"))
+    if end == "rollback":
+        request.main.rollback()
+    if end == "nested":
+        part = request.main.begin_nested()
+        request.main.execute(text("INSERT INTO word VALUES ('y')"))
+        part.rollback()
     if end == "veto":
         request.response.status = 409
     return request.response
@@ -201,10 +209,54 @@ class TestTransactionManager:
         assert web.get("/count").text == rows
         assert open_connections(web) == 0
 
-    def test_two_databases_are_refused(self, make_web):
-        """Two commits, one after the other, are never pretended to be one."""
-        with pytest.raises(NotOffered, match="'main' and 'other'"):
-            make_web("tm").get("/both")
+    def test_two_databases_are_read(self, make_web):
+        """Reading several databases needs no common commit."""
+        assert make_web("tm").get("/both").text == "12"
+
+    def test_two_that_cannot_commit_together_are_refused(self, make_web):
+        """Two commits, one after the other, are never pretended to be one; nothing is committed."""
+        web = make_web("tm")
+
+        with pytest.raises(NotOffered, match="'main', 'other' is not offered: 'main' cannot commit in two phases"):
+            web.get("/write?end=both")
+
+        assert web.get("/count").text == "0"
+        assert open_connections(web) == 0
+
+    def test_commit_by_hand_is_refused(self, make_web):
+        """The error says who commits."""
+        web = make_web("tm")
+
+        with pytest.raises(ConfigurationError, match=r"session.commit\(\) is called where all sessions are committed together"):
+            web.get("/write?end=commit")
+
+        assert web.get("/count").text == "0"
+
+    def test_streamed_answer_has_no_session(self, make_web):
+        """The transaction has ended before the body is made, which is told and not passed over."""
+        web = make_web("tm")
+
+        with pytest.raises(ConfigurationError, match="outside of the transaction of its request"):
+            web.get("/stream")
+
+        assert open_connections(web) == 0
+
+    def test_roll_back_by_hand_ends_it(self, make_web):
+        """What was written before would be missing from a commit that goes well."""
+        web = make_web("tm")
+
+        with pytest.raises(DatabaseError, match="the work on 'main' was rolled back before its end"):
+            web.get("/write?end=rollback")
+
+        assert web.get("/count").text == "0"
+
+    def test_part_that_may_fail(self, make_web):
+        """A savepoint takes back a part, and the rest is committed."""
+        web = make_web("tm")
+
+        web.get("/write?end=nested")
+
+        assert web.get("/count").text == "1"
 
 
 class TestRequest:

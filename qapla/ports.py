@@ -212,7 +212,7 @@ class TaskQueue(Protocol):
     def submit_after_commit(self, task: Callable[..., Any], *arguments: Any, subject: int | None = None) -> str:
         """Do as ``submit`` does when the work of the current scope is committed; never when it is rolled back.
 
-        Whoever commits gets what ``submit`` raises. Without a scope, or a session open in it, it is done at once.
+        What ``submit`` raises then is only logged: the work is committed. Without a scope, or a session open in it, it is done at once.
         """
         ...
 

@@ -16,7 +16,7 @@ What happens to a task when something is killed:
 - the whole worker: the message comes back after ``visibility_timeout`` (with Redis: the limit on time and a minute);
 - after its commit, before the broker knows: it is done again, unless it has ``once``;
 - the database: the task is sent again, later and later up to a minute, for about a day (``outage_retries``);
-- the broker: a caller gets ``BrokerUnavailable``; after a commit the work is there and the task is not, unless there is an outbox.
+- the broker: a caller gets ``BrokerUnavailable``; after a commit the log has an error, and the task is lost unless there is an outbox.
 """
 
 from __future__ import annotations

@@ -88,9 +88,9 @@ class Outbox:
     ) -> bool:
         """Write a message by the session of the current scope, to be sent after its commit; False where there is no such session."""
         scope = find_current()
-        sessions = scope["database"] if scope is not None and "database" in scope else None
-        if sessions is None or not sessions.is_open(self._database.name):
+        if scope is None or scope.is_asynchronous or "database" not in scope or not scope["database"].is_open(self._database.name):
             return False
+        sessions = scope["database"]
         message = dumps({"args": list(args or ()), "kwargs": dict(kwargs or {}), "options": dict(options)})
         session: Session = sessions[self._database.name]
         session.execute(insert(MESSAGES).values(task_id=task_id, task=task, message=message, kept_at=_now()))
@@ -126,6 +126,7 @@ class Outbox:
 
     def start_sweeping(self) -> None:
         """Look regularly, in a thread, until ``stop``."""
+        self._database.engine  # noqa: B018 - made before the thread is: a worker forks, and nobody may hold the lock of the engine then
         self._thread = threading.Thread(target=self._sweep_on, name="outbox", daemon=True)
         self._thread.start()
 

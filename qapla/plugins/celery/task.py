@@ -133,9 +133,8 @@ class AppTask(Task):
 
         Where there is no scope, or no session open in it, it is sent at once.
 
-        Raises:
-            BrokerUnavailable: by whoever commits, afterwards: the work is committed, and the task is not sent. With ``celery:outbox`` that
-                cannot be: the message is a row, committed with the work, and is sent when the broker is back.
+        A broker that does not answer then is an error in the log: the work is committed, and the task is not sent. With ``celery:outbox``
+        that cannot be: the message is a row, committed with the work, and is sent when the broker is back.
         """
         return self.apply_async_after_commit(args, kwargs)
 

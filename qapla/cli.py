@@ -1,20 +1,24 @@
 """The ``qapla`` command: look into an application, and run what its plugins offer.
 
-The application is named by ``--app`` or the environment variable ``QAPLA_APP``, as ``package.module:attribute``; the attribute is an
-``Application`` or a class of one. Plugins add sub-commands by their method ``commands``.
+The application is named by ``--app``, by the environment variable ``QAPLA_APP``, or by ``[tool.qapla] app`` in the ``pyproject.toml`` of
+the folder where one is: ``package.module:attribute``, an ``Application`` or a class of one. Plugins add sub-commands by their method
+``commands``.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from qapla.application import Application
 from qapla.errors import ConfigurationError, QaplaError
+from qapla.project.here import find_app_name, look_here
 from qapla.settings import masked
 
 if TYPE_CHECKING:
@@ -45,7 +49,7 @@ class AppGroup(click.Group):
 
 def app_name(context: click.Context) -> str | None:
     """Return how the application is named; ``--help`` is answered before Click has looked into the environment."""
-    return context.find_root().params.get("app") or os.environ.get(APP_VARIABLE)
+    return context.find_root().params.get("app") or os.environ.get(APP_VARIABLE) or find_app_name()
 
 
 def prepared(context: click.Context) -> Application:
@@ -108,8 +112,29 @@ def plugins(context: click.Context) -> None:
         click.echo(f"{plugin.key:20} {type(plugin).__module__}.{type(plugin).__qualname__}")
 
 
+@cli.command()
+@click.argument("name")
+@click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
+@click.option("--database", type=click.Choice(["sqlite", "postgresql", "mariadb"]), default="sqlite", show_default=True, help="Its engine.")
+def startproject(name: str, folder: Path | None, database: str) -> None:
+    """Make an application called NAME, to begin with, in FOLDER or a new folder of its name.
+
+    It runs, and has a model, a migration, controllers, a task and tests. Nothing is overwritten.
+
+    Example: qapla startproject blog --database postgresql
+    """
+    from qapla.project.make import make_project
+
+    home = folder if folder is not None else Path(name)
+    files = make_project(name, database, home)
+    click.echo(f"{len(files)} files in {home}. Next:\n")
+    for command in (f"cd {shlex.quote(str(home))} && pip install -e '.[test]'", "qapla database migrate", "qapla serve"):
+        click.echo(f"    {command}")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of ours are one line on stderr and exit code 1."""
+    look_here()
     try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="qapla")
     except QaplaError as error:

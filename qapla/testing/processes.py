@@ -12,12 +12,14 @@ from __future__ import annotations
 import json
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, urlsplit, urlunsplit
@@ -44,6 +46,22 @@ _keepers: list[subprocess.Popen[bytes]] = []  # not waited for: they end with th
 
 class ServerFailed(Exception):
     """A server did not start; the end of its log is in the message."""
+
+
+@contextmanager
+def server_folder() -> Iterator[Path]:
+    """Lend a folder for servers of one's own, each in a folder inside of it; at the end they are stopped and it goes.
+
+    Not one of pytest's: the servers are other users, who may not look into those.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="qapla-servers-"))
+    folder.chmod(0o755)
+    try:
+        yield folder
+    finally:
+        for pid_file in folder.glob("*.pid"):
+            stop(pid_file.with_suffix(""))
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def start_postgresql(folder: Path, owner: int, *, password: str | None = None, settings: Mapping[str, str] | None = None) -> str:
@@ -100,6 +118,7 @@ def start_mariadb(folder: Path, owner: int, *, settings: Mapping[str, str] | Non
     first.chmod(0o644)
     all_settings: dict[str, object] = {
         "datadir": data,
+        "tmpdir": folder,  # the account may not write into that of the system
         "port": port,
         "bind-address": "127.0.0.1",
         "socket": folder / "socket",

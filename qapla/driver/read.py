@@ -3,111 +3,151 @@
 ::
 
     class ChoiceReadDriver(ReadDriver[Choice]):
-        model = Choice
+        def winners(self) -> Sequence[Choice]:
+            return self.filter(Choice.votes > 100, order="-votes")
 
     ChoiceReadDriver(request.main).get_by_id(1)
 
-The same over any served table, without a model, is ``qapla.driver.table_read.TableReadDriver``.
+Values by name are compared with ``=`` (None with IS NULL); everything else is said by SQLAlchemy's conditions. ``model`` may be a Core
+table, too: rows then are dicts. In unit tests ``qapla.testing.fake_of(ChoiceReadDriver, rows)`` answers the same questions from memory.
+The same over a served table, which nobody has declared, is ``qapla.driver.table_read.TableReadDriver``.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
-from sqlalchemy import Select, func, inspect, select
-
-from qapla.errors import NotFound, QueryError, nearest
+from qapla.driver.base import Driver, Model
+from qapla.driver.position import read_order, read_position
+from qapla.errors import NotFound, QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from sqlalchemy import ColumnElement
-    from sqlalchemy.orm import Session
 
-Model = TypeVar("Model")
+Row = TypeVar("Row")
 
 
-class ReadDriver(Generic[Model]):
+@dataclass(frozen=True, slots=True)
+class Page(Sequence[Row], Generic[Row]):
+    """Some rows in an order, and where the next ones begin.
+
+    Attributes:
+        next: what to give as ``after`` for the next page; None when this is the last one.
+    """
+
+    rows: tuple[Row, ...]
+    next: tuple[Any, ...] | None
+
+    @overload
+    def __getitem__(self, index: int) -> Row: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Row, ...]: ...
+    def __getitem__(self, index: int | slice) -> Row | tuple[Row, ...]:
+        return self.rows[index]
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class ReadDriver(Driver[Model]):
     """Ask about one model. Add a method for each question of your own; all SQL about the model belongs in its drivers."""
 
-    model: ClassVar[type[Any]]
-
-    def __init__(self, session: Session) -> None:
-        self.session = session
-
     def get_by_id(self, key: Any) -> Model:
-        """Return the object with this primary key; a tuple for a key of several columns, in their order.
+        """Return the row with this primary key; a key of several columns is a tuple in their order, or a mapping by their names.
 
         Raises:
             NotFound: there is none.
+            QueryError: the key has other parts.
         """
         found = self.find_by_id(key)
         if found is None:
-            raise NotFound(f"no {self.model.__name__} has the key {str(key)[:100]!r}")
+            raise NotFound(f"no {self._name} has the key {str(key)[:100]!r}")
         return found
 
     def find_by_id(self, key: Any) -> Model | None:
-        """Return the object with this primary key, or None."""
-        return self.session.get(self.model, key)
+        """Return the row with this primary key, or None."""
+        found: Model | None = self.store.find(self.subject().key_of(key))
+        return found
+
+    def get_by(self, **values: Any) -> Model:
+        """Return the one row that has these values.
+
+        Raises:
+            NotFound: there is none. QueryError: there are several, or the model has no such attribute.
+        """
+        found = self.find_by(**values)
+        if found is None:
+            raise NotFound(f"no {self._name} has {', '.join(sorted(values))} like that")
+        return found
 
     def find_by(self, **values: Any) -> Model | None:
-        """Return the one object whose attributes have these values, or None.
+        """Return the one row that has these values, or None.
 
         Raises:
             QueryError: there are several, or the model has no such attribute.
         """
-        found = self.session.scalars(self._where(values).limit(2)).all()
+        self._check(values)
+        found = self.store.fetch((), values, limit=2)
         if len(found) > 1:
-            raise QueryError(f"several {self.model.__name__} have {', '.join(sorted(values))} like that", hint="ask for a list")
+            raise QueryError(f"several {self._name} have {', '.join(sorted(values))} like that", hint="ask for a list")
         return found[0] if found else None
 
-    def list(self, limit: int | None = None) -> Sequence[Model]:
-        """Return all objects by primary key, at most *limit*."""
-        return self.session.scalars(self._where({}).order_by(*self._key()).limit(limit)).all()
+    def list(self, limit: int | None = None, order: Sequence[str] | str = ()) -> Sequence[Model]:
+        """Return all rows, by primary key or in *order* (``"name"``, ``"-votes"``), at most *limit*."""
+        return self.filter(limit=limit, order=order)
 
-    def filter(self, *conditions: ColumnElement[bool], limit: int | None = None, **values: Any) -> Sequence[Model]:
-        """Return the objects for which the conditions hold and whose attributes have these values, by primary key."""
-        return self.session.scalars(self._where(values).where(*conditions).order_by(*self._key()).limit(limit)).all()
+    def filter(
+        self, *conditions: ColumnElement[bool], limit: int | None = None, order: Sequence[str] | str = (), **values: Any
+    ) -> Sequence[Model]:
+        """Return the rows for which the conditions hold and that have these values, by primary key or in *order*.
 
-    def page(self, size: int = 50, after: Any = None) -> Sequence[Model]:
-        """Return the next *size* objects by primary key, those after the key *after*; costs the same however far it is."""
-        statement = self._where({}).order_by(*self._key()).limit(size)
-        if after is not None:
-            values = after if isinstance(after, tuple) else (after,)
-            statement = statement.where(_is_after(self._key(), values))
-        return self.session.scalars(statement).all()
+        Raises:
+            QueryError: the model has no such attribute.
+        """
+        self._check(values)
+        return self.store.fetch(conditions, values, read_order(self.subject(), order), limit)
 
-    def exists(self, **values: Any) -> bool:
-        """Tell whether there is an object whose attributes have these values."""
-        return bool(self.session.scalar(select(self._where(values).exists())))
+    def page(
+        self, size: int = 50, *conditions: ColumnElement[bool], after: Any = None, order: Sequence[str] | str = (), **values: Any
+    ) -> Page[Model]:
+        """Return the next *size* rows after one that was seen; costs the same however far it is, where the order has an index.
+
+        Args:
+            after: ``next`` of the page before, or its last row; in the order of the primary key also a key. None begins.
+            order: names, ``-name`` for a descending one; NULL comes last. The primary key decides between equal rows.
+
+        Raises:
+            QueryError: *size* or *after* is wrong, the model has no such attribute, or no primary key.
+        """
+        subject = self.subject()
+        if not isinstance(size, int) or size < 1:
+            raise QueryError(f"a page of {self._name} has the size {str(size)[:100]!r}", hint="1 or more; conditions come after it")
+        if not subject.key_names:
+            raise QueryError(f"{self._name} has no primary key and so no pages", hint="mark its columns with primary_key=True")
+        self._check(values)
+        terms = read_order(subject, order)
+        position = None if after is None else read_position(subject, terms, after)
+        rows = self.store.fetch(conditions, values, terms, size + 1, position)
+        last = rows[size - 1] if len(rows) > size else None
+        following = None if last is None else tuple(subject.value(last, term.name) for term in terms)
+        return Page(tuple(rows[:size]), following)
+
+    def exists(self, *conditions: ColumnElement[bool], **values: Any) -> bool:
+        """Tell whether there is a row for which the conditions hold and that has these values."""
+        self._check(values)
+        return self.store.exists(conditions, values)
 
     def count(self, *conditions: ColumnElement[bool], **values: Any) -> int:
-        """Return the number of objects for which the conditions hold and whose attributes have these values."""
-        statement = select(func.count()).select_from(self._where(values).where(*conditions).subquery())
-        return int(self.session.scalar(statement) or 0)
+        """Return the number of rows for which the conditions hold and that have these values."""
+        self._check(values)
+        return self.store.count(conditions, values)
 
-    def _where(self, values: dict[str, Any]) -> Select[Any]:
-        return select(self.model).where(*[find_attribute(self.model, name) == value for name, value in values.items()])
+    @property
+    def _name(self) -> str:
+        return self.subject().name
 
-    def _key(self) -> tuple[Any, ...]:
-        return tuple(inspect(self.model).primary_key)
-
-
-def find_attribute(model: type[Any], name: str) -> Any:
-    """Return the mapped attribute called *name*.
-
-    Raises:
-        QueryError: the model has none; the nearest name is the hint.
-    """
-    names = inspect(model).attrs.keys()
-    if name not in names:
-        raise QueryError(f"{model.__name__} has no attribute {name!r}", code="42703", hint=nearest(name, names))
-    return getattr(model, name)
-
-
-def _is_after(columns: Sequence[Any], values: Sequence[Any]) -> Any:
-    """Compare keys of several columns without row values, which not every engine can use an index for."""
-    first, value = columns[0], values[0]
-    if len(columns) == 1:
-        return first > value
-    return (first > value) | ((first == value) & _is_after(columns[1:], values[1:]))
+    def _check(self, values: dict[str, Any]) -> None:
+        subject = self.subject()
+        subject.check(values, subject.readable)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
-from sqlalchemy import String, create_engine
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import ForeignKey, String, create_engine
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
+from qapla.database.database import IMMEDIATE, open_engine
 from qapla.driver.read import ReadDriver
 from qapla.driver.write import WriteDriver
-from qapla.errors import NotFound, QueryError
+from qapla.errors import DatabaseError, NotFound, NotOffered, QueryError
 from qapla.testing import at_most
 
 
@@ -44,7 +47,7 @@ def session(fresh_database):
     engine = create_engine(fresh_database)
     Model.metadata.create_all(engine)
     with Session(engine) as session:
-        VoteWriteDriver(session).create_many(
+        VoteWriteDriver(session).create_all(
             {"poll": poll, "choice": choice, "votes": poll * 10} for poll in (1, 2, 3) for choice in ("no", "yes")
         )
         VoteWriteDriver(session).create(poll=4, choice="maybe")
@@ -104,9 +107,9 @@ def test_write_refusals(session):
     with pytest.raises(QueryError, match="has no attribute 'colour'"):
         write.create(poll=5, choice="no", colour="red")
     with pytest.raises(QueryError, match="has no attribute 'colour'"):
-        write.create_many([{"poll": 5, "choice": "no", "colour": "red"}])
-    with pytest.raises(IntegrityError):
-        write.create_many([{"poll": 1, "choice": "no", "votes": 1}])
+        write.create_all([{"poll": 5, "choice": "no", "colour": "red"}])
+    with pytest.raises(DatabaseError, match="duplicate key"):
+        write.create_all([{"poll": 1, "choice": "no", "votes": 1}])
     session.rollback()
     assert VoteReadDriver(session).count() == 7
 
@@ -121,3 +124,102 @@ def test_own_commit(session):
     session.rollback()
 
     assert VoteReadDriver(session).exists(poll=8)
+
+
+def test_failed_own_commit(session):
+    """What a driver with ``commit`` cannot keep is rolled back, so that the session goes on."""
+
+    class Own(VoteWriteDriver):
+        commit = True
+
+    with pytest.raises(DatabaseError):
+        Own(session).create(poll=1, choice="no")
+
+    assert VoteReadDriver(session).count() == 7
+
+
+def test_objects_of_the_session(session):
+    """An object that was never saved is refused, one that has lost its session comes back."""
+    write, read = VoteWriteDriver(session), VoteReadDriver(session)
+    vote = read.get_by_id((1, "no"))
+    session.expunge(vote)
+
+    write.update(vote, votes=5)
+
+    assert read.count(votes=5) == 1
+    with pytest.raises(QueryError, match=r"this Vote was never saved \(use create\)"):
+        write.delete(Vote(poll=1, choice="x"))
+
+
+def test_upsert_reads_again(session):
+    """An object that the session has shows what an upsert has changed."""
+    vote = VoteReadDriver(session).get_by_id((1, "no"))
+
+    assert VoteWriteDriver(session).upsert(poll=1, choice="no", votes=77) is vote
+    assert vote.votes == 77
+
+
+def test_upserts_at_once(fresh_database):
+    """Of those who upsert the same new row at the same time, one makes it and the others change it."""
+    engine = open_engine(fresh_database, {})
+    Model.metadata.create_all(engine)
+    begin = threading.Barrier(4)
+
+    def count_up(number):
+        with Session(engine) as session:
+            session.connection(execution_options={IMMEDIATE: True})
+            begin.wait() if engine.dialect.name != "sqlite" else None
+            VoteWriteDriver(session).upsert(poll=1, choice="no", votes=number)
+            session.commit()
+
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(count_up, range(1, 5)))
+
+    with Session(engine) as session:
+        assert [vote.votes in range(1, 5) for vote in VoteReadDriver(session).list()] == [True]
+    engine.dispose()
+
+
+class Animal(Model):
+    """A model of two tables."""
+
+    __tablename__ = "animal"
+    id: Mapped[int] = mapped_column(primary_key=True)
+    kind: Mapped[str] = mapped_column(String(10))
+    __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}
+
+
+class Dog(Animal):
+    """What is in the second one."""
+
+    __tablename__ = "dog"
+    id: Mapped[int] = mapped_column(ForeignKey("animal.id"), primary_key=True)
+    tricks: Mapped[int] = mapped_column(default=0)
+    __mapper_args__ = {"polymorphic_identity": "dog"}
+
+
+class Puppy(Dog):
+    """A part of the rows."""
+
+    __mapper_args__ = {"polymorphic_identity": "puppy"}
+
+
+def test_inheritance(session):
+    """Objects of models that inherit are read, made and deleted; what one statement cannot do for two tables is refused."""
+    read, write = ReadDriver[Dog](session), WriteDriver[Dog](session)
+
+    write.create_all([{"tricks": 1}, {"tricks": 2}])
+    WriteDriver[Puppy](session).create(tricks=3)
+
+    assert ([dog.tricks for dog in read.page(2, order="-tricks")], read.count()) == ([3, 2], 3)
+    assert (ReadDriver[Puppy](session).count(), ReadDriver[Puppy](session).exists(tricks=1)) == (1, False)
+    write.delete(read.get_by(tricks=2))
+    assert ReadDriver[Animal](session).count() == 2
+    for change in (
+        lambda: write.update_where({"tricks": 1}, tricks=3),
+        lambda: write.delete_all([1]),
+        lambda: write.upsert(id=1, tricks=3),
+        lambda: write.update_all([{"id": 1, "tricks": 3}]),
+    ):
+        with pytest.raises(NotOffered, match="Dog lives in 2 tables"):
+            change()

@@ -180,6 +180,11 @@ class Database:
             yield session
             await session.commit()
 
+    def replace_engines(self, engines: Any) -> Any:
+        """Use other ``Engines``, and return those that were used until now; for tests, see ``shared.py``."""
+        before, self._engines = self._engines, engines
+        return before
+
     def dispose(self) -> None:
         """Close all connections; the next use opens new ones."""
         for engines in self._all_engines():

@@ -21,14 +21,10 @@ STARTS["mariadb"] = lambda folder: processes.start_mariadb(folder, os.getpid()) 
 
 
 @pytest.fixture
-def folder(tmp_path_factory):
-    """Give a folder that servers, which run as other users, may look into."""
-    folder = tmp_path_factory.mktemp("servers")
-    for one in (folder, folder.parent, folder.parent.parent):
-        one.chmod(0o755)
-    yield folder
-    for pid_file in folder.glob("*.pid"):
-        processes.stop(pid_file.with_suffix(""))
+def folder():
+    """Give a folder for servers, which are stopped afterwards."""
+    with processes.server_folder() as folder:
+        yield folder
 
 
 @pytest.fixture

@@ -38,7 +38,8 @@ log = logging.getLogger(__name__)
 class Application:
     """The parts of a program, put together and started once.
 
-    ``MetaConfig.settings_module`` names the settings package; without it that is ``settings`` in the application's own package.
+    ``MetaConfig.settings_module`` names the settings package; without it that is ``settings`` in the application's own package, or in one
+    around that.
     """
 
     class MetaConfig:
@@ -118,7 +119,7 @@ class Application:
             try:
                 with self._named(key, "stop"):
                     self._declared[key].plugin.stop(self)
-            except Exception as error:
+            except BaseException as error:
                 if failed is not None:
                     log.error("plugin %r cannot stop", key, exc_info=error)
                 failed = failed or error
@@ -281,4 +282,4 @@ class Application:
             raise
 
     def _settings_module(self) -> str:
-        return getattr(self.MetaConfig, "settings_module", None) or type(self).__module__.partition(".")[0] + ".settings"
+        return getattr(self.MetaConfig, "settings_module", None) or settings_loader.find_package(type(self))

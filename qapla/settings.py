@@ -11,11 +11,12 @@ environment wins over the files, and what the program itself passes to the start
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-from morfdict import MorfDict, Paths
+import morfdict
 
 from qapla.errors import SettingsError, nearest
 from qapla.masking import mask
@@ -28,7 +29,22 @@ ENVIRONMENT_PREFIX = "QAPLA__"
 REQUIRED = object()
 
 
-class Settings(MorfDict):
+class Paths(morfdict.Paths):
+    """The paths by key, as morfdict has them: ``paths.set("migrations", "migrations", parent="module_root")``."""
+
+    def get(self, name: str) -> str:
+        """Return the path.
+
+        Raises:
+            SettingsError: it is not set, or leads from one that is not.
+        """
+        if name not in self.paths:
+            raise SettingsError(f"path {name!r} is not set", hint=nearest(name, self.paths) or f"paths.set({name!r}, …) in the settings")
+        path: str = super().get(name)
+        return path
+
+
+class Settings(morfdict.MorfDict):
     """The settings by key; ``:`` in a key leads one level deeper. Its ``repr`` masks secrets."""
 
     def __init__(self, data: Mapping[str, Any] | None = None) -> None:
@@ -171,8 +187,7 @@ def load(package: str, start_point: str, overrides: Mapping[str, Any] | None = N
         SettingsError: no ``default``, or a module without ``make_settings``.
     """
     settings, paths = Settings(), Paths()
-    root = import_module(package.rpartition(".")[0] or package)
-    paths.set("module_root", os.path.dirname(os.path.abspath(root.__file__ or ".")))
+    paths.set("module_root", _find_root(package))
     for name in ("default", start_point) if start_point == "tests" else ("default", start_point, "local"):
         module = _find_module(package, name)
         if module is not None:
@@ -208,8 +223,54 @@ def override(settings: Settings, values: Mapping[str, Any], origin: str) -> None
 
 def _take_paths(settings: Settings, paths: Paths) -> None:
     """Let ``paths:<key>``, from wherever a file has no say, be the path of that key."""
-    for key, value in flat(settings.pop("paths", {})):
+    given = settings.pop("paths", Settings())
+    if not isinstance(given, Settings):
+        raise settings.wrong("paths", "paths by key: 'paths:migrations'")
+    for key, value in flat(given):
         paths.set(key, value)
+
+
+def find_package(application: type) -> str:
+    """Return the settings package of an application class that names none: ``settings`` in its own package, or in one around that.
+
+    A class derived elsewhere, in a test perhaps, has the settings of the class that it is derived from.
+    """
+    modules = [kind.__module__ for kind in application.__mro__ if kind.__module__.partition(".")[0] not in ("qapla", "builtins")]
+    candidates = [f"{around}settings" for module in modules or [application.__module__] for around in _packages_around(module)]
+    return next((name for name in candidates if _is_package(name)), candidates[-1])
+
+
+def _packages_around(module: str) -> Iterator[str]:
+    """Yield ``shop.web.`` and ``shop.`` for ``shop.web.app``; for a module of no package, the place where it lies."""
+    spec = getattr(sys.modules.get(module), "__spec__", None)
+    parts = (spec.name if spec is not None else module).split(".")
+    is_package = getattr(sys.modules.get(module), "__path__", None) is not None
+    if len(parts) == 1 and not is_package:
+        yield ""
+    for length in range(len(parts) if is_package else len(parts) - 1, 0, -1):
+        yield ".".join(parts[:length]) + "."
+
+
+def _is_package(name: str) -> bool:
+    try:
+        found = find_spec(name)
+    except (ImportError, ValueError):
+        return False
+    return found is not None and found.submodule_search_locations is not None
+
+
+def _find_root(package: str) -> str:
+    """Return the folder of the package that *package* is in; a top-level ``settings`` stands beside its application."""
+    parent = package.rpartition(".")[0]
+    try:
+        folders = import_module(parent or package).__path__
+    except (ModuleNotFoundError, AttributeError) as error:
+        if isinstance(error, ModuleNotFoundError) and not (parent or package).startswith(error.name or "?"):
+            raise  # it is there, and what it imports is not
+        hint = "settings_module in MetaConfig names another one"
+        raise SettingsError(f"settings package {package!r} cannot be imported: {error}", hint=hint) from error
+    folder = os.path.abspath(next(iter(folders)))
+    return folder if parent else os.path.dirname(folder)
 
 
 def _find_module(package: str, name: str) -> ModuleType | None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import textwrap
 
 import pytest
 
 from qapla.errors import SettingsError
-from qapla.settings import Settings, load
+from qapla.settings import Settings, find_package, load
 
 
 @pytest.fixture
@@ -71,6 +72,53 @@ class TestLoad:
 
         with pytest.raises(ModuleNotFoundError, match="there_is_no_such_module"):
             load(name, "uwsgi")
+
+    def test_package_is_missing(self, package):
+        """The error names the package, and how to name another one."""
+        with pytest.raises(SettingsError, match=r"'nowhere\.settings' cannot be imported: .*\(settings_module in MetaConfig"):
+            load("nowhere.settings", "uwsgi")
+
+    def test_module_without_make_settings(self, package, tmp_path):
+        """The error names the file and what it should have."""
+        name = package(default="pass", uwsgi="pass")
+        (tmp_path / name.partition(".")[0] / "settings" / "uwsgi.py").write_text("settings = {}")
+
+        with pytest.raises(SettingsError, match=r"/settings/uwsgi\.py' is incomplete \(expected a function make_settings"):
+            load(name, "uwsgi")
+
+    def test_program_wins_over_the_environment(self, package, monkeypatch):
+        """What is passed to the start comes last, and says so."""
+        monkeypatch.setenv("QAPLA__A", "2")
+
+        settings, _ = load(package(default="settings['a'] = 1"), "uwsgi", {"a": 3})
+
+        assert (settings["a"], settings.origin("a")) == (3, "the start call")
+
+    @pytest.mark.parametrize("value", ["p%40s%25s", "100%", "%(home)s", "{x}", "a:b@c", "$HOME"])
+    def test_values_survive_from_every_source(self, package, monkeypatch, value):
+        """File, environment and program: ``%``, ``{}`` and encoded passwords mean nothing to any of them."""
+        monkeypatch.setenv("QAPLA__ENVIRONMENT", value)
+
+        settings, _ = load(package(default=f"settings['file'] = {value!r}"), "uwsgi", {"start:call": value})
+
+        assert settings["file"] == settings["environment"] == settings["start:call"] == value
+
+    def test_paths_from_outside(self, package, monkeypatch):
+        """The environment and the program can set a path by its key; it is no setting."""
+        monkeypatch.setenv("QAPLA__PATHS__DATA", "/data")
+        name = package(default="paths.set('data', 'files', parent='module_root'); paths.set('words', 'words', parent='data')")
+
+        settings, paths = load(name, "uwsgi", {"paths:more": "/more"})
+
+        assert [paths.get(key) for key in ("data", "words", "more")] == ["/data", "/data/words", "/more"]
+        assert "paths" not in settings
+
+    def test_path_that_is_not_set(self, package):
+        """The error has the nearest key."""
+        _, paths = load(package(default="paths.set('migrations', '/m')"), "uwsgi")
+
+        with pytest.raises(SettingsError, match=r"path 'migration' is not set \(did you mean 'migrations'\?\)"):
+            paths.get("migration")
 
     def test_environment_wins_over_files(self, package, monkeypatch):
         """``QAPLA__DB__MAIN__URL`` sets ``db:main:url``."""
@@ -138,3 +186,66 @@ class TestSettings:
         assert settings.resolve("backend").__name__ == "NullMetrics"
         with pytest.raises(SettingsError, match="'wrong'"):
             settings.resolve("wrong")
+
+    @pytest.mark.parametrize("value", [["a", "b"], ("a", "b"), "a b", "a, b", "a,b"])
+    def test_names(self, value):
+        """A list, or text as the environment and .ini files have it."""
+        assert Settings({"plugins": value}).names("plugins") == ("a", "b")
+
+    @pytest.mark.parametrize("value", [5, {"a": 1}, [1]])
+    def test_names_that_are_none(self, value):
+        """Anything else is wrong."""
+        with pytest.raises(SettingsError, match=r"'plugins' in .* is wrong \(expected a list of names\)"):
+            Settings({"plugins": value}).names("plugins")
+
+    def test_morf(self):
+        """A value can be made when it is asked for, as morfdict has it."""
+        settings = Settings({"url": "x", "home": "/h"})
+        settings.set_morf("url", lambda settings, value: f"{settings['home']}/{value}")
+
+        assert settings["url"] == settings.get("url") == "/h/x"
+
+
+class TestFindPackage:
+    """Which settings an application class has that names none"""
+
+    @pytest.fixture
+    def make_class(self, tmp_path, monkeypatch):
+        """Give a function that makes modules and returns the class ``App`` of one of them."""
+        monkeypatch.syspath_prepend(tmp_path)
+        top = f"shop_{tmp_path.name.replace('-', '_')}"
+
+        def make(module, *settings, base="qapla.application:Application"):
+            for name in settings:
+                folder = tmp_path.joinpath(*f"{top}.{name}".split("."))
+                folder.mkdir(parents=True)
+                (folder / "__init__.py").touch()
+            file = tmp_path.joinpath(*f"{top}.{module}".split(".")).with_suffix(".py")
+            file.parent.mkdir(parents=True, exist_ok=True)
+            source, _, name = base.partition(":")
+            file.write_text(f"from {source.format(top)} import {name}\nclass App({name}): pass\n")
+            return importlib.import_module(f"{top}.{module}").App
+
+        make.top = top
+        return make
+
+    @pytest.mark.parametrize("where", ["settings", "web.settings"])
+    def test_own_package_or_one_around_it(self, make_class, where):
+        """The nearest one is taken."""
+        application = make_class("web.app", *{"settings", where})
+
+        assert find_package(application) == f"{make_class.top}.{where}"
+
+    def test_there_is_none(self, make_class):
+        """The outermost is told to be missing."""
+        application = make_class("web.app")
+
+        with pytest.raises(SettingsError, match=rf"'{make_class.top}\.settings'"):
+            load(find_package(application), "uwsgi")
+
+    def test_derived_elsewhere(self, make_class):
+        """A class made in a test has the settings of the application that it is derived from."""
+        class Derived(make_class("web.app", "settings")):
+            pass
+
+        assert find_package(Derived) == f"{make_class.top}.settings"

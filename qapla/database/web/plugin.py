@@ -7,8 +7,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pyramid.interfaces import PHASE1_CONFIG
-
 from qapla.errors import PluginError
 from qapla.plugin import Plugin
 
@@ -47,6 +45,8 @@ def add_database(config: Configurator, database: Database) -> None:
     Raises:
         SettingsError: its URL is missing or wrong; told when the configuration is committed.
     """
+
+    from pyramid.interfaces import PHASE1_CONFIG
 
     def register() -> None:
         app = config.registry["qapla.app"]

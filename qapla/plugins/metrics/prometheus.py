@@ -111,8 +111,8 @@ class Metric:
         try:
             values = tuple([tags[tag] for tag in self._tags])
         except KeyError:
-            values = ()
-        if len(values) != len(tags):
+            values = None
+        if values is None or len(values) != len(tags):
             raise ConfigurationError(f"metric {self._name!r} has the tags {list(self._tags)}, not {list(tags)}", hint="use another name")
         return self._children.get(values) or self._add(values)
 

@@ -42,21 +42,22 @@ class StatementMeter:
             if counts:
                 self._metrics.set("database_connections", sum(counts), database=self._name, state=state)
 
-    def _begin(self, connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, many: bool) -> None:
-        connection.info[BEGUN] = time.perf_counter()
+    def _begin(self, connection: Any, cursor: Any, statement: str, parameters: Any, context: Any, many: bool) -> None:
+        if not statement.startswith("BEGIN"):  # SQLite's, which is ours; the drivers of other engines begin by themselves
+            connection.info[BEGUN] = time.perf_counter()
 
     def _end(self, connection: Any, cursor: Any, statement: Any, parameters: Any, context: Any, many: bool) -> None:
-        self._count(connection, "ok")
+        if BEGUN in connection.info:
+            self._count(connection, "ok")
 
     def _fail(self, context: Any) -> None:
-        if context.cursor is not None and context.connection is not None:  # else nothing was asked: a connection could not be made
+        if context.connection is not None and BEGUN in context.connection.info:  # else it is no statement that failed
             self._count(context.connection, "error")
 
     def _count(self, connection: Any, outcome: str) -> None:
-        begun = connection.info.pop(BEGUN, None)
+        seconds = time.perf_counter() - connection.info.pop(BEGUN)
         self._metrics.increment("database_statements", database=self._name, outcome=outcome)
-        if begun is not None:
-            self._metrics.observe("database_statement_seconds", time.perf_counter() - begun, database=self._name)
+        self._metrics.observe("database_statement_seconds", seconds, database=self._name)
 
 
 def watch_all(databases: Iterable[Database], metrics: MetricsBackend) -> list[StatementMeter]:

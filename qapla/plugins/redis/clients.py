@@ -29,7 +29,7 @@ class Clients:
         settings: where the URLs are.
 
     Raises:
-        SettingsError: a URL is missing or wrong; no connection is opened to find out.
+        SettingsError: a URL or an option is missing or wrong; no connection is opened to find out.
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -37,7 +37,7 @@ class Clients:
         self._clients: dict[str, Redis] = {}
         self._begin_anew()
         for make in self._make.values():
-            make().close()
+            make()
 
     def __getitem__(self, name: str) -> Redis:
         """Return the client called *name*, that of this process.
@@ -90,7 +90,9 @@ def maker(settings: Settings, name: str) -> Callable[[], Redis]:
 
     def make() -> Redis:
         try:
-            return Redis.from_url(url, retry=Retry(ConstantBackoff(0.1), 1), **options)
+            client = Redis.from_url(url, retry=Retry(ConstantBackoff(0.1), 1), **options)
+            client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)  # an unknown option is told here
+            return client
         except (ValueError, TypeError):
             raise settings.wrong(key, URL + ", with options that redis.Redis knows") from None
 

@@ -52,11 +52,11 @@ class RedisPlugin(Plugin):
     def includeme(self, config: Configurator) -> None:
         """Add ``request.redis``."""
         app = config.registry["qapla.app"]
-        self._add_checks(app, app[self.key])
+        config.action(None, lambda: self._add_checks(app, app[self.key]))  # when everything is included, whatever comes first
         config.add_request_method(lambda request: app[self.key]["default"], "redis", property=True)
 
     def _add_checks(self, app: Application, clients: Clients) -> None:
-        """Add the checks where they are asked for; once more for the web, when the plugin of health may have been declared later."""
+        """Add the checks where they are asked for."""
         health = app.find("health", NullHealth())
         for name in clients:
             required = app.settings.read(f"redis:{name}:required", bool, True, "true or false")

@@ -17,11 +17,11 @@ import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event
 from sqlalchemy.exc import NoSuchModuleError
 
 from qapla.database import dialects
-from qapla.errors import ConfigurationError, NotOffered, PluginError, nearest
+from qapla.database.session import Sessions
+from qapla.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterator, Mapping
@@ -119,45 +119,31 @@ def _is_running_here(loop: asyncio.AbstractEventLoop) -> bool:
         return False
 
 
-class AsyncSessions:
+class AsyncSessions(Sessions):
     """Sessions by database name in a scope of asyncio; like ``Sessions``, but they are awaited. You commit by yourself.
 
     Args:
         databases: the declared ones, by name.
     """
 
+    _open: dict[str, AsyncSession]  # type: ignore[assignment]
+
     def __init__(self, databases: Mapping[str, Database]) -> None:
-        self._databases = databases
-        self._open: dict[str, AsyncSession] = {}
+        super().__init__(databases)
 
-    def __getitem__(self, name: str) -> AsyncSession:
-        """Return the session of the database called *name*; it is the same one for the whole scope.
+    if TYPE_CHECKING:
 
-        Raises:
-            PluginError: no database of that name is declared.
-        """
-        if name not in self._open:
-            if name not in self._databases:
-                raise PluginError(f"no database is declared as {name!r}", hint=nearest(name, self._databases))
-            self._open[name] = self._databases[name].make_async_session()
-        return self._open[name]
+        def __getitem__(self, name: str) -> AsyncSession: ...  # type: ignore[override]
 
-    def after_commit(self, call: Callable[[], Any], name: str | None = None) -> None:
-        """Call *call* once, when the session called *name*, or the only open one, has committed; at once when none is open.
+    def _open_session(self, database: Database) -> Any:
+        return database.make_async_session()
 
-        Raises:
-            NotOffered: several are open and none is named; they commit one by one.
-        """
-        if name is None and len(self._open) > 1:
-            raise NotOffered("several sessions are open, and each commits by itself", hint="name the one to wait for")
-        session = self._open.get(name) if name is not None else next(iter(self._open.values()), None)
-        if session is None:
-            call()
-        else:
-            event.listen(session.sync_session, "after_commit", lambda session: call(), once=True)
+    def _listen(self, name: str, session: Any) -> None:
+        super()._listen(name, session.sync_session)
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # type: ignore[override]
         """Close all sessions, last first; what is not committed is rolled back."""
+        self._after.clear()
         failed: BaseException | None = None
         while self._open:
             _, session = self._open.popitem()

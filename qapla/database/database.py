@@ -64,6 +64,7 @@ class Database:
         self._paths: Paths | None = None
         self._engines = Engines(partial(self._open, open_engine, "options"), partial(self._open, open_async_engine, "async_options"))
         self._replicas: Replicas | None = None
+        self._uses_replicas = True
 
     def __repr__(self) -> str:
         return f"Database({self.name!r}, {self.migrations_key!r})"
@@ -132,7 +133,7 @@ class Database:
 
     def make_session(self, **options: Any) -> Session:
         """Make a session; the caller closes it, and commits. With replicas it is a ``RoutedSession``."""
-        if self._replicas is None or "bind" in options:
+        if self._replicas is None or not self._uses_replicas or "bind" in options:
             return Session(**{"bind": options.pop("bind", None) or self.engine, **options})
         from qapla.database.routing import RoutedSession
 
@@ -142,7 +143,7 @@ class Database:
         """Make a session for the running event loop; the caller closes it, and commits."""
         from qapla.database.asynchronous import make_async_session
 
-        if self._replicas is not None:
+        if self._replicas is not None and self._uses_replicas:
             from qapla.database.routing import RoutedSession
 
             options = {"sync_session_class": RoutedSession, "replicas": self._replicas, **options}
@@ -181,8 +182,9 @@ class Database:
             await session.commit()
 
     def replace_engines(self, engines: Any) -> Any:
-        """Use other ``Engines``, and return those that were used until now; for tests, see ``shared.py``."""
+        """Use other ``Engines``, and return those that were used until now; for tests, see ``shared.py``. Replicas rest meanwhile."""
         before, self._engines = self._engines, engines
+        self._uses_replicas = isinstance(engines, Engines)
         return before
 
     def dispose(self) -> None:

@@ -71,12 +71,15 @@ class Sessions:
     def _make(self, name: str) -> Session:
         if name not in self._databases:
             raise PluginError(f"no database is declared as {name!r}", hint=nearest(name, self._databases))
-        session = self._databases[name].make_session()
+        session = self._open_session(self._databases[name])
         if self._manager is not None:
             self._join(name, session)
         elif self._after:
             self._listen(name, session)
         return session
+
+    def _open_session(self, database: Database) -> Session:
+        return database.make_session()
 
     def is_open(self, name: str) -> bool:
         """Tell whether somebody has used the session of the database called *name*."""

@@ -19,6 +19,7 @@ import click
 from qapla.application import Application
 from qapla.errors import ConfigurationError, QaplaError
 from qapla.project.here import find_app_name, look_here
+from qapla.installed import list_plugins
 from qapla.settings import masked
 
 if TYPE_CHECKING:
@@ -105,9 +106,14 @@ def settings(context: click.Context) -> None:
 
 
 @cli.command()
+@click.option("--installed", is_flag=True, help="Those that can be declared by name, whether this application has them or not.")
 @click.pass_context
-def plugins(context: click.Context) -> None:
+def plugins(context: click.Context, installed: bool) -> None:
     """Show the plugins in the order in which they start."""
+    if installed:
+        for name, entry in list_plugins().items():
+            click.echo(f"{name:20} {entry.value:60} {entry.dist.name if entry.dist else ''}")
+        return
     for plugin in prepared(context).plugins:
         click.echo(f"{plugin.key:20} {type(plugin).__module__}.{type(plugin).__qualname__}")
 
@@ -139,5 +145,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="qapla")
     except QaplaError as error:
         click.echo(f"qapla: {error}", err=True)
+        for note in getattr(error, "__notes__", ()):
+            click.echo(f"       {note}", err=True)
         sys.exit(1)
 

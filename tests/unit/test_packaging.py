@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from qapla.installed import list_plugins, make_plugin
+
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
 PINS = (ROOT / "constraints.txt").read_text().splitlines()
@@ -35,6 +37,15 @@ def test_every_package_is_installed() -> None:
             there.add(".".join([package, *parts]))
 
     assert sorted(PROJECT["tool"]["setuptools"]["packages"]) == sorted(there)
+
+
+def test_installed_plugins_are_those_of_pyproject() -> None:
+    """A plugin that is new in pyproject.toml is known after ``pip install -e .``; its class is there, and needs no arguments."""
+    declared = PROJECT["project"]["entry-points"]["qapla.plugins"]
+
+    assert {name: entry.value for name, entry in list_plugins().items()} == declared
+    for name in declared:
+        assert make_plugin(name).key
 
 
 def test_every_requirement_is_pinned() -> None:

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self
 
+from qapla.database.aftercommit import work_on
 from qapla.database.session import Sessions, Together, lock_early
 from qapla.database.twophase import make_plan
 from qapla.errors import PluginError, nearest
@@ -135,7 +136,8 @@ class DatabasePlugin(Plugin):
         sessions = Sessions(chosen, together, self._plan.only(tuple(chosen)))
         try:
             lock_early(chosen, sessions, tuple(chosen if names else ()))
-            yield sessions
+            with work_on(sessions):
+                yield sessions
             together.commit()
         except BaseException:
             together.abort()

@@ -22,8 +22,9 @@ from typing import TYPE_CHECKING, Any
 from kombu.utils.json import dumps, loads
 from sqlalchemy import Column, DateTime, MetaData, String, Table, Text, delete, insert, select
 
+from qapla.database.aftercommit import find_sessions
+from qapla.database.session import Sessions
 from qapla.errors import Unavailable
-from qapla.scope import find_current
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -86,11 +87,10 @@ class Outbox:
     def keep(
         self, task: str, task_id: str, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, options: Mapping[str, Any]
     ) -> bool:
-        """Write a message by the session of the current scope, to be sent after its commit; False where there is no such session."""
-        scope = find_current()
-        if scope is None or scope.is_asynchronous or "database" not in scope or not scope["database"].is_open(self._database.name):
+        """Write a message by the session of the work under way, to be sent after its commit; False where there is no such session."""
+        sessions = find_sessions()
+        if not isinstance(sessions, Sessions) or not sessions.is_open(self._database.name):
             return False
-        sessions = scope["database"]
         message = dumps({"args": list(args or ()), "kwargs": dict(kwargs or {}), "options": dict(options)})
         session: Session = sessions[self._database.name]
         session.execute(insert(MESSAGES).values(task_id=task_id, task=task, message=message, kept_at=_now()))

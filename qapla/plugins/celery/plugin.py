@@ -72,11 +72,9 @@ class CeleryPlugin(Plugin):
         group.add_command(celery_command)
 
     def _find_modules(self, app: Application, package: str) -> tuple[str, ...]:
-        named = app.settings.get("celery:modules")
-        if isinstance(named, str):
-            named = [part.strip() for part in named.split(",") if part.strip()]
-        if named or self._modules:
-            return (*self._modules, *(named or ()))
+        named = (*self._modules, *app.settings.names("celery:modules"))
+        if named:
+            return named
         return (f"{package}.tasks",) if has_module(package, "tasks") else ()
 
     def _listen(self, app: Application, celery: AppCelery) -> None:

@@ -25,7 +25,6 @@ import logging
 import time
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import wraps
 from typing import TYPE_CHECKING, Any
 
 from celery.utils.functional import head_from_fun
@@ -79,16 +78,18 @@ def check_option(task: type[AppTask]) -> None:
     """
     if not isinstance(task.once, str) or not task.once.isidentifier():
         raise ConfigurationError(f"task {task.name!r} is done once by {task.once!r}", hint="say the name of one database, once='main'")
-    function = inspect.unwrap(task.__dict__["__wrapped__"].__get__(None, task))
-    signature = inspect.signature(task.run)
-    if task.once in signature.parameters:
-        kept = [parameter for parameter in signature.parameters.values() if parameter.name != task.once]
+    if "__header__" not in task.__dict__:  # a class of its own: Celery does not check what its callers give
+        return
+    parameters = list(inspect.signature(task.run).parameters.values())
+    if not isinstance(task.__dict__["run"], staticmethod):  # bind=True
+        parameters = parameters[1:]
 
-        @wraps(function)
-        def head(*args: Any, **kwargs: Any) -> None: ...
+    def head(*args: Any, **kwargs: Any) -> None: ...
 
-        head.__signature__ = signature.replace(parameters=kept)  # type: ignore[attr-defined]
-        task.__header__ = staticmethod(head_from_fun(head))
+    head.__name__ = task.__name__
+    kept = [parameter for parameter in parameters if parameter.name != task.once]
+    head.__signature__ = inspect.Signature(kept)  # type: ignore[attr-defined]
+    task.__header__ = staticmethod(head_from_fun(head))
 
 
 def do_once(task: AppTask, scope: Scope, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
@@ -107,7 +108,7 @@ def do_once(task: AppTask, scope: Scope, args: Sequence[Any], kwargs: Mapping[st
             session.execute(update(RECEIPTS).where(RECEIPTS.c.task_id == task_id).values(answer=dumps(result)))
         session.flush()
     session.commit()
-    remove_old(task, scope, name)
+    remove_old(scope, name)
     return result
 
 
@@ -156,7 +157,7 @@ def _is_awaited(task: AppTask) -> bool:
 _removed_at: dict[tuple[str, str], float] = {}
 
 
-def remove_old(task: AppTask, scope: Scope, name: str) -> None:
+def remove_old(scope: Scope, name: str) -> None:
     """Remove receipts that no message can ask for any more; once an hour in each process, a failure is only logged."""
     app = scope.app
     key = (type(app).__module__, name)

@@ -61,7 +61,7 @@ class AppTask(Task):
                 f"task {cls.name!r} may take {limit} s, but its message comes back after {again} s and it would be done twice",
                 hint=f"set 'celery:broker_transport_options:visibility_timeout' to more than {limit}",
             )
-        if cls.once is not None and "__wrapped__" in cls.__dict__:
+        if cls.once is not None:
             receipts.check_option(cls)
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:

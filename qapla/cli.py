@@ -18,8 +18,8 @@ import click
 
 from qapla.application import Application
 from qapla.errors import ConfigurationError, QaplaError
-from qapla.project.here import find_app_name, look_here
 from qapla.installed import list_plugins
+from qapla.project.here import find_app_name, look_here
 from qapla.settings import masked
 
 if TYPE_CHECKING:

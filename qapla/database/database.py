@@ -30,6 +30,7 @@ from qapla.database.engines import (
 )
 from qapla.errors import ConfigurationError
 from qapla.masking import mask_text
+from qapla.settings import Settings, flat
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
     from qapla.database.replicas import Replicas
-    from qapla.settings import Settings
 
 
 class Database:
@@ -180,6 +180,19 @@ class Database:
             await session.connection(execution_options={IMMEDIATE: True})
             yield session
             await session.commit()
+
+    def at(self, url: URL) -> Database:
+        """Return a database like this one at another URL, without replicas."""
+        other = Database(self.name, self.migrations_key)
+        settings = Settings()
+        for key, value in flat(self._configured()):
+            settings[key] = value
+        settings[f"db:{self.name}:url"] = url.render_as_string(hide_password=False)
+        settings[f"db:{self.name}:replicas"] = None
+        assert self._paths is not None
+        other.configure(settings, self._paths)
+        other.siblings = self.siblings
+        return other
 
     def replace_engines(self, engines: Any) -> Any:
         """Use other ``Engines``, and return those that were used until now; for tests, see ``shared.py``. Replicas rest meanwhile."""

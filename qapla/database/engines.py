@@ -21,7 +21,7 @@ from sqlalchemy.engine import engine_from_config
 from sqlalchemy.exc import ArgumentError, InvalidRequestError, NoSuchModuleError
 
 from qapla.database import dialects
-from qapla.errors import ConfigurationError
+from qapla.errors import ConfigurationError, SettingsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -198,15 +198,33 @@ def open_configured(
     """Open an engine with *options*, by default those of the setting *key*.
 
     Raises:
-        SettingsError: SQLAlchemy does not like them; the message has the key, and what is wrong.
+        SettingsError: SQLAlchemy does not like them; the message has the key, and what is wrong. What the driver does not like about
+            ``connect_args`` is told so when it connects.
         ConfigurationError: what *opener* raises.
     """
-    try:
-        return opener(url, read_options(settings, key) if options is None else options, **more)
-    except (TypeError, ValueError, ArgumentError, InvalidRequestError) as error:
+
+    def wrong(error: Exception) -> SettingsError:
         unknown = INVALID_OPTIONS.match(str(error))
         said = f"options of create_engine, and {unknown[1]} is none" if unknown else f"{OPTIONS_EXPECTED}: {first_line(error)}"
-        raise settings.wrong(key, said) from error
+        return settings.wrong(key, said)
+
+    try:
+        engine = opener(url, read_options(settings, key) if options is None else options, **more)
+    except (TypeError, ValueError, ArgumentError, InvalidRequestError) as error:
+        raise wrong(error) from error
+    dialect = engine.dialect
+    connect = dialect.connect
+
+    def connect_or_tell(*arguments: Any, **keywords: Any) -> Any:
+        try:
+            return connect(*arguments, **keywords)
+        except Exception as error:
+            if isinstance(error, TypeError) or "invalid connection option" in str(error):
+                raise wrong(error) from error
+            raise
+
+    dialect.connect = connect_or_tell
+    return engine
 
 
 def first_line(error: BaseException) -> str:

@@ -1,4 +1,4 @@
-"""Stop the applications that still run when the process ends, last started first.
+"""The applications that run in this process: which one is meant, and that each is stopped when the process ends, last started first.
 
 Only in the process that started them: what a forked child would stop (a file, a lock, a thread) is its parent's.
 """
@@ -10,6 +10,8 @@ import logging
 import os
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
+
+from qapla.scope import find_current
 
 if TYPE_CHECKING:
     from qapla.application import Application
@@ -32,6 +34,19 @@ def forget(app: Application) -> None:
 def list_running() -> list[Application]:
     """Return the applications that this process started and has not stopped, the last one first."""
     return [app for app, process in reversed(list(_running.items())) if process == os.getpid()]
+
+
+def find_running(main: Application) -> Application | None:
+    """Return the application that is meant by *main* and runs in this process: that of the current scope, itself, or one of its class.
+
+    A test starts an application of its own; a task or ``env.py`` called there must not go to the database of the module's ``main``.
+    """
+    scope = find_current()
+    if scope is not None and isinstance(scope.app, type(main)):
+        return scope.app
+    if main.is_running:
+        return main
+    return next((app for app in list_running() if isinstance(app, type(main)) and app.is_running), None)
 
 
 @atexit.register

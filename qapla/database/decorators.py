@@ -27,6 +27,7 @@ from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 from qapla.errors import ConfigurationError
+from qapla.exits import find_running
 from qapla.scope import current
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class Lent:
         Raises:
             PluginError: the application does not run.
         """
-        return self._app.scope()
+        return self._running().scope()
 
     @asynccontextmanager
     async def async_scope(self) -> AsyncIterator[Scope]:
@@ -118,11 +119,15 @@ class Lent:
             PluginError: the application does not run.
         """
         if self._asynchronous:
-            async with self._app.scope() as scope:
+            async with self._running().scope() as scope:
                 yield scope
         else:
-            with self._app.scope() as scope:
+            with self._running().scope() as scope:
                 yield scope
+
+    def _running(self) -> Application:
+        """Return the application that is meant: in a test, the one that the test has started."""
+        return find_running(self._app) or self._app
 
     def call(self, function: Callable[..., Any], scope: Scope, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call *function* with the session of *scope* among its arguments."""

@@ -29,7 +29,6 @@ from qapla.database.defaults import differ
 from qapla.database.migrate import version_options
 from qapla.database.ownership import UNKNOWN_TABLES, make_name_filter, owned_metadata
 from qapla.errors import ConfigurationError
-from qapla.scope import find_current
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
     from sqlalchemy.orm import DeclarativeBase
 
-    from qapla.application import Application
     from qapla.database.application import DatabaseApplication
     from qapla.database.database import Database
 
@@ -78,7 +76,7 @@ class AlembicEnv:
         given = context.config.attributes.get("database")
         if given is not None:  # from ``migrate``: the database of the application that is running
             return given, False
-        running = find_running(self._main)
+        running = exits.find_running(self._main) if self._main is not None else None
         if running is not None:
             return running["database"][self._name], False
         if self._main.phase == "stopped":
@@ -127,21 +125,6 @@ class AlembicEnv:
             # SQLite keeps DDL in transactions as long as BEGIN is ours (see database.py): a migration that stops half-way leaves nothing.
             options |= {"render_as_batch": True, "transactional_ddl": True}
         return options
-
-
-def find_running(main: Application | None) -> Application | None:
-    """Return the application that is meant by *main* and runs in this process: that of the current scope, itself, or one of its class.
-
-    A test starts an application of its own; ``alembic`` called there must not go to the database of the module's ``main``.
-    """
-    if main is None:
-        return None
-    scope = find_current()
-    if scope is not None and isinstance(scope.app, type(main)):
-        return scope.app
-    if main.is_running:
-        return main
-    return next((app for app in exits.list_running() if isinstance(app, type(main)) and app.is_running), None)
 
 
 def _only_reads() -> bool:

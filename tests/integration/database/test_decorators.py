@@ -195,6 +195,18 @@ class TestFunction:
         with pytest.raises(PluginError, match=r"the application is 'new' \(call one of its run_… methods first\)"):
             never()
 
+    def test_application_of_a_test(self, app):
+        """A test starts an application of its own: a function that was decorated for the module's one works on the test's."""
+
+        @WithDatabase(Words(), "main")
+        def add(main):
+            main.execute(text("INSERT INTO word VALUES ('x')"))
+            main.commit()
+
+        add()
+
+        assert words(app) == 1
+
     def test_unknown_database(self, app):
         """The nearest name is in the hint."""
         with pytest.raises(PluginError, match=r"no database is declared as 'mian' \(did you mean 'main'\?\)"):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from qapla.cli import prepared
+from qapla.database.doubtcommand import in_doubt
 from qapla.errors import ConfigurationError, QaplaError
 
 if TYPE_CHECKING:
@@ -34,7 +35,10 @@ def which_databases(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group()
 def database() -> None:
-    """Show, migrate, compare and recreate the declared databases."""
+    """Show, migrate, compare and recreate the declared databases, and end what is in doubt."""
+
+
+database.add_command(in_doubt)
 
 
 @database.command()

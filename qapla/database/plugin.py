@@ -79,7 +79,7 @@ class DatabasePlugin(Plugin):
             known.dispose()
 
     def _tell_siblings(self) -> None:
-        self.__dict__.pop("_plan", None)
+        self.__dict__.pop("plan", None)
         for database in self:
             database.siblings = tuple(self._databases)
 
@@ -95,7 +95,7 @@ class DatabasePlugin(Plugin):
         """Read the settings of every database; no connection is opened."""
         if self._is_open:
             self._find(app.settings)
-        self.__dict__.pop("_plan", None)
+        self.__dict__.pop("plan", None)
         for database in self:
             database.configure(app.settings, app.paths)
         return self
@@ -117,7 +117,7 @@ class DatabasePlugin(Plugin):
             from qapla.database.asynchronous import AsyncSessions
 
             return AsyncSessions(self._databases)
-        return Sessions(self._databases, getattr(scope.request, "tm", None), self._plan)
+        return Sessions(self._databases, getattr(scope.request, "tm", None), self.plan)
 
     @contextmanager
     def transaction(self, *names: str) -> Iterator[Sessions]:
@@ -133,7 +133,7 @@ class DatabasePlugin(Plugin):
         """
         chosen = {name: self[name] for name in names} or dict(self._databases)
         together = Together()
-        sessions = Sessions(chosen, together, self._plan.only(tuple(chosen)))
+        sessions = Sessions(chosen, together, self.plan.only(tuple(chosen)))
         try:
             lock_early(chosen, sessions, tuple(chosen if names else ()))
             with work_on(sessions):
@@ -146,7 +146,8 @@ class DatabasePlugin(Plugin):
             sessions.close()
 
     @cached_property
-    def _plan(self) -> Plan:
+    def plan(self) -> Plan:
+        """Return how the databases commit together."""
         return make_plan(self._databases)
 
     def exit(self, scope: Scope, value: Any, error: BaseException | None) -> Any:

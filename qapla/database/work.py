@@ -60,7 +60,7 @@ class Work:
         self._sessions: list[Session] = []
         self._branches: list[Branch] = []
         self._prepared: list[Branch] = []
-        self._prepared_at = 0.0
+        self._prepared_at = (0.0, 0.0)
         self._lost: str | None = None
         self.is_committing = False
         self.is_over = False
@@ -189,7 +189,7 @@ class Work:
         branches = self._in_order(written)
         for session in dict.fromkeys(one.session for one in branches):
             self._complete(session)
-        self._prepared_at = time.monotonic()
+        self._prepared_at = (time.monotonic(), time.time())
         try:
             order.prepare(branches)
         except DBAPIError as error:
@@ -274,7 +274,8 @@ class Work:
     def _commit_prepared(self) -> None:
         prepared, self._prepared = self._prepared, []
         self.is_over = True
-        if time.monotonic() - self._prepared_at > DECIDE_WITHIN_S:
+        # The monotonic clock stands still while a machine sleeps, the other one can be set.
+        if max(now - then for now, then in zip((time.monotonic(), time.time()), self._prepared_at, strict=True)) > DECIDE_WITHIN_S:
             self._give_up(prepared)
         try:
             order.commit(prepared)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import pytest
 from sqlalchemy import event, text
@@ -13,7 +13,7 @@ from qapla.database import order
 from qapla.database.application import DatabaseApplication
 from qapla.database.branch import Branch, UnknownOutcome
 from qapla.database.database import Database
-from qapla.errors import ConfigurationError, DatabaseError, InDoubt, NotOffered, PluginError
+from qapla.errors import ConfigurationError, DatabaseError, InDoubt, NotOffered, PluginError, Unavailable
 from qapla.testing.servers import make_database
 
 PAIRS = [("postgresql", "postgresql"), ("postgresql", "mariadb"), ("mariadb", "postgresql"), ("mariadb", "mariadb")]
@@ -72,6 +72,15 @@ def add(session, value):
     session.execute(text("INSERT INTO word VALUES (:value)"), {"value": value})
 
 
+def write(app, error=None, **values):
+    """Add a value to each database that is named, in one transaction, and end it with *error* if there is one."""
+    with app["database"].transaction() as sessions:
+        for name, value in values.items():
+            add(sessions[name], value)
+        if error is not None:
+            raise error
+
+
 def words(app):
     """Return what each database has, sorted."""
     found = []
@@ -85,10 +94,10 @@ def left(app):
     """Return how many transactions are prepared on the databases of *app*, and how many connections are lent."""
     names = set()
     for database in app["database"]:
-        style = app["database"]._plan.styles[database.name]
+        style = app["database"].plan.styles[database.name]
         if style is not None:
             with database.session() as session:
-                names |= {name for name in style.find(session.connection()) if name.mark == app["database"]._plan.mark}
+                names |= {name for name in style.find(session.connection()) if name.mark == app["database"].plan.mark}
     return len(names), sum(database.engine.pool.checkedout() for database in app["database"])
 
 
@@ -115,10 +124,8 @@ class TestTransaction:
 
     def test_rolls_back_all_on_error(self, app):
         """An error that leaves the block leaves nothing behind."""
-        with pytest.raises(KeyError), app["database"].transaction("main", "music") as sessions:
-            add(sessions["main"], "a")
-            add(sessions["music"], "b")
-            raise KeyError
+        with pytest.raises(KeyError):
+            write(app, KeyError(), main="a", music="b")
 
         assert words(app) == [[], []]
         assert left(app) == (0, 0)
@@ -134,9 +141,8 @@ class TestTransaction:
 
         monkeypatch.setattr(Branch, "prepare", fail)
 
-        with pytest.raises(IntegrityError), app["database"].transaction() as sessions:
-            add(sessions["main"], "a")
-            add(sessions["music"], "b")
+        with pytest.raises(IntegrityError):
+            write(app, main="a", music="b")
 
         assert words(app) == [[], []]
         assert left(app) == (0, 0)
@@ -156,12 +162,9 @@ class TestTransaction:
     def test_can_be_used_again(self, app):
         """Connections are as good as new afterwards, however a block ended."""
         for value in ("a", "b", "c"):
-            with app["database"].transaction() as sessions:
-                add(sessions["main"], value)
-                add(sessions["music"], value)
-            with pytest.raises(IntegrityError), app["database"].transaction() as sessions:
-                add(sessions["main"], f"{value}{value}")
-                add(sessions["music"], value)
+            write(app, main=value, music=value)
+            with pytest.raises(IntegrityError):
+                write(app, main=f"{value}{value}", music=value)
             with app["database"].transaction("music") as sessions:
                 sessions["music"].execute(text("DELETE FROM word WHERE value = :value"), {"value": value})
 
@@ -170,9 +173,14 @@ class TestTransaction:
 
     def test_commit_by_hand_is_refused(self, app):
         """The block commits; what was done until then is rolled back."""
-        with pytest.raises(ConfigurationError, match="committed together"), app["database"].transaction() as sessions:
-            add(sessions["main"], "a")
-            sessions["main"].commit()
+
+        def commit():
+            with app["database"].transaction() as sessions:
+                add(sessions["main"], "a")
+                sessions["main"].commit()
+
+        with pytest.raises(ConfigurationError, match="committed together"):
+            commit()
 
         assert words(app) == [[], []]
 
@@ -183,7 +191,7 @@ class TestTransaction:
             sessions.after_commit(lambda: seen.append(words(app)), "main")
             add(sessions["main"], "a")
             add(sessions["music"], "b")
-        with pytest.raises(KeyError), app["database"].transaction() as sessions:
+        with suppress(KeyError), app["database"].transaction() as sessions:
             sessions.after_commit(lambda: seen.append("never"))
             add(sessions["main"], "c")
             raise KeyError
@@ -264,9 +272,7 @@ class TestRefusal:
         """A file has no prepared transactions; reading it is fine."""
         app = make_app("postgresql", "sqlite")
         with pytest.raises(NotOffered, match="'main', 'music' is not offered: 'music' cannot commit in two phases"):
-            with app["database"].transaction() as sessions:
-                add(sessions["main"], "a")
-                add(sessions["music"], "b")
+            write(app, main="a", music="b")
 
         with app["database"].transaction() as sessions:
             add(sessions["main"], "c")
@@ -280,9 +286,14 @@ class TestRefusal:
         with app["database"]["music"].transaction() as session:
             session.execute(text("ALTER TABLE word ADD other VARCHAR(20) REFERENCES word DEFERRABLE INITIALLY DEFERRED"))
 
-        with pytest.raises(IntegrityError), app["database"].transaction() as sessions:
-            add(sessions["main"], "a")
-            sessions["music"].execute(text("INSERT INTO word VALUES ('b', 'none')"))
+
+        def write():
+            with app["database"].transaction() as sessions:
+                add(sessions["main"], "a")
+                sessions["music"].execute(text("INSERT INTO word VALUES ('b', 'none')"))
+
+        with pytest.raises(IntegrityError):
+            write()
 
         assert words(app) == [[], []]
         assert left(app) == (0, 0)
@@ -291,11 +302,14 @@ class TestRefusal:
         """PostgreSQL would roll back in silence what comes after a failed statement."""
         app = make_app("postgresql")
 
-        with pytest.raises(DatabaseError, match="'main' cannot be committed: a statement failed in it"):
+        def write():
             with app["database"].transaction() as sessions:
                 add(sessions["main"], "a")
-                with pytest.raises(IntegrityError):
+                with suppress(IntegrityError):
                     add(sessions["main"], "a")
+
+        with pytest.raises(DatabaseError, match="'main' cannot be committed: a statement failed in it"):
+            write()
 
         assert words(app) == [[]]
 
@@ -303,11 +317,14 @@ class TestRefusal:
         """The name of the decision is given to the one that was used first; it has to be there."""
         app = make_app("mariadb", "mariadb", "mariadb")
 
-        with pytest.raises(NotOffered, match="the one that was used first was not written"):
+        def write():
             with app["database"].transaction() as sessions:
                 sessions["main"].scalar(text("SELECT count(*) FROM word"))
                 add(sessions["music"], "b")
                 add(sessions["film"], "c")
+
+        with pytest.raises(NotOffered, match="the one that was used first was not written"):
+            write()
 
         assert words(app) == [[], [], []]
         assert left(app) == (0, 0)
@@ -347,10 +364,14 @@ class TestThree:
         """A server forgets a branch that changed nothing; with three of MariaDB the decision must not be one."""
         app = make_app("mariadb", "mariadb", "mariadb")
 
-        with pytest.raises(NotOffered, match="it is not certain that 'main' was changed"), app["database"].transaction() as sessions:
-            sessions["main"].execute(text("UPDATE word SET value = 'x' WHERE value = 'none'"))
-            add(sessions["music"], "b")
-            add(sessions["film"], "c")
+        def write():
+            with app["database"].transaction() as sessions:
+                sessions["main"].execute(text("UPDATE word SET value = 'x' WHERE value = 'none'"))
+                add(sessions["music"], "b")
+                add(sessions["film"], "c")
+
+        with pytest.raises(NotOffered, match="it is not certain that 'main' was changed"):
+            write()
 
         assert words(app) == [[], [], []]
 
@@ -370,10 +391,8 @@ class TestInDoubt:
 
         with monkeypatch.context() as patch, caplog.at_level(logging.CRITICAL):
             patch.setattr(Branch, "commit", fail)
-            with pytest.raises(InDoubt, match=r"the work is committed, except on '\w+' \(do not repeat it: 'qapla database in-doubt'") as caught:
-                with app["database"].transaction() as sessions:
-                    add(sessions["main"], "a")
-                    add(sessions["music"], "b")
+            with pytest.raises(InDoubt, match=r"the work is committed, except on '\w+' \(do not repeat it: ") as caught:
+                write(app, main="a", music="b")
 
         assert (caught.value.status, caught.value.code) == (503, "40003")
         assert "prepared transactions are left: qapla-" in caplog.text
@@ -394,9 +413,7 @@ class TestInDoubt:
 
         monkeypatch.setattr(order, "commit", cut)
 
-        with app["database"].transaction() as sessions:
-            add(sessions["main"], "a")
-            add(sessions["music"], "b")
+        write(app, main="a", music="b")
 
         assert words(app) == [["a"], ["b"]]
         assert left(app) == (0, 0)
@@ -405,9 +422,8 @@ class TestInDoubt:
         """Somebody else may be about to end the branches; who comes late does not commit."""
         monkeypatch.setattr("qapla.database.work.DECIDE_WITHIN_S", -1)
 
-        with pytest.raises(Exception, match="this process stood still between its two phases"), app["database"].transaction() as sessions:
-            add(sessions["main"], "a")
-            add(sessions["music"], "b")
+        with pytest.raises(Unavailable, match="this process stood still between its two phases"):
+            write(app, main="a", music="b")
 
         assert words(app) == [[], []]
         assert left(app) == (0, 0)
@@ -415,8 +431,8 @@ class TestInDoubt:
 
 def _roll_back_everything(app):
     for database in app["database"]:
-        style = app["database"]._plan.styles[database.name]
+        style = app["database"].plan.styles[database.name]
         with database.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             for name in style.find(connection):
-                if name.mark == app["database"]._plan.mark:
+                if name.mark == app["database"].plan.mark:
                     connection.exec_driver_sql(style.roll_back.format(name))

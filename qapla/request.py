@@ -7,7 +7,6 @@ after an exception view, after the last chunk of a streamed answer, when the cli
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyramid.decorator import reify
@@ -77,15 +76,6 @@ class Request(PyramidRequest):
     def rights(self, name: str) -> Rights:
         """Return what the caller may do in the database called *name*; nothing where the application has no policy."""
         return find_rights(self.app, self, name)
-
-    @property
-    def invoke_subrequest(self) -> Callable[..., Response]:
-        """Answer another request as this application would; it has a scope of its own, which ends with its answer."""
-        return partial(run_subrequest, type(self), self.__dict__["qapla.invoke"])
-
-    @invoke_subrequest.setter
-    def invoke_subrequest(self, invoke: Callable[..., Response]) -> None:
-        self.__dict__["qapla.invoke"] = invoke  # set by Pyramid's router
 
     def _check_charset(self) -> None:
         # WebOb raises a DeprecationWarning here, which nobody would take for the caller's mistake.

@@ -6,6 +6,7 @@ one is made then, behind the scenes (see ``qapla.guest``).
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from pyramid.config import Configurator
@@ -15,7 +16,7 @@ from pyramid.response import Response as PyramidResponse
 from qapla.gate import refuse
 from qapla.masking import shield
 from qapla.proxies import read_proxies
-from qapla.request import Databases, Request, close_scope, end_with_body
+from qapla.request import Databases, Request, close_scope, end_with_body, run_subrequest
 from qapla.scope import innermost
 from qapla.settings import flat
 
@@ -36,6 +37,12 @@ class AppConfigurator(Configurator):
 
     Whatever is included (Cornice adds one) then costs nothing per request.
     """
+
+    def make_wsgi_app(self) -> Callable[..., Any]:
+        """Return the router; what it answers to a subrequest ends with the scope of that."""
+        router = super().make_wsgi_app()
+        router.invoke_subrequest = partial(run_subrequest, self.registry["qapla.request_class"], router.invoke_subrequest)
+        return router
 
     def add_request_method(self, callable: Any = None, name: str | None = None, property: bool = False, reify: bool = False) -> None:
         """Let ``request.<name>`` be a method or a property; declaring a name twice is a conflict that shows both source lines."""
@@ -107,18 +114,25 @@ def make_policy(hosts: frozenset[str] | None) -> Callable[[dict[str, Any], Any],
                 return PyramidResponse(json_body=refusal.as_json(), status=refusal.status)
             if len(welcome) < HOSTS_REMEMBERED:
                 welcome.add(host)
-        before = innermost.set(None)
+        outer = innermost.get()
+        if outer is not None:
+            innermost.set(None)  # a request is a unit of work of its own, whoever sends it
+        context = router.request_context(environ)
+        request = context.begin()  # a with statement would be two calls more
         try:
-            with router.request_context(environ) as request:
-                request.__dict__["qapla.policy"] = True
-                try:
-                    response = router.invoke_request(request)
-                except BaseException as error:
-                    close_scope(request, error)
-                    raise
-                return end_with_body(request, response)
+            attributes = request.__dict__
+            attributes["qapla.policy"] = True
+            response = router.invoke_request(request)
+            if type(response.app_iter) is not list or "scope" in attributes:
+                response = end_with_body(request, response)
+        except BaseException as error:
+            close_scope(request, error)
+            raise
         finally:
-            innermost.reset(before)
+            context.end()
+            if innermost.get() is not outer:
+                innermost.set(outer)
+        return response
 
     return run_request
 

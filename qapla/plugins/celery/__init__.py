@@ -7,6 +7,8 @@ Settings  ``celery:broker_url``, and every other setting of Celery by its own na
           where nobody sets anything). ``celery:modules``: where the tasks are. ``celery:outbox``: name of a database that keeps messages
           until they are sent (``outbox.py``). ``celery:receipts_kept_s``: how long it is known that a task was done (``receipts.py``).
 
+A message with a countdown beyond ``visibility_timeout`` comes back before its time (Redis does so, too): give such a task ``once``.
+
 Each task runs in a scope of its own; what is not committed when it ends is rolled back. A worker is started by ``qapla celery worker``, or
 by ``celery -A rotarran.worker worker`` where that module has ``celery = main.run_celery()["celery"]``.
 
@@ -28,7 +30,11 @@ if TYPE_CHECKING:
 
 
 def includeme(config: Configurator) -> None:
-    """Let a Pyramid application use ``request.app["celery"]`` by ``config.include("qapla.plugins.celery")``."""
+    """Let a Pyramid program use ``request.app["celery"]`` by ``config.include("qapla.plugins.celery")``.
+
+    Its worker is ``celery -A shop.worker worker``, where that module makes the program's Configurator and has
+    ``celery = config.registry["qapla.app"]["celery"]``; ``qapla.celery.modules`` names the modules of the tasks.
+    """
     from qapla.plugins.celery.plugin import CeleryPlugin
     from qapla.web import include_plugin
 

@@ -103,7 +103,7 @@ def do_once(task: AppTask, scope: Scope, args: Sequence[Any], kwargs: Mapping[st
         return None if answer is None else loads(answer)
     with _guarded(session, task.name):
         lent = {name: session} if name in inspect.signature(task.run).parameters else {}
-        result = task.run(*args, **{**kwargs, **lent})
+        result = task.perform(args, {**kwargs, **lent})
         if result is not None and _is_awaited(task):
             session.execute(update(RECEIPTS).where(RECEIPTS.c.task_id == task_id).values(answer=dumps(result)))
         session.flush()

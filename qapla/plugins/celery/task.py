@@ -16,11 +16,13 @@ Options of ``@shared_task`` and ``@app["celery"].task`` that Celery does not kno
 ``outage_retries=1440``
     How often a task is sent again because a database or the broker did not answer; pauses grow to a minute, so that is about a day.
 
-A task with a base class of its own derives it from ``AppTask``.
+A coroutine function can be a task, too. A task with a base class of its own derives it from ``AppTask``.
 """
 
 from __future__ import annotations
 
+import asyncio
+import inspect
 import logging
 import time
 from typing import TYPE_CHECKING, Any
@@ -91,7 +93,7 @@ class AppTask(Task):
             with self._get_app().application.scope() as scope:
                 if self.once is not None:
                     return receipts.do_once(self, scope, args, kwargs)
-                return self.run(*args, **kwargs)
+                return self.perform(args, kwargs)
         except (Retry, Ignore, Reject):
             raise
         except Exception as error:
@@ -99,6 +101,11 @@ class AppTask(Task):
                 raise
             self._send_again(error)
             raise
+
+    def perform(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+        """Call the function of the task; one of asyncio is run to its end, in a loop of its own."""
+        result = self.run(*args, **kwargs)
+        return asyncio.run(result) if inspect.iscoroutine(result) else result
 
     def _send_again(self, error: Exception) -> None:
         """Send the same message again, to be done later; not by ``retry``, whose count belongs to the task."""

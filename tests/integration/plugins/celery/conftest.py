@@ -104,6 +104,16 @@ PACKAGE = {
         def before(**_):
             pass_by("before")
 
+        @signals.before_task_publish.connect(weak=False)
+        def publishing(sender, **_):
+            if sender == load.name:
+                pass_by("publishing")
+
+        @signals.after_task_publish.connect(weak=False)
+        def published(sender, **_):
+            if sender == load.name:
+                pass_by("published")
+
         class Counted(AppTask):
             def on_success(self, *_):
                 pass_by("committed")

@@ -89,7 +89,7 @@ class TestBrokerAway:
                 tasks.count(session, "passed")
                 tasks.load.delay_after_commit("tide")
                 session.commit()
-                tasks.load.delay_after_commit("ebb")
+                tasks.note.delay_after_commit("ebb")
                 session.rollback()
         assert time.monotonic() - begin < 15
         assert left(harbour) == 2
@@ -102,12 +102,14 @@ class TestBrokerAway:
         assert (harbour.count("passed"), harbour.count("ebb")) == (2, 0)
 
 
-def test_a_task_sends_a_task(harbour, tasks):
-    """Inside of a task that is done once, the message goes out with its commit; nothing is left in the outbox."""
+@pytest.mark.parametrize("place", ["publishing", "published"])
+def test_a_worker_is_killed_while_it_publishes(harbour, tasks, place):
+    """A task that sends another one with its commit: both are done, and once."""
+    harbour.stop_at(place)
     harbour.start_worker()
-
     tasks.pass_on.delay("tide")
 
-    harbour.wait_until(lambda: harbour.count("tide") == 1 and harbour.is_idle())
-    assert harbour.count("passed") == 1
-    assert left(harbour) == 0
+    harbour.kill(place)
+
+    harbour.wait_until(lambda: left(harbour) == 0 and harbour.is_idle() and harbour.count("tide"))
+    assert (harbour.count("passed"), harbour.count("tide")) == (1, 1)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import inspect
+import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from celery import shared_task
 from celery.exceptions import Reject, Retry
+from kombu.exceptions import OperationalError as BrokerError
 from pyramid.config import Configurator
 from sqlalchemy import Column, Integer, MetaData, Table, func, insert, select
 from sqlalchemy.exc import IntegrityError, OperationalError
@@ -77,6 +80,17 @@ def plain(n, main, times=1):
         write(main, n)
     main.commit()
     return [n, current_task.get()]
+
+
+@shared_task
+async def awaited(n):
+    """Write a row after a pause."""
+    await asyncio.sleep(0)
+    async with find_current().app.scope() as scope:
+        session = scope["database"]["main"]
+        await session.execute(insert(ROWS).values(n=n))
+        await session.commit()
+    return n
 
 
 @shared_task
@@ -173,6 +187,13 @@ class TestScope:
             answer.get()
         assert rows(app) == []
         assert app["metrics"].seen == [("tasks", {"task": fail.name, "outcome": "failed"}), ("task_seconds", {"task": fail.name})]
+
+    def test_a_coroutine(self, shop):
+        """It is run to its end."""
+        answer = awaited.delay(7)
+
+        assert answer.get() == 7
+        assert rows(shop) == [7]
 
     def test_a_plain_call_is_a_plain_call(self, app):
         """A unit test calls the function; the scope is the caller's."""
@@ -373,6 +394,17 @@ class TestOutages:
 
 class TestPlugin:
     """CeleryPlugin"""
+
+    def test_health(self, app):
+        """A broker that is there is well, one that is not is told within seconds."""
+        app["celery"].ping()
+        app["celery"].conf.broker_url = "redis://127.0.0.1:1/0"
+        begin = time.monotonic()
+
+        with pytest.raises(BrokerError):
+            app["celery"].ping()
+
+        assert time.monotonic() - begin < 5
 
     def test_modules(self):
         """Those that are named, else the module of tasks in the application's own package."""

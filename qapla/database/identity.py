@@ -20,7 +20,7 @@ from qapla.database import dialects
 from qapla.errors import AccessError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import URL
 
@@ -92,13 +92,24 @@ def refuse_unless_test(application: Application, database: Database) -> None:
     Raises:
         AccessError: it may not; the message names the database, its URL and why.
     """
-    wanted = identify(database.url)
-    marked = _is_marked(database.settings, database.name)
+    make_refusal(application)(database)
+
+
+def make_refusal(application: Application) -> Callable[[Database], None]:
+    """Return ``refuse_unless_test`` for several databases of one application; the settings are read once."""
+    known: list[tuple[str, str, bool, Identity]] = []
     for start_point in START_POINTS:
         settings = _settings_of(application, start_point)
-        for name, url in _urls(settings) if settings is not None else ():
-            if identify(url).is_same(wanted) and not (marked and settings is not None and _is_marked(settings, name)):
+        if settings is not None:
+            known += [(start_point, name, _is_marked(settings, name), identify(url)) for name, url in _urls(settings)]
+
+    def refuse(database: Database) -> None:
+        wanted, is_marked = identify(database.url), _is_marked(database.settings, database.name)
+        for start_point, name, is_test, identity in known:
+            if identity.is_same(wanted) and not (is_marked and is_test):
                 raise _refused(database, f"the settings of {start_point!r} mean the same one by 'db:{name}:url'")
+
+    return refuse
 
 
 def _refused(database: Database, why: str) -> AccessError:

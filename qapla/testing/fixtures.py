@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 from webtest import TestApp
@@ -10,25 +10,19 @@ from webtest import TestApp
 from qapla.database.testing import BaseApplicationFixture
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from qapla.database.stage import Lent
 
 
 class WebFixture(BaseApplicationFixture):
     """Fixtures for requests to an application.
 
-    ``application`` is the one behind ``web``: what a test changes in it, the next request sees.
+    ``application`` is the one behind ``web``: what a test changes in it, the next request sees. What one test commits in a request is gone
+    for the next, see ``BaseApplicationFixture``.
     """
 
     @pytest.fixture
-    def web(self, overrides: dict[str, Any]) -> Iterator[TestApp]:
-        """Give the test a client of the started web application; ``web.application`` is the application."""
-        application = self.APP_CLASS()
-        client = TestApp(application.run_web_tests(overrides), extra_environ={"HTTP_HOST": "localhost:80"})
-        client.application = application
-        yield client
-        application.stop()
-
-    @pytest.fixture
-    def application(self, web: TestApp) -> Any:
-        """Give the test the application behind ``web``."""
-        return web.application
+    def web(self, lent_application: Lent) -> TestApp:
+        """Give the test a client of the started web application, without cookies; ``web.application`` is the application."""
+        client = TestApp(lent_application.wsgi, extra_environ={"HTTP_HOST": "localhost:80"})
+        client.application = lent_application.application
+        return client

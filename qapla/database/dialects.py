@@ -99,6 +99,7 @@ MYSQL = Engine(
     async_drivername="mysql+aiomysql",
     async_extra="asyncio",
     read_only="SET SESSION TRANSACTION READ ONLY",
+    two_phase="xa",
 )
 
 SQLITE = Engine(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import DBAPIError
 
 from qapla.database import order
-from qapla.database.branch import Branch
+from qapla.database.branch import Branch, UnknownOutcome
 from qapla.database.twophase import BranchName
 from qapla.errors import DatabaseError, InDoubt, NotOffered, Unavailable
 
@@ -192,12 +192,8 @@ class Work:
         self._prepared_at = (time.monotonic(), time.time())
         try:
             order.prepare(branches)
-        except DBAPIError as error:
+        except Exception as error:
             raise self._explain(branches, error) from error
-        except BaseException as error:
-            for note in getattr(error, "__notes__", ()):
-                log.critical("%s", note)
-            raise
         self._prepared = branches
         rest = [one for one in self._sessions if all(one is not branch.session for branch in branches)]
         for session in rest:
@@ -261,14 +257,16 @@ class Work:
                 hint="grant the right PROCESS to its account, and write there first",
             )
 
-    def _explain(self, branches: list[Branch], error: DBAPIError) -> Exception:
-        """Return the error of ours for what a server says to PREPARE; a broken constraint stays what it is."""
+    def _explain(self, branches: list[Branch], error: Exception) -> Exception:
+        """Return the error of ours for what a server says to PREPARE, or does not say; a broken constraint stays what it is."""
         for note in getattr(error, "__notes__", ()):
             log.critical("%s", note)
-        kind = NOT_PREPARED.get(getattr(error.orig, "sqlstate", None) or "")
+        names = ", ".join(repr(one.database) for one in branches)
+        if isinstance(error, UnknownOutcome):
+            return Unavailable(f"nothing was committed on {names}: one of them does not answer", details=_first_line(error))
+        kind = NOT_PREPARED.get(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
         if kind is None:
             return error
-        names = ", ".join(repr(one.database) for one in branches)
         return kind(f"one commit over {names} cannot be prepared: {_first_line(error)}", hint="see max_prepared_transactions of PostgreSQL")
 
     def _commit_prepared(self) -> None:
@@ -329,5 +327,5 @@ class Savepoints:
             one.rollback()
 
 
-def _first_line(error: DBAPIError) -> str:
-    return str(error.orig).strip().split("\n")[0]
+def _first_line(error: Exception) -> str:
+    return str(getattr(error, "orig", error)).strip().split("\n")[0]

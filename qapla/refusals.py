@@ -1,6 +1,7 @@
 """The answer to an error of ours that nobody else answers: its status and headers, its sentence as text, or as JSON for who asks.
 
 Plugins for the web include it, so that a plain Pyramid program need not know our errors; an exception view of the program's own wins.
+``add_translation`` lets a plugin say what somebody else's error means in ours.
 """
 
 from __future__ import annotations
@@ -11,11 +12,14 @@ from typing import TYPE_CHECKING, Any
 from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 
-from qapla.errors import QaplaError
+from qapla.errors import ConfigurationError, QaplaError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
     from pyramid.config import Configurator
 
+TRANSLATIONS = "qapla.translations"
 log = logging.getLogger(__name__)
 
 
@@ -24,9 +28,28 @@ def includeme(config: Configurator) -> None:
     config.add_exception_view(answer, context=Exception)
 
 
+def add_translation(config: Configurator, translate: Callable[[Exception], QaplaError | None]) -> None:
+    """Have *translate* asked what an error means, where it is none of ours; None: it does not know."""
+    config.registry.setdefault(TRANSLATIONS, []).append(translate)
+
+
+def _translate(error: Exception, translations: Iterable[Callable[[Exception], QaplaError | None]]) -> Exception:
+    if isinstance(error, QaplaError):
+        return error
+    found = next((meant for translate in translations if (meant := translate(error)) is not None), None)
+    if found is None:
+        return error
+    found.__cause__ = error
+    return found
+
+
 def answer(error: Exception, request: Any) -> Response:
-    """Answer *error* when it is one of ours; all others go on as if this view were not there."""
-    if not isinstance(error, QaplaError):
+    """Answer *error* when it is one of ours, or means one; all others go on as if this view were not there.
+
+    So do mistakes of whoever put the application together: he wants to see where.
+    """
+    error = _translate(error, request.registry.get(TRANSLATIONS, ()))
+    if not isinstance(error, QaplaError) or isinstance(error, ConfigurationError):
         raise HTTPNotFound  # how Pyramid is told that no exception view fits
     if error.status >= 500:
         log.error("request failed: %s %s", error.code, error, exc_info=error if error.status == 500 else None)

@@ -28,6 +28,7 @@ from qapla.database.engines import (
     read_options,
     read_url,
 )
+from qapla.database.outage import name_errors
 from qapla.errors import ConfigurationError
 from qapla.masking import mask_text
 from qapla.settings import Settings, flat
@@ -228,5 +229,7 @@ class Database:
         return engine
 
     def _announce(self, engine: Any) -> None:
+        inner = getattr(engine, "sync_engine", engine)
+        name_errors(inner, self.name)
         for hook in self.on_engine:
-            hook(getattr(engine, "sync_engine", engine))
+            hook(inner)

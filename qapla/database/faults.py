@@ -156,9 +156,9 @@ def _as_ours(code: str, parts: dict[str, Any], database: str) -> QaplaError:
     named = {name: parts.get(name) for name in ("column", "constraint", "table")}
     message = parts.get("message") or _say(code, named)
     shared: dict[str, Any] = {"details": parts.get("details"), "hint": parts.get("hint")}
-    if code.startswith("08") or code in ("3D000", "28P01", "28000", "53300"):
+    if code.startswith(("08", "57P")) or code in ("3D000", "28P01", "28000", "53300"):
         cause = {"3D0": "the database does not exist", "280": "the login was refused", "28P": "the login was refused"}.get(code[:3])
-        said = cause or ("it takes no more connections" if code == "53300" else "it cannot be reached")
+        said = cause or {"53300": "it takes no more connections", "57P01": "it is shutting down"}.get(code, "it cannot be reached")
         return Unavailable(f"database {database!r} cannot be used now: {said}", code="PGRST000", details=code, headers=RETRY_AFTER)
     if code in ("57014", "55P03"):
         said = "took longer than the connection allows" if code == "57014" else "waited too long for a lock that somebody else holds"

@@ -1,6 +1,7 @@
 """Declared databases in requests: ``request.main`` is this request's session on the database ``main``.
 
-Adds      ``config.add_database(database)``, and it for every database that the application declares.
+Adds      ``config.add_database(database)``, and it for every database that the application declares. A request that fails because its
+          database is away is answered with 503 and says which, unless an exception view of the application's own does (``outage.py``).
 """
 
 from __future__ import annotations
@@ -30,7 +31,12 @@ class DatabaseWebPlugin(Plugin):
 
     def includeme(self, config: Configurator) -> None:
         """Declare the databases of the application to Pyramid."""
+        from qapla.database.outage import find_outage
+        from qapla.refusals import add_translation
+
         config.add_directive("add_database", add_database)
+        config.include("qapla.refusals")
+        add_translation(config, find_outage)
         if self.commit == "tm":
             add_transaction_manager(config)
         for database in config.registry["qapla.app"]["database"]:

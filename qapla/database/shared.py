@@ -140,7 +140,7 @@ class SharedEngines:
         self._database.replace_engines(self._real)
 
     def _make_engine(self, real: Engine) -> Engine:
-        shared_class = type("Shared", (SharedDialect, type(real.dialect)), {"keeper": self, "supports_statement_cache": True})
+        shared_class: Any = type("Shared", (SharedDialect, type(real.dialect)), {"keeper": self, "supports_statement_cache": True})
         dialect = shared_class.__new__(shared_class)
         dialect.__dict__.update(real.dialect.__dict__)  # what it has found out about the server, too
         engine = Engine(NullPool(self._get_raw, dialect=dialect), dialect, real.url, hide_parameters=real.hide_parameters)

@@ -30,7 +30,7 @@ class ConfiguredFixtures(WebFixture):
             raise pytest.UsageError(f"qapla_isolation is {self.ISOLATION!r}, not one of {', '.join(ISOLATIONS)}")
 
     @cached_property
-    def APP_CLASS(self) -> type[Application]:  # type: ignore[override]  # noqa: N802 - a class attribute elsewhere
+    def APP_CLASS(self) -> type[Application]:  # type: ignore[override]
         """Return the class of the application; it is looked for when the first test wants it."""
         found: Any = find_application(self._name)
         return type(found)

@@ -146,14 +146,14 @@ class Project:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(content.format(**self.names))
 
-    def run(self, *arguments, code=0, plugin=True, **files):
+    def run(self, *arguments, code=0, **files):
         """Write tests and run them; return what pytest says."""
         for name, content in files.items():
             (self.folder / f"test_{name}.py").write_text(COMMON.format(**self.names) + content)
-        own = [] if plugin else ["-p", "no:qapla"]
-        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *own, *arguments]
+        command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
-        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env={**environment, "PYTHONPATH": str(self.folder)}, check=False)
+        environment["PYTHONPATH"] = str(self.folder)
+        done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == code, done.stdout + done.stderr
         return done.stdout
 
@@ -435,3 +435,71 @@ class TestIt(Fixture):
 """
 
         sqlite_project.run(it=tests)
+
+
+class TestPlugin:
+    """The pytest plugin"""
+
+    def test_fixtures_by_configuration(self, sqlite_project):
+        """With ``qapla_app`` the fixtures are there without an import, for functions and for classes of any kind."""
+        tests = """
+@pytest.mark.parametrize("round", [1, 2])
+def test_session(dbsession, application, round):
+    assert words(dbsession) == []
+    add(dbsession, 1)
+    dbsession.commit()
+    assert not hasattr(application, "config")
+
+class TestWeb:
+    def test_web(self, web, dbsession, dbplugin, settings, paths, application):
+        web.get("/words/abc")
+        assert words(dbsession) == ["abc"]
+        assert (type(application), application.settings) == (Shop, settings)
+
+class TestOwn(Fixture):
+    APP_CLASS = OtherShop
+
+    def test_own(self, application):
+        assert type(application) is OtherShop
+"""
+        ini = sqlite_project.folder / "pytest.ini"
+        ini.write_text(ini.read_text() + f"qapla_app = {sqlite_project.names['package']}:main\n")
+
+        sqlite_project.run(it=tests)
+
+    def test_nothing_without_configuration(self, sqlite_project):
+        """A project that names no application has none of the fixtures, and nothing of qapla is imported but the plugin itself."""
+        (sqlite_project.folder / "test_it.py").write_text("""
+import sys, pytest
+
+def test_it(request):
+    for name in ("application", "web", "settings"):
+        with pytest.raises(pytest.FixtureLookupError):
+            request.getfixturevalue(name)
+    assert sorted(name for name in sys.modules if name.startswith("qapla")) == ["qapla", "qapla.testing", "qapla.testing.plugin"]
+    assert not {"sqlalchemy", "pyramid", "alembic"} & set(sys.modules)
+""")
+
+        sqlite_project.run("test_it.py")
+
+    @pytest.mark.parametrize(
+        ("line", "said"),
+        [
+            ("qapla_app = nowhere:main", "application 'nowhere:main' cannot be found"),
+            ("qapla_isolation = cpoy", "qapla_isolation is 'cpoy'"),
+        ],
+    )
+    def test_wrong_configuration(self, sqlite_project, line, said):
+        """What is wrong is said in a sentence."""
+        ini = sqlite_project.folder / "pytest.ini"
+        app = "" if "app" in line else f"qapla_app = {sqlite_project.names['package']}:main\n"
+        ini.write_text(f"{ini.read_text()}{app}{line}\n")
+        (sqlite_project.folder / "test_it.py").write_text("def test_it(application): pass")
+
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "test_it.py"],
+            cwd=sqlite_project.folder, capture_output=True, text=True, env={**os.environ, "PYTEST_ADDOPTS": ""}, check=False,
+        )  # fmt: skip
+
+        assert done.returncode != 0
+        assert said in done.stdout + done.stderr

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy.exc import NoSuchModuleError
 
 from qapla.database import dialects
-from qapla.database.session import Sessions
+from qapla.database.session import Sessions, run
 from qapla.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -141,16 +141,17 @@ class AsyncSessions(Sessions):
     def _listen(self, name: str, session: Any) -> None:
         super()._listen(name, session.sync_session)
 
-    async def close(self) -> None:  # type: ignore[override]
-        """Close all sessions, last first; what is not committed is rolled back."""
-        self._after.clear()
+    async def close(self, error: BaseException | None = None) -> None:  # type: ignore[override]
+        """Close all sessions, last first; what is not committed is rolled back. *error* is what ended the scope, if it failed."""
+        due = self._take_due(error)
         failed: BaseException | None = None
         while self._open:
             _, session = self._open.popitem()
             try:
                 await session.close()
-            except Exception as error:
-                failed = failed or error
+            except Exception as problem:
+                failed = failed or problem
+        run(due)
         if failed is not None:
             raise failed
 

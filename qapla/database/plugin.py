@@ -152,4 +152,4 @@ class DatabasePlugin(Plugin):
 
     def exit(self, scope: Scope, value: Any, error: BaseException | None) -> Any:
         """Close the sessions of *scope*."""
-        return value.close()
+        return value.close(error)

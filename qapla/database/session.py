@@ -89,29 +89,39 @@ class Sessions:
         """Call *call* once the work that is under way is committed; never when it is rolled back.
 
         With ``tm`` that is after the whole commit. In manual mode it is after the next commit of the session called *name*, or of any
-        session where no name is given; at once where no session is open. What *call* raises is logged: the work is committed, and stays so.
+        session where no name is given; at once where no session is open, and at the end of the scope where everything was committed before.
+        What *call* raises after a commit is logged: the work is committed, and stays so.
         """
         if self._manager is not None:
             self._find_work()
+        elif not self._open:
+            call()
+            return
         for key, session in self._open.items() if self._manager is None else ():
             self._listen(key, session)
-        if self._manager is None and not self._open:
-            _run([call])
-        else:
-            self._after.append((name, call))
+        self._after.append((name, call))
 
-    def close(self) -> None:
-        """Close all sessions, last first; what is not committed is rolled back."""
-        self._after.clear()
+    def close(self, error: BaseException | None = None) -> None:
+        """Close all sessions, last first; what is not committed is rolled back. *error* is what ended the scope, if it failed."""
+        due = self._take_due(error)
         failed: BaseException | None = None
         while self._open:
             _, session = self._open.popitem()
             try:
                 session.close()
-            except Exception as error:
-                failed = failed or error
+            except Exception as problem:
+                failed = failed or problem
+        run(due)
         if failed is not None:
             raise failed
+
+    def _take_due(self, error: BaseException | None) -> list[After]:
+        """Return what still waits for a commit although there is nothing to be committed: it came after the last one."""
+        waiting, self._after = self._after, []
+        if error is not None or self._manager is not None:
+            return []
+        begun = {name for name, session in self._open.items() if session.in_transaction()}
+        return [call for name, call in waiting if (name not in begun if name else not begun)]
 
     # -- committed together -----------------------------------------------------------
 
@@ -160,7 +170,7 @@ class Sessions:
 
     def _committed(self) -> None:
         calls, self._after = [call for _, call in self._after], []
-        _run(calls)
+        run(calls)
 
     # -- committed by hand --------------------------------------------------------------
 
@@ -176,7 +186,7 @@ class Sessions:
             return
         due = [call for wanted, call in self._after if wanted in (None, name)]
         self._after = [entry for entry in self._after if entry[0] not in (None, name)]
-        _run(due)
+        run(due)
 
     def _forget(self, name: str, transaction: SessionTransaction) -> None:
         if transaction.parent is None:
@@ -232,7 +242,8 @@ def lock_early(databases: Mapping[str, Database], sessions: Sessions, names: tup
             sessions[name].connection(execution_options={IMMEDIATE: True})
 
 
-def _run(calls: list[After]) -> None:
+def run(calls: list[After]) -> None:
+    """Do what was to be done after a commit; what goes wrong is logged."""
     for call in calls:
         try:
             call()

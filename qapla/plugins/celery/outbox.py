@@ -9,7 +9,7 @@ the row removed. What stays behind is sent by the workers, which look every ``ce
     add_outbox(Model.metadata)        # beside the models; then make a migration
 
 A process that is killed between sending and removing lets the message be sent again, with the same id of its task: a task with ``once`` is
-done once. A scope that has no session open on that database has nothing to commit there, and its messages go without the outbox.
+done once. A scope that has no session open on that database, or one of asyncio, sends its messages without the outbox.
 """
 
 from __future__ import annotations
@@ -21,16 +21,15 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.utils.json import dumps, loads
 from sqlalchemy import Column, DateTime, MetaData, String, Table, Text, delete, insert, select
+from sqlalchemy.orm import Session
 
 from qapla.database.aftercommit import find_sessions
-from qapla.database.session import Sessions
 from qapla.errors import Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Row
-    from sqlalchemy.orm import Session
 
     from qapla.application import Application
     from qapla.database.database import Database
@@ -88,13 +87,12 @@ class Outbox:
         self, task: str, task_id: str, args: Sequence[Any] | None, kwargs: Mapping[str, Any] | None, options: Mapping[str, Any]
     ) -> bool:
         """Write a message by the session of the work under way, to be sent after its commit; False where there is no such session."""
-        sessions = find_sessions()
-        if not isinstance(sessions, Sessions) or not sessions.is_open(self._database.name):
+        sessions, name = find_sessions(), self._database.name
+        if sessions is None or not sessions.is_open(name) or not isinstance(sessions[name], Session):  # one of asyncio would be awaited
             return False
         message = dumps({"args": list(args or ()), "kwargs": dict(kwargs or {}), "options": dict(options)})
-        session: Session = sessions[self._database.name]
-        session.execute(insert(MESSAGES).values(task_id=task_id, task=task, message=message, kept_at=_now()))
-        sessions.after_commit(lambda: self.send(task_id), self._database.name)
+        sessions[name].execute(insert(MESSAGES).values(task_id=task_id, task=task, message=message, kept_at=_now()))
+        sessions.after_commit(lambda: self.send(task_id), name)
         return True
 
     def send(self, task_id: str) -> None:

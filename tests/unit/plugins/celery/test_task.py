@@ -260,6 +260,31 @@ class TestAfterCommit:
             without_session.delay_after_commit(2)
             assert rows(app) == [1, 2]
 
+    def test_committed_before(self, app):
+        """Where nothing is left to be committed, the end of the scope is late enough; work that is not committed is rolled back there."""
+        for n, is_committed in ((1, True), (3, False)):
+            with app.scope() as scope:
+                session = scope["database"]["main"]
+                session.commit()
+                without_session.delay_after_commit(n + 1)
+                write(session, n)
+                session.commit() if is_committed else None
+        with app.scope() as scope:
+            scope["database"]["main"].commit()
+            without_session.delay_after_commit(5)
+
+        assert rows(app) == [1, 2, 5]
+
+    def test_a_scope_that_fails(self, app):
+        """An error leaves nothing to be done."""
+        scope = app.scope()
+        with scope:
+            scope["database"]["main"].commit()
+            without_session.delay_after_commit(1)
+            scope.close(KeyError("end"))
+
+        assert rows(app) == []
+
     def test_together(self, app):
         """A block that commits several databases together is a piece of work, too."""
         with app["database"].transaction("main") as sessions:

@@ -120,10 +120,14 @@ class Scope:
                 self._closers.pop()(error)
             except BaseException as problem:
                 failed = failed or problem
-        self._values.clear()
+        self._let_go()
         self.leave()
         if failed is not None:
             raise failed
+
+    def _let_go(self) -> None:
+        self._values.clear()
+        self.request = None  # it knows this scope: two that know each other would wait for the garbage collector
 
     async def aclose(self, error: BaseException | None = None) -> None:
         """Close what was opened in a coroutine; like ``close``."""
@@ -153,7 +157,7 @@ class Scope:
                     await result
             except BaseException as problem:
                 failed = failed or problem
-        self._values.clear()
+        self._let_go()
         if failed is not None:
             raise failed
 

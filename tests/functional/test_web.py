@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import gc
+from functools import partial
+
 import pytest
 from pyramid.exceptions import ConfigurationConflictError, ConfigurationExecutionError
 from pyramid.request import Request as PlainRequest
@@ -160,6 +163,23 @@ class TestManual:
         web.get("/nested?path=/write?end=fail", status=500)
 
         assert open_connections(web) == 0
+
+    def test_leaves_no_garbage(self, make_web):
+        """A request and its scope know each other only until its end: nothing is left for the garbage collector."""
+        web = make_web("manual")
+        environ = PlainRequest.blank("/both").environ
+        ask = partial(web.app, start_response=lambda *arguments: None)
+        list(ask(dict(environ)))
+        gc.collect()
+        gc.disable()
+
+        try:
+            list(ask(dict(environ)))
+            found = gc.collect()
+        finally:
+            gc.enable()
+
+        assert found == 0
 
     def test_current_scope(self, make_web):
         """``find_current`` knows the scope of the request from its first use until its end, and the one around it again afterwards."""

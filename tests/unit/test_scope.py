@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
+
 import pytest
 
 from qapla.application import Application
 from qapla.plugin import Plugin
+from qapla.scope import current, find_current
 
 
 class Tracing(Plugin):
@@ -91,3 +95,84 @@ class TestScope:
 
         with pytest.raises(RuntimeError, match="'one'"):
             scope["one"]
+
+
+class TestFindCurrent:
+    """find_current"""
+
+    def test_innermost(self, app):
+        """It is the one entered last that is still open."""
+        with app.scope() as outer:
+            with app.scope() as inner:
+                assert find_current() is inner
+            assert find_current() is outer
+        assert find_current() is None
+
+    def test_made_and_not_entered(self, app):
+        """A scope that nobody has entered is current for nobody."""
+        app.scope()
+
+        assert find_current() is None
+
+    def test_closed_in_any_order(self, app):
+        """A scope that is closed is current no more, whatever was entered in it."""
+        outer = app.scope().enter()
+        inner = app.scope().enter()
+
+        outer.close()
+        assert find_current() is inner
+        inner.close()
+
+        assert find_current() is None
+
+    def test_entered_again_inside(self, app):
+        """It is no outer scope of its own."""
+        outer = app.scope().enter()
+        inner = app.scope().enter()
+        with outer:
+            assert find_current() is outer
+        assert find_current() is None
+        inner.close()
+
+        assert find_current() is None
+
+    def test_other_threads(self, app):
+        """A thread begins without a scope; one that it closes is closed for all."""
+        found = []
+        with app.scope() as scope:
+            thread = threading.Thread(target=lambda: (found.append(find_current()), scope.close()))
+            thread.start()
+            thread.join()
+
+            assert (found, find_current()) == ([None], None)
+
+    def test_tasks_of_asyncio(self, app):
+        """Each task has its own, and knows the one that it was made in."""
+
+        async def work(outer):
+            assert find_current() is outer
+            with app.scope() as scope:
+                await asyncio.sleep(0)
+                assert find_current() is scope
+
+        async def main():
+            with app.scope() as outer:
+                await asyncio.gather(work(outer), work(outer))
+                assert find_current() is outer
+
+        asyncio.run(main())
+
+    def test_generators(self, app):
+        """``current`` keeps the scope of a generator from being its caller's between two steps."""
+
+        def steps():
+            scope = app.scope()
+            with current(scope):
+                first = find_current() is scope
+            yield first
+            scope.close()
+
+        with app.scope() as outer:
+            for step in steps():
+                assert step
+                assert find_current() is outer

@@ -20,7 +20,7 @@ def rotarran(make_example, fresh_database, redis_url):
     return example
 
 
-def ask(call, until, timeout_s=30.0):
+def ask(call, until, timeout_s=90.0):
     """Call until the answer is as wanted."""
     deadline = time.monotonic() + timeout_s
     while True:

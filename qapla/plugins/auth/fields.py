@@ -18,6 +18,6 @@ def read_field(request: Any, name: str) -> str | None:
     """Return the text of the field; None without it, for an uploaded file, and for a body that is no form at all."""
     try:
         value = request.POST.get(name)
-    except (ValueError, InputError):  # no boundary, another charset, bytes that are not UTF-8
+    except (ValueError, InputError, DeprecationWarning):  # no boundary, bytes that are not UTF-8, another charset in two ways
         return None
     return value if isinstance(value, str) else None

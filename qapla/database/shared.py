@@ -8,15 +8,19 @@ with savepoints, too.
 What one connection cannot be is several at once. Sessions may be open at the same time, but one that has written cannot be rolled back
 after another one has committed, since then: that is refused. Nor does it wait for locks of its own, check what is deferred until COMMIT,
 or await. A statement that commits by itself (DDL on MariaDB and MySQL, a ``COMMIT`` as text) ends the transaction of the test: ``close``
-tells, so that the database is made anew. Tests of such things take ``ISOLATION = "copy"``.
+tells, so that the database is made anew; so does a process that the test forks, which has connections of its own. Tests of such things take
+``ISOLATION = "copy"``.
 """
 
 from __future__ import annotations
 
+import os
 import re
 import threading
+import weakref
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import NullPool, event
@@ -26,7 +30,7 @@ from sqlalchemy.exc import DBAPIError
 from qapla.errors import ConfigurationError, NotOffered
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from sqlalchemy import Connection
 
@@ -59,7 +63,7 @@ class Mark:
 
 
 class SharedEngines:
-    """Stands in for the ``Engines`` of a database for one test after the other; each ends with ``close``."""
+    """Stands in for the ``Engines`` of a database during one test, which ends with ``close``."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -71,6 +75,8 @@ class SharedEngines:
         self._lock = threading.RLock()
         self._is_over = False  # the transaction of the test has been ended by a statement
         self.is_ending = False  # the test has: nobody cares any more what is rolled back with what
+        self._has_forked = False
+        _known.add(self)
 
     # -- what Engines have
 
@@ -122,10 +128,10 @@ class SharedEngines:
         """Roll back what the test did, and tell whether that was all of it; if not, the database must be made anew."""
         outer, self._outer = self._outer, None
         if outer is None:
-            return True
+            return not self._has_forked
         try:
             self._execute(f"ROLLBACK TO SAVEPOINT {OUTER}", outer)
-            is_clean = not self._is_over
+            is_clean = not (self._is_over or self._has_forked)
         except Exception:  # each driver has its own for a savepoint that is not there, or a connection that is lost
             is_clean = False
         try:
@@ -138,6 +144,7 @@ class SharedEngines:
         """Give the database its engines back."""
         self.close()
         self._database.replace_engines(self._real)
+        _known.discard(self)
 
     def _make_engine(self, real: Engine) -> Engine:
         shared_class: Any = type("Shared", (SharedDialect, type(real.dialect)), {"keeper": self, "supports_statement_cache": True})
@@ -162,6 +169,23 @@ class SharedEngines:
             cursor.execute(sql)
         finally:
             cursor.close()
+
+    def leave_to_parent(self) -> None:
+        """In a child that was forked: leave the connection alone, and have others."""
+        _inherited.append(self._outer)
+        self._outer = None
+        self._database.replace_engines(self._real)
+
+    def note_fork(self) -> None:
+        """In the parent: a child may commit what nobody here can roll back."""
+        self._has_forked = True
+
+    # -- statements, one at a time: not every driver can be used by two threads
+
+    def execute(self, run: Callable[..., None], *arguments: Any) -> None:
+        """Run a statement."""
+        with self._lock:
+            run(*arguments)
 
     # -- transactions, each a savepoint; *pooled* is SQLAlchemy's handle of one checkout
 
@@ -266,10 +290,37 @@ class SharedEngines:
         return f"SELECT {int(mark.has_written)}" if meaning == "ask" else "SELECT 1"
 
 
+_known: weakref.WeakSet[SharedEngines] = weakref.WeakSet()
+_inherited: list[Any] = []  # connections of the parent process, neither used nor closed here
+
+
+def _after_fork(in_child: bool) -> None:
+    for shared in list(_known):
+        if in_child:
+            shared.leave_to_parent()
+        else:
+            shared.note_fork()
+
+
+os.register_at_fork(after_in_child=partial(_after_fork, True), after_in_parent=partial(_after_fork, False))
+
+
 class SharedDialect:
     """What the dialect of a shared engine does differently."""
 
     keeper: SharedEngines
+
+    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        """Execute."""
+        self.keeper.execute(super().do_execute, cursor, statement, parameters, context)  # type: ignore[misc]
+
+    def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
+        """Execute for several rows."""
+        self.keeper.execute(super().do_executemany, cursor, statement, parameters, context)  # type: ignore[misc]
+
+    def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
+        """Execute as it is."""
+        self.keeper.execute(super().do_execute_no_params, cursor, statement, context)  # type: ignore[misc]
 
     def do_begin(self, dbapi_connection: Any) -> None:
         """Begin."""

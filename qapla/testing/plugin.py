@@ -6,7 +6,7 @@
     qapla_app = rotarran:main
 
 Then the fixtures ``application``, ``dbplugin``, ``dbsession``, ``settings``, ``paths``, ``overrides`` and ``web`` are there without an
-import; they are those of ``WebFixture``. What a class inherits from a fixture class of its own, or a ``conftest.py`` overrides, wins as usual.
+import; they are those of ``WebFixture``. What a class inherits, or ``conftest.py`` overrides, wins as usual.
 
 Settings  ``qapla_app``: the application, ``package.module:attribute``; an ``Application`` or a class of one.
           ``qapla_database``: the database of ``dbsession``; default ``main``.

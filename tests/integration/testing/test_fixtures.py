@@ -116,6 +116,8 @@ def upgrade():
 """,
 }
 COMMON = """
+import os
+import threading
 import pytest
 from sqlalchemy import text
 from qapla.testing import BaseApplicationFixture, WebFixture, at_most
@@ -231,6 +233,17 @@ class TestOwnWork(Fixture):
         add(session, 1)
 
     @pytest.mark.parametrize("round", [1, 2])
+    def test_threads(self, dbsession, round):
+        assert words(dbsession) == []
+        threads = [threading.Thread(target=add_by_task, args=(number,)) for number in range(8)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            words(dbsession)
+            dbsession.rollback()
+        assert words(dbsession) == ["task"] * 8
+
+    @pytest.mark.parametrize("round", [1, 2])
     def test_counts(self, dbsession, dbplugin, round):
         with at_most(2, dbplugin["main"], dbplugin["log"]):
             add(dbsession, 1)
@@ -323,9 +336,20 @@ class TestAfter(Fixture):
         project.run(it=tests)
 
     def test_statement_that_commits(self, project):
-        """DDL, which MariaDB commits by itself, and a commit past SQLAlchemy cost a new database, and are gone as well."""
+        """DDL, which MariaDB commits by itself, a child process, and a commit past SQLAlchemy cost a new database, and are gone as well."""
         tests = """
 class TestDdl(Fixture):
+    @pytest.mark.parametrize("round", [1, 2])
+    def test_fork(self, application, round):
+        child = os.fork()
+        if child == 0:
+            try:
+                add_by_task(1)
+                os._exit(0)
+            finally:
+                os._exit(1)
+        assert os.waitpid(child, 0)[1] == 0
+
     @pytest.mark.parametrize("round", [1, 2])
     def test_ddl(self, dbsession, round):
         add(dbsession, 1)

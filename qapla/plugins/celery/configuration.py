@@ -8,11 +8,12 @@ time; a task has a limit on time, and a message that was not acknowledged comes 
 from __future__ import annotations
 
 import json
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from celery.app.defaults import NAMESPACES, flatten
 
-from qapla.errors import SettingsError, nearest
+from qapla.errors import ConfigurationError, SettingsError, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,6 +47,7 @@ def read_configuration(settings: Settings, name: str) -> dict[str, Any]:
 
     Raises:
         SettingsError: a setting has no meaning, is missing or wrong.
+        ConfigurationError: what speaks with the broker is not installed.
     """
     given = {key: _read(settings, key) for key in settings.get("celery") or {} if key not in OURS}
     given = {key: value for key, value in given.items() if value is not None}
@@ -130,6 +132,9 @@ def _transport(found: dict[str, Any], comes_back_after_s: float) -> dict[str, An
         return {"visibility_timeout": comes_back_after_s}
     if scheme not in REDIS:
         return {}
+    if find_spec("redis") is None:
+        hint = "pip install 'qapla[celery,redis]'"
+        raise ConfigurationError("the broker is a Redis, and the package 'redis' is not installed", hint=hint)
     # Any worker brings back what is in here for longer than its own timeout: applications that share a Redis must not share these.
     ours = found["task_default_queue"]
     keys = {"unacked_key": f"unacked.{ours}", "unacked_index_key": f"unacked_index.{ours}", "unacked_mutex_key": f"unacked_mutex.{ours}"}

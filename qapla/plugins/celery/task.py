@@ -53,6 +53,8 @@ class AppTask(Task):
     abstract = True
     once: str | None = None
     outage_retries: int = 1440
+    is_counted = True
+    """Whether ``app["metrics"]`` hears of it from here."""
 
     @classmethod
     def on_bound(cls, app: AppCelery) -> None:
@@ -85,8 +87,9 @@ class AppTask(Task):
             raise
         finally:
             current_task.reset(token)
-            self._metrics.increment("tasks", task=self.name, outcome=outcome)
-            self._metrics.observe("task_seconds", time.monotonic() - begin, task=self.name)
+            if self.is_counted:
+                self._metrics.increment("tasks", task=self.name, outcome=outcome)
+                self._metrics.observe("task_seconds", time.monotonic() - begin, task=self.name)
 
     def _run(self, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
         try:

@@ -65,6 +65,6 @@ class BrokerQueue:
         return job_id
 
     def _register(self, name: str) -> None:
-        @self._celery.task(name=name, bind=True, shared=False)
+        @self._celery.task(name=name, bind=True, shared=False, is_counted=False)
         def run(self_task: Any, *arguments: Any) -> None:
             run_task(self._app, name, self_task.request.id, arguments, too_long=(SoftTimeLimitExceeded,))

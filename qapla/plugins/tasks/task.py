@@ -19,14 +19,14 @@ from functools import update_wrapper
 from typing import TYPE_CHECKING, Any
 
 from qapla.errors import ConfigurationError, PluginError, QaplaError, Unavailable
-from qapla.ports import NullJobs, current_task
+from qapla.ports import NullJobs, NullMetrics, current_task
 from qapla.scope import find_current
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from qapla.application import Application
-    from qapla.ports import JobStore, TaskQueue
+    from qapla.ports import JobStore, MetricsBackend, TaskQueue
     from qapla.scope import Scope
 
 PROGRESS_EVERY_S = 0.5
@@ -139,7 +139,7 @@ def run_task(app: Application, name: str, job_id: str, arguments: Sequence[Any],
     if known is not None and known.state == "done":
         return
     jobs.update(job_id, state="running")
-    token = current_task.set(job_id)
+    token, begin, outcome = current_task.set(job_id), time.monotonic(), "failed"
     try:
         with app.scope() as scope:
             TASKS[name](RunningWork(app, scope, job_id, jobs), *arguments)
@@ -150,9 +150,13 @@ def run_task(app: Application, name: str, job_id: str, arguments: Sequence[Any],
         log.exception("task %s (job %s) failed", name, job_id)
         jobs.update(job_id, state="failed", message=reason(error))
     else:
+        outcome = "done"
         jobs.update(job_id, state="done", progress=1.0)
     finally:
         current_task.reset(token)
+        metrics: MetricsBackend = app.find("metrics") or NullMetrics()
+        metrics.increment("tasks", task=name, outcome=outcome)
+        metrics.observe("task_seconds", time.monotonic() - begin, task=name)
 
 
 def reason(error: BaseException) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 
-from qapla.errors import SettingsError
+from qapla.errors import ConfigurationError, SettingsError
 from qapla.plugins.celery.configuration import read_configuration
 from qapla.settings import Settings
 
@@ -95,3 +98,24 @@ def test_wrong(given, problem):
 def test_tests_need_no_broker():
     """Where tasks are done at once nothing is sent."""
     assert read(broker_url=None, task_always_eager=True)["broker_url"] == "memory://"
+
+
+@pytest.mark.parametrize("package", ["celery", "kombu"])
+def test_celery_is_not_installed(package):
+    """It is an optional package; the plugin says how to get it."""
+    code = f"import sys; sys.modules[{package!r}] = None\nimport qapla.plugins.celery.plugin"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+
+    assert "ConfigurationError: tasks need the package" in done.stderr
+    assert "(pip install 'qapla[celery,redis]')" in done.stderr
+
+
+def test_redis_is_not_installed(monkeypatch):
+    """It is told at the start, and not by the first task."""
+    monkeypatch.setattr("qapla.plugins.celery.configuration.find_spec", lambda name: None)
+
+    with pytest.raises(ConfigurationError, match=r"the package 'redis' is not installed \(pip install"):
+        read()
+
+    assert read(broker_url="amqp://broker//")["broker_url"] == "amqp://broker//"

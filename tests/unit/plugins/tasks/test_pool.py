@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from qapla.application import Application
-from qapla.errors import ConfigurationError, InputError, SettingsError, Unavailable
+from qapla.database.database import Database
+from qapla.database.plugin import DatabasePlugin
+from qapla.errors import ConfigurationError, InputError, PluginError, SettingsError, Unavailable
 from qapla.plugin import Plugin
 from qapla.plugins.tasks import pool
 from qapla.plugins.tasks.plugin import TasksPlugin
@@ -261,6 +264,63 @@ class TestTask:
 
         job = app["jobs"].find("j")
         assert (job.state, job.message) == ("failed", "stopped: it took longer than a task may take here")
+
+
+class TestDelay:
+    """task.delay, task.delay_after_commit"""
+
+    def test_in_the_application_that_is_running(self, app):
+        """The id is that of the job."""
+        ran = []
+        note = task("test.note")(lambda work, n: ran.append((work.id, n)))
+
+        job_ids = [note.delay(1, subject=7), note.delay_after_commit(2)]
+        assert all(app["jobs"].ended.acquire(timeout=10) for _ in job_ids)
+
+        assert ran == [(job_ids[0], 1), (job_ids[1], 2)]
+        assert app["jobs"].find(job_ids[0]).subject == 7
+
+    def test_waits_for_the_commit(self, tmp_path):
+        """Rolled back, there is not even a job."""
+
+        class Larger(Small):
+            def append_app_plugins(self):
+                self.add_app_plugin(DatabasePlugin([Database("main")]))
+                super().append_app_plugins()
+
+        ran = []
+        note = task("test.later")(lambda work, n: ran.append(n))
+        app = Larger().run_tests({"db:main:url": f"sqlite:///{tmp_path}/small.sqlite"})
+        with app.scope() as scope:
+            session = scope["database"]["main"]
+            for n in (1, 2):
+                session.connection()
+                job_id = note.delay_after_commit(n)
+                assert app["jobs"].find(job_id) is None
+                session.rollback() if n == 1 else session.commit()
+
+        assert app["jobs"].ended.acquire(timeout=10)
+        assert (ran, list(app["jobs"].kept)) == ([2], [job_id])
+        app.stop()
+
+    def test_no_application(self):
+        """It is said what to do."""
+        note = task("test.alone")(lambda work: None)
+
+        with pytest.raises(PluginError, match=r"task 'test.alone' cannot be queued: no application is running \(call one of"):
+            note.delay()
+
+    def test_is_counted(self, app, monkeypatch):
+        """Each ending, under the name of the task."""
+        seen = []
+        metrics = SimpleNamespace(increment=lambda name, **tags: seen.append((name, tags)), observe=lambda name, seconds, **tags: None)
+        monkeypatch.setattr(app, "find", lambda key, default=None: metrics if key == "metrics" else app[key])
+        task("test.bad")(lambda work: {}["no"])
+
+        app["jobs"].add("j", "test.bad", None)
+        run_task(app, "test.bad", "j", ())
+
+        assert seen == [("tasks", {"task": "test.bad", "outcome": "failed"})]
 
 
 class TestPlugin:

@@ -102,6 +102,11 @@ class Database:
         return mask_text(self.url.render_as_string(hide_password=True))  # and what is in its query
 
     @property
+    def safe_replica_urls(self) -> list[str]:
+        """Return the URLs of the replicas with their passwords masked."""
+        return [replica.name for replica in self._replicas or ()]
+
+    @property
     def migrations_path(self) -> str:
         """Return the directory of the migrations, the one with ``env.py``.
 

@@ -176,3 +176,49 @@ class TestFindCurrent:
             for step in steps():
                 assert step
                 assert find_current() is outer
+
+
+class TestAsynchronousScope:
+    """async with Application.scope()"""
+
+    def test_closes_last_first_and_awaits_what_needs_it(self, app, seen):
+        """Plain and awaited closers alike; plugins see that the scope is one of asyncio."""
+
+        async def closer(error):
+            await asyncio.sleep(0)
+            seen.append(f"awaited {type(error).__name__}")
+
+        async def work():
+            async with app.scope() as scope:
+                assert (scope["one"], scope.is_asynchronous, find_current()) == ("ONE", True, scope)
+                scope.on_close(closer)
+                scope.on_close(lambda error: seen.append("plain"))
+            assert scope.closed
+            assert find_current() is None
+
+        asyncio.run(work())
+
+        assert seen == ["open one", "plain", "awaited NoneType", "close one NoneType"]
+
+    def test_all_are_closed_and_the_first_error_is_raised(self, app, seen):
+        """Whatever one of them raises."""
+
+        async def work():
+            async with app.scope() as scope:
+                scope["one"], scope["two"]
+                raise KeyError
+
+        with pytest.raises(ValueError, match="two"):
+            asyncio.run(work())
+
+        assert seen[2:] == ["close two KeyError", "close one KeyError"]
+
+    def test_closed_by_the_wrong_door(self, app):
+        """What has to be awaited cannot be closed in passing."""
+
+        async def work():
+            async with app.scope() as scope:
+                with pytest.raises(RuntimeError, match=r"await scope\.aclose\(\)"):
+                    scope.close()
+
+        asyncio.run(work())

@@ -58,6 +58,8 @@ def add_database(config: Configurator, database: Database) -> None:
         app = config.registry["qapla.app"]
         app["database"].declare(app, database)
         entry["url"] = database.safe_url  # password masked: this ends up in the debug toolbar
+        if database.safe_replica_urls:
+            entry["replicas"] = database.safe_replica_urls
 
     entry = config.introspectable("databases", database.name, f"database {database.name!r}", "database")
     config.action(("qapla.database", database.name), register, introspectables=(entry,), order=PHASE1_CONFIG)

@@ -206,16 +206,6 @@ class TestScope:
         assert asyncio.run(work()) == (True, 0)
         assert seen == ["closed"]
 
-    def test_not_closed_by_the_wrong_door(self, make_app):
-        """What is awaited cannot be closed by ``close``."""
-
-        async def work():
-            async with make_app("sqlite://").scope() as scope:
-                with pytest.raises(RuntimeError, match=r"await scope\.aclose"):
-                    scope.close()
-
-        asyncio.run(work())
-
     def test_unknown_database(self, make_app):
         """The nearest name is in the hint."""
 

@@ -71,7 +71,7 @@ def main() -> None:
     from granian.constants import Interfaces
     from granian.log import LogLevels
 
-    from lazydb.serve import THREADS
+    from qapla.serving import THREADS
 
     Granian(
         "handwritten",

@@ -91,6 +91,10 @@ class Application:
         """Start for one command of a command line; *only* names the plugins that it needs (theirs come with them), None means all."""
         return self._start("command", settings, only)
 
+    def run_web_command(self, settings: Mapping[str, Any] | None = None) -> Callable[..., Any]:
+        """Start for a command that looks at the web application: nothing that only a serving process has begins."""
+        return self._start_web("command", settings)
+
     def prepare(self, start_point: str = "command", settings: Mapping[str, Any] | None = None) -> Self:
         """Read the settings and declare the plugins, but start none; a ``run_…`` method may follow.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import shlex
 import sys
+import warnings
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -119,6 +120,56 @@ def plugins(context: click.Context, installed: bool) -> None:
 
 
 @cli.command()
+@click.option("-c", "source", metavar="CODE", help="Run this instead of asking for input.")
+@click.pass_context
+def shell(context: click.Context, source: str | None) -> None:
+    """Open Python with the application started: app, settings, scope, and the session of each database by its name.
+
+    Code that is piped in is run, too. Nothing is kept without commit().
+
+    Example: qapla shell -c "print(main.execute(text('SELECT 1')).scalar())"
+    """
+    from qapla.shell import run_shell
+
+    run_shell(find_application(app_name(context)), source)
+
+
+@cli.command()
+@click.argument("text", required=False, default="")
+@click.pass_context
+def routes(context: click.Context, text: str) -> None:
+    """Show which addresses are answered: methods, path, name and view, in the order in which they are tried; only lines with TEXT.
+
+    Example: qapla routes /api
+    """
+    from qapla.routes import list_routes, print_routes
+
+    for line in print_routes(list_routes(prepared(context))):
+        if text in line:
+            click.echo(line)
+
+
+@cli.command()
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True)
+@click.option("--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Number of processes.")
+@click.option("--reload", is_flag=True, help="Start again when a source file changes; for development.")
+@click.pass_context
+def serve(context: click.Context, host: str, port: int, workers: int, reload: bool) -> None:
+    """Serve the application, until Ctrl+C.
+
+    Example: qapla serve --port 8080 --workers 2
+    """
+    from qapla.serving import Serving, serve, source_folders
+
+    name = app_name(context)
+    kind = type(find_application(name)).__name__
+    folders = source_folders(name) if reload else ()
+    chosen = Serving(name or "", workers, reload=folders, host=host, port=port)
+    serve(chosen, lambda: click.echo(f"{kind} is served at {chosen.url}; Ctrl+C stops it"))
+
+
+@cli.command()
 @click.argument("name")
 @click.argument("folder", required=False, type=click.Path(file_okay=False, path_type=Path))
 @click.option("--database", type=click.Choice(["sqlite", "postgresql", "mariadb"]), default="sqlite", show_default=True, help="Its engine.")
@@ -138,9 +189,15 @@ def startproject(name: str, folder: Path | None, database: str) -> None:
         click.echo(f"    {command}")
 
 
+def ignore_old_warnings() -> None:
+    """Say nothing of what Pyramid and Cornice still ask setuptools for; nobody who reads it here can change that."""
+    warnings.filterwarnings("ignore", message="pkg_resources is deprecated")
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line; errors of ours are one line on stderr and exit code 1."""
     look_here()
+    ignore_old_warnings()
     try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="qapla")
     except QaplaError as error:

@@ -29,7 +29,7 @@ def demo_command(**serving: Any) -> None:
     The first time it is filled into a SQLite file in LAZYDB_HOME, which takes a few seconds. It is yours: the admin can change it,
     and everybody on this machine may read it over REST.
     """
-    from lazydb.serve import check_port
+    from qapla.serving import check_port
 
     chosen = make_serving(**serving)
     check_port(chosen.host, chosen.port)  # before the work, not after it

@@ -86,7 +86,15 @@ def make_serving(*, host: str, port: int, workers: int, trusted_proxies: str, ro
             raise click.UsageError(f"--trusted-proxies: {proxy[:100]!r} is not an address or a network", context) from None
     if root_path and (not root_path.startswith("/") or not root_path.isprintable() or set(root_path) & set("?# %\\")):
         raise click.UsageError(f"--root-path {root_path[:100]!r} is not a path that begins with '/'", context)
-    return Serving(host, port, workers, proxies, root_path.rstrip("/"), log_level, log_json=not sys.stderr.isatty())
+    return Serving(
+        host=host,
+        port=port,
+        root_path=root_path.rstrip("/"),
+        workers=workers,
+        trusted_proxies=proxies,
+        log_level=log_level,
+        log_json=not sys.stderr.isatty(),
+    )
 
 
 def run(serving: Serving, announce: Callable[[], None]) -> None:

@@ -137,13 +137,21 @@ class Project:
     def revise(self):
         """Let Alembic write the first migration of both databases; return their texts by database."""
         for section in ("alembic", "music"):
-            self.alembic("-n", section, "revision", "--autogenerate", "-m", "First things")
+            config = Config(self.folder / "alembic.ini", ini_section=section)
+            command.revision(config, "First things", autogenerate=True)
+        self.forget()
         return {name: next((self.folder / "migrations" / name / "versions").glob("*.py")).read_text() for name in ("main", "music")}
 
     def change(self, file, old, new):
         """Change a file of the package; what was imported of it is forgotten."""
         path = self.folder / self.package / file
         path.write_text(path.read_text().replace(old, new))
+        self.forget()
+
+    def forget(self):
+        """Have the package imported again."""
+        if self.package in sys.modules:
+            sys.modules[self.package].main.stop()
         for name in [name for name in sys.modules if name.startswith(self.package)]:
             del sys.modules[name]
 
@@ -307,7 +315,8 @@ class TestOwnership:
             project.change("settings/default.py", 'settings["db:main:url"] =', f'{text_url}_ =')
             project.change("models.py", '__tablename__ = "member"', '__tablename__ = "member"\n    __table_args__ = {"schema": "crew"}')
             project.execute("main", "CREATE SCHEMA crew", "CREATE SCHEMA elsewhere", "CREATE TABLE elsewhere.member (id int)")
-            project.alembic("revision", "--autogenerate", "-m", "First things")
+            command.revision(Config(project.folder / "alembic.ini"), "First things", autogenerate=True)
+            project.forget()
 
             project.run("migrate", "--database", "main")
 

@@ -65,6 +65,7 @@ class Branch:
         self.engine = connection.engine
         self.was_written_to = False
         self.is_over = False
+        self.is_left = False  # prepared, and not ended
         self._on_rollback = on_rollback
         self._begun = style if style is not None and style.is_named_at_begin and may_be_several else None
         self._pid = _find_pid(connection)
@@ -112,16 +113,17 @@ class Branch:
             UnknownOutcome: the server did not say.
         """
         assert self.style is not None
-        self.is_over = True  # for SQLAlchemy; nothing but commit() and roll_back() ends it now
+        self.is_over = self.is_left = True  # for SQLAlchemy; nothing but commit() and roll_back() ends it now
         try:
             self._run(self.style.prepare)
         except DBAPIError as error:
             if error.connection_invalidated:
                 raise UnknownOutcome(str(error.orig)) from error
             self._drop()
+            self.is_left = False
             raise
         except BaseException:
-            self._let_go()
+            self.let_go()
             raise
 
     def commit(self) -> None:
@@ -135,6 +137,7 @@ class Branch:
             self._finish(self.style.commit)
         except DBAPIError as error:  # a refusal: somebody else has ended it, or this account may not
             raise UnknownOutcome(str(error.orig)) from error
+        self.is_left = False
 
     def roll_back(self) -> None:
         """Undo what is prepared, or what perhaps is.
@@ -147,6 +150,7 @@ class Branch:
             self._finish(self.style.roll_back)
         except DBAPIError:
             self._finish_elsewhere(self.style.roll_back)
+        self.is_left = False
 
     def _finish(self, statement: str) -> None:
         """End the branch on its own connection, or on others when that one is lost."""
@@ -154,7 +158,7 @@ class Branch:
             try:
                 self._run_alone(statement)
             except BaseException as error:
-                self._let_go()
+                self.let_go()
                 if not (isinstance(error, DBAPIError) and error.connection_invalidated):
                     raise
             else:
@@ -226,9 +230,9 @@ class Branch:
             try:
                 self._run((self._begun.roll_back, *self._begun.release))
             except DBAPIError:
-                self._let_go()
+                self.let_go()
 
-    def _let_go(self) -> None:
+    def let_go(self) -> None:
         """Close the connection, so that it never gets back into the pool and its branch is free for others."""
         if not self.connection.closed and not self.connection.invalidated:
             self.connection.invalidate()
@@ -258,7 +262,7 @@ class Branch:
                 self._run((statement,))
             except DBAPIError:
                 if statement is style.abandon[-1]:  # XA END complains about a transaction that a deadlock has ended already
-                    self._let_go()
+                    self.let_go()
 
 
 def _find_pid(connection: Connection) -> int | None:

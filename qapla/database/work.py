@@ -58,7 +58,8 @@ class Work:
         # Where there is a database that can be named at the end, one of those is the decision.
         self._count = 1 if any(not style.is_named_at_begin for style in plan.able) else 0
         self._sessions: list[Session] = []
-        self._branches: list[Branch] = []
+        self._branches: list[Branch] = []  # those of transactions that are open
+        self._all: list[Branch] = []
         self._prepared: list[Branch] = []
         self._prepared_at = (0.0, 0.0)
         self._lost: str | None = None
@@ -78,6 +79,7 @@ class Work:
             name, session, connection, self._styles[name], called, may_be_several=self._may_be_several, on_rollback=self._on_rollback
         )
         self._branches.append(branch)
+        self._all.append(branch)
 
     def _on_rollback(self, branch: Branch) -> None:
         if branch in self._branches:
@@ -308,6 +310,9 @@ class Work:
 
     def _end(self) -> None:
         self.is_over = True
+        for branch in self._all:
+            if branch.is_left:
+                branch.let_go()  # the server frees it for whoever resolves it, and the pool never lends this connection again
         for session in reversed(self._sessions):
             try:
                 session.close()

@@ -15,7 +15,10 @@ from qapla.errors import InDoubt, Unavailable
 from qapla.testing import processes
 from qapla.testing.servers import make_database
 
-START = {"postgresql": processes.start_postgresql, "mariadb": processes.start_mariadb}
+START = {
+    "postgresql": lambda folder: processes.start_postgresql(folder, os.getpid(), settings={"synchronous_commit": "on"}),
+    "mariadb": lambda folder: processes.start_mariadb(folder, os.getpid()),
+}
 
 
 class Words(DatabaseApplication):
@@ -38,7 +41,7 @@ def make_app(monkeypatch):
         closers = []
 
         def make(killed, engine, other):
-            own = make_url(START[engine](folder / "own", os.getpid()))
+            own = make_url(START[engine](folder / "own"))
             own = own if engine == "postgresql" else own.set(database="mysql")
             context = make_database(other)
             closers.append(lambda: context.__exit__(None, None, None))

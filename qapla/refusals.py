@@ -33,31 +33,32 @@ def add_translation(config: Configurator, translate: Callable[[Exception], Qapla
     config.registry.setdefault(TRANSLATIONS, []).append(translate)
 
 
-def _translate(error: Exception, translations: Iterable[Callable[[Exception], QaplaError | None]]) -> Exception:
+def find_refusal(error: Exception, request: Any) -> QaplaError | None:
+    """Return what a caller may be told of *error*: one of ours, or what it means; None for all others.
+
+    Also for the mistakes of whoever put the application together: he wants to see where.
+    """
     if isinstance(error, QaplaError):
-        return error
+        return None if isinstance(error, ConfigurationError) else error
+    translations: Iterable[Callable[[Exception], QaplaError | None]] = request.registry.get(TRANSLATIONS, ())
     found = next((meant for translate in translations if (meant := translate(error)) is not None), None)
-    if found is None:
-        return error
-    found.__cause__ = error
+    if found is not None:
+        found.__cause__ = error
     return found
 
 
 def answer(error: Exception, request: Any) -> Response:
-    """Answer *error* when it is one of ours, or means one; all others go on as if this view were not there.
-
-    So do mistakes of whoever put the application together: he wants to see where.
-    """
-    error = _translate(error, request.registry.get(TRANSLATIONS, ()))
-    if not isinstance(error, QaplaError) or isinstance(error, ConfigurationError):
+    """Answer *error* when it is one of ours, or means one; all others go on as if this view were not there."""
+    found = find_refusal(error, request)
+    if found is None:
         raise HTTPNotFound  # how Pyramid is told that no exception view fits
-    if error.status >= 500:
-        log.error("request failed: %s %s", error.code, error, exc_info=error if error.status == 500 else None)
+    if found.status >= 500:
+        log.error("request failed: %s %s", found.code, found, exc_info=found if found.status == 500 else None)
     offers = request.accept.acceptable_offers(["text/plain", "application/json"])
     if offers and offers[0][0] == "application/json":
-        response = Response(json_body=error.as_json(), status=error.status)
+        response = Response(json_body=found.as_json(), status=found.status)
     else:
-        response = Response(f"{error}\n", status=error.status, content_type="text/plain", charset="utf-8")
-    response.headers.update(error.headers)
+        response = Response(f"{found}\n", status=found.status, content_type="text/plain", charset="utf-8")
+    response.headers.update(found.headers)
     response.headers["X-Content-Type-Options"] = "nosniff"
     return response

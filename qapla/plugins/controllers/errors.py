@@ -1,7 +1,8 @@
 """Errors of controllers as answers: JSON for those that answer with JSON, else a page.
 
 A view of the application's own wins: ``config.add_exception_view(…, context=NotFound)``, or Pyramid's ``add_notfound_view`` and
-``add_forbidden_view``, which get what our errors become. An error that nobody foresaw is not looked at here.
+``add_forbidden_view``, which get what our errors become. An error that nobody foresaw is not looked at here, nor is a mistake in how the
+application is put together.
 """
 
 from __future__ import annotations
@@ -13,11 +14,12 @@ from pyramid.exceptions import PredicateMismatch
 from pyramid.httpexceptions import HTTPException, HTTPMethodNotAllowed, HTTPNoContent, status_map
 from pyramid.response import Response
 
-from qapla.errors import QaplaError
+from qapla.refusals import find_refusal
 
 if TYPE_CHECKING:
     from pyramid.config import Configurator
 
+    from qapla.errors import QaplaError
     from qapla.plugins.controllers.declaration import Declared
 
 REGISTRY_KEY = "qapla.controllers"
@@ -25,7 +27,7 @@ log = logging.getLogger(__name__)
 
 
 class ControllerRequest:
-    """A view predicate: a controller's route has matched, and the error is one that is answered here (``refused``, ``wrong method``)."""
+    """A view predicate: a controller's route has matched, and the error is one that is answered here: ``refused``, ``wrong method``."""
 
     def __init__(self, value: str, _config: Configurator) -> None:
         self.value = value
@@ -40,12 +42,13 @@ class ControllerRequest:
         """Tell whether this error is answered here."""
         declared = find_declared(request)
         if self.value == "refused":
-            return bool(declared) and isinstance(context, QaplaError)
+            return bool(declared) and isinstance(context, Exception) and find_refusal(context, request) is not None
         return bool(declared) and all(one.methods for one in declared) and request.method not in answered(declared)
 
 
 def includeme(config: Configurator) -> None:
     """Register the exception views. The contexts are the widest ones: a view of the application for any of our errors comes first."""
+    config.include("qapla.refusals")  # for views that are no controllers
     config.add_view_predicate("controller_error", ControllerRequest)
     config.add_exception_view(show_refusal, context=Exception, controller_error="refused")
     config.add_exception_view(show_methods, context=PredicateMismatch, controller_error="wrong method")
@@ -70,10 +73,12 @@ def show_methods(error: Exception, request: Any) -> Response:
     return HTTPNoContent(headers=allow) if request.method == "OPTIONS" else HTTPMethodNotAllowed(headers=allow)
 
 
-def show_refusal(error: QaplaError, request: Any) -> Response:
-    """Answer one of our errors; the message of one that is a fault of ours is for the log alone."""
+def show_refusal(raised: Exception, request: Any) -> Response:
+    """Answer one of our errors, or what means one; the message of one that is a fault of ours is for the log alone."""
+    error = find_refusal(raised, request)
+    assert error is not None  # says the predicate
     if error.status >= 500:
-        log.error("%s %s failed: %s", request.method, request.path, error, exc_info=error)
+        log.error("request failed: %s %s", error.code, error, exc_info=error if error.status == 500 else None)
     if answers_json(request):
         body = error.as_json() if error.status != 500 else {"code": error.code, "message": "internal error", "details": None, "hint": None}
         response = Response(json_body=body, status=error.status)

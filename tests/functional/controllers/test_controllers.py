@@ -16,7 +16,7 @@ from webtest import TestApp
 
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
-from qapla.errors import AccessError, ConfigurationError, Conflict, NotFound, SettingsError
+from qapla.errors import AccessError, ConfigurationError, Conflict, DatabaseError, NotFound, SettingsError, TimedOut
 from qapla.plugins.controllers import (
     Controller,
     ControllersPlugin,
@@ -94,7 +94,9 @@ class Failing(Controller):
     errors = {
         "missing": NotFound("no word is called <b>x</b>"),
         "forbidden": AccessError("not yours"),
-        "wrong": ConfigurationError("what nobody shall see"),
+        "fault": DatabaseError("what nobody shall see"),
+        "wrong": ConfigurationError("what a programmer shall see"),
+        "away": TimedOut("the database 'main' does not answer", headers={"Retry-After": "5"}),
         "http": HTTPNotFound("by Pyramid"),
     }
 
@@ -211,7 +213,7 @@ class TestApplication:
 
         assert answer.json == {"code": "QAPLA409", "message": "the word 'new' is there already", "details": None, "hint": None}
 
-    @pytest.mark.parametrize(("how", "status"), [("missing", 404), ("forbidden", 403), ("wrong", 500), ("http", 404)])
+    @pytest.mark.parametrize(("how", "status"), [("missing", 404), ("forbidden", 403), ("fault", 500), ("away", 504), ("http", 404)])
     def test_error_page(self, web, how, status):
         """A controller of pages answers an error with a page: escaped, and without the words of what is our fault."""
         answer = web.get(f"/fail/{how}", status=status, headers={"Accept": "text/html"})
@@ -220,12 +222,22 @@ class TestApplication:
         assert "<b>x</b>" not in answer.text
         assert "nobody shall see" not in answer.text
 
-    @pytest.mark.parametrize(("how", "message"), [("missing", "no word is called <b>x</b>"), ("wrong", "internal error")])
+    @pytest.mark.parametrize(("how", "message"), [("missing", "no word is called <b>x</b>"), ("fault", "internal error")])
     def test_json_error(self, web, how, message):
         """A controller of JSON answers an error in JSON."""
         answer = web.get(f"/json/{how}", status="*")
 
         assert answer.json["message"] == message
+
+    def test_headers_of_an_error(self, web):
+        """An error's headers are sent with it."""
+        assert web.get("/fail/away", status=504).headers["Retry-After"] == "5"
+        assert web.get("/json/away", status=504).headers["Retry-After"] == "5"
+
+    def test_mistake_of_a_programmer(self, web):
+        """An application that is put together wrongly shows its programmer where."""
+        with pytest.raises(ConfigurationError, match="a programmer shall see"):
+            web.get("/fail/wrong")
 
 
 class TestForms:
@@ -350,17 +362,19 @@ class TestPyramid:
         assert web.get("/fail/missing", status=404).text == "not here: no word is called <b>x</b>"
         assert web.get("/elsewhere", status=404).text.startswith("not here")
 
-    def test_other_errors_are_left_alone(self, config):
-        """An error of a view that is no controller is not answered here."""
+    def test_views_that_are_no_controllers(self, config):
+        """An error of ours from any other view has its status, too; an error of somebody else's goes on."""
 
         def view(request):
-            raise NotFound("not of a controller")
+            raise NotFound("not of a controller") if request.params else ZeroDivisionError
 
         config.add_route("view", "/view")
         config.add_view(view, route_name="view")
+        web = TestApp(config.make_wsgi_app())
 
-        with pytest.raises(NotFound):
-            TestApp(config.make_wsgi_app()).get("/view")
+        assert "not of a controller" in web.get("/view?ours=1", status=404)
+        with pytest.raises(ZeroDivisionError):
+            web.get("/view")
 
     def test_pyramids_arguments(self, config):
         """Factories, predicates and other arguments of Pyramid's directives go through; a wrong one is Pyramid's error."""

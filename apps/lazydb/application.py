@@ -7,8 +7,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from lazydb.health import check_registry
-from lazydb.models import is_at_head
+from lazydb.models import HEAD
 from lazydb.plugins import REGISTRY_PLUGINS
+from qapla.database import migrate
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
 from qapla.errors import ConfigurationError
@@ -47,9 +48,7 @@ class RegistryPlugin(Plugin):
             raise ConfigurationError(
                 f"the registry cannot be kept in {database.url.get_backend_name()!r}", hint=f"use {' or '.join(REGISTRY_ENGINES)}"
             )
-        if not is_at_head(database):
-            from qapla.database import migrate  # with Alembic, a quarter of the time that a short command takes
-
+        if not migrate.is_at(database, HEAD):  # Alembic takes a quarter of the time of a short command
             migrate.upgrade(database)
         app["health"].add("registry", partial(check_registry, database))
         return database

@@ -7,14 +7,10 @@ something that other processes must see counts the one number of ``revision`` up
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Float, ForeignKey, Integer, MetaData, String, Text, TypeDecorator, text, update
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import JSON, BigInteger, Boolean, DateTime, Float, ForeignKey, Integer, MetaData, String, Text, TypeDecorator, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
-
-if TYPE_CHECKING:
-    from qapla.database.database import Database
 
 HEAD = "0002"  # the last migration in migrations/main/versions
 
@@ -186,15 +182,6 @@ class Revision(Model):
 
     id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     number: Mapped[int] = mapped_column(Integer)
-
-
-def is_at_head(database: Database) -> bool:
-    """Tell whether the registry has every migration, at the price of one statement; when in doubt, no."""
-    try:
-        with database.engine.connect() as connection:
-            return connection.scalars(text("SELECT version_num FROM alembic_version")).all() == [HEAD]
-    except DBAPIError:  # new, or not to be reached: whoever migrates finds out
-        return False
 
 
 def bump(session: Session) -> int:

@@ -24,11 +24,12 @@ class DatabaseApplication(Application):
         """Declare *databases*; sessions on them come from scopes."""
         self.add_app_plugin(DatabasePlugin(databases))
 
-    def add_database_web(self, commit: CommitMode = "manual") -> None:
+    def add_database_web(self, commit: CommitMode | None = None) -> None:
         """Let requests use every declared database as ``request.<name>``.
 
         Args:
-            commit: ``manual``, you commit by yourself; ``tm``, pyramid_tm commits when the request went well.
+            commit: ``manual``, you commit by yourself; ``tm``, pyramid_tm commits when the request went well. None: what the setting
+                ``database:commit`` says, ``manual`` by default.
         """
         from qapla.database.web.plugin import DatabaseWebPlugin  # Pyramid, for the web only
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from qapla.scope import Scope
     from qapla.settings import Settings
 
+COMMIT = "qapla.database.commit"
+
 
 class DatabasePlugin(Plugin):
     """Configure the declared databases and lend sessions on them.
@@ -74,6 +76,7 @@ class DatabasePlugin(Plugin):
             raise PluginError(f"two databases are declared as {database.name!r}", hint="each needs a name of its own")
         database.configure(app.settings, app.paths)
         self._databases[database.name] = database
+        self.__dict__.pop("plan", None)  # it was made for those that were known
         self._tell_siblings()
         if known is not None:
             known.dispose()
@@ -117,7 +120,7 @@ class DatabasePlugin(Plugin):
             from qapla.database.asynchronous import AsyncSessions
 
             return AsyncSessions(self._databases)
-        return Sessions(self._databases, getattr(scope.request, "tm", None), self.plan)
+        return Sessions(self._databases, find_manager(scope.request), self.plan)
 
     @contextmanager
     def transaction(self, *names: str) -> Iterator[Sessions]:
@@ -153,3 +156,10 @@ class DatabasePlugin(Plugin):
     def exit(self, scope: Scope, value: Any, error: BaseException | None) -> Any:
         """Close the sessions of *scope*."""
         return value.close(error)
+
+
+def find_manager(request: Any) -> Any:
+    """Return the transaction manager of *request*, if it is the one that commits: a program may have one for something else."""
+    if request is None or request.registry.get(COMMIT) != "tm":
+        return None
+    return request.tm

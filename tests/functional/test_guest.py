@@ -197,6 +197,29 @@ class TestDatabases:
 
         assert config.registry["qapla.app"]["database"]["main"].migrations_key == "migrations"
 
+    @pytest.mark.parametrize(
+        ("given", "rows"),
+        [({}, "0"), ({"qapla.database.commit": "tm"}, "1"), ({"pyramid.includes": "pyramid_tm"}, "0")],
+    )
+    def test_commit_mode(self, settings, given, rows):
+        """The setting ``qapla.database.commit`` says who commits; a transaction manager of the program's own is none of our business."""
+        config = Configurator(settings=settings | given)
+        config.include("qapla.database.web")
+        config.add_view(lambda request: Response(str(request.main.execute(text("INSERT INTO word VALUES ('x')")).rowcount)), name="write")
+        config.add_view(count, name="count")
+        database = config.registry["qapla.app"]["database"]["main"]
+        with database.transaction() as session:
+            session.execute(text("CREATE TABLE word (value TEXT)"))
+        web = TestApp(config.make_wsgi_app())
+
+        assert (web.get("/write").text, web.get("/count").text) == ("1", rows)
+        config.registry["qapla.app"].stop()
+
+    def test_wrong_commit_mode(self, settings):
+        """It is told with its key."""
+        with pytest.raises(SettingsError, match=r"'database:commit' in .* is wrong \(expected 'manual' or 'tm'\)"):
+            Configurator(settings=settings | {"qapla.database.commit": "maybe"}).include("qapla.database.web")
+
     def test_declared_twice(self, config):
         """Pyramid shows both lines."""
         config.add_database(Database("main"))

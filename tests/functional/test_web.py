@@ -170,16 +170,18 @@ class TestManual:
         environ = PlainRequest.blank("/both").environ
         ask = partial(web.app, start_response=lambda *arguments: None)
         list(ask(dict(environ)))
-        gc.collect()
+        while gc.collect():  # what other tests have left may take several rounds
+            pass
         gc.disable()
 
         try:
-            list(ask(dict(environ)))
+            for _ in range(20):
+                list(ask(dict(environ)))
             found = gc.collect()
         finally:
             gc.enable()
 
-        assert found == 0
+        assert found < 20
 
     def test_current_scope(self, make_web):
         """``find_current`` knows the scope of the request from its first use until its end, and the one around it again afterwards."""

@@ -2,32 +2,53 @@
 
 Adds      ``config.add_database(database)``, and it for every database that the application declares. A request that fails because its
           database is away is answered with 503 and says which, unless an exception view of the application's own does (``outage.py``).
+Settings  ``database:commit``: ``manual``, the default, you commit by yourself; ``tm``, pyramid_tm commits when the request went well.
+          What ``add_database_web(commit=…)`` says comes first.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self, get_args
 
+from qapla.database.plugin import COMMIT
+from qapla.database.session import CommitMode
 from qapla.errors import PluginError
 from qapla.plugin import Plugin
 
 if TYPE_CHECKING:
     from pyramid.config import Configurator
 
+    from qapla.application import Application
     from qapla.database.database import Database
-    from qapla.database.session import CommitMode
+
+MODES = get_args(CommitMode)
 
 
 class DatabaseWebPlugin(Plugin):
-    """Give requests a session on every declared database."""
+    """Give requests a session on every declared database.
+
+    Args:
+        commit: ``manual`` or ``tm``; None: what the settings say.
+    """
 
     key = "database.web"
     requires = ("database",)
 
-    def __init__(self, commit: CommitMode = "manual") -> None:
-        if commit not in ("manual", "tm"):
+    def __init__(self, commit: CommitMode | None = None) -> None:
+        if commit not in (None, *MODES):
             raise PluginError(f"commit mode {commit!r} is not known", hint="use 'manual' or 'tm'")
         self.commit = commit
+
+    def start(self, app: Application) -> Self:
+        """Look which way of committing is wanted.
+
+        Raises:
+            SettingsError: it is none.
+        """
+        self.commit = self.commit or app.settings.get("database:commit", "manual")
+        if self.commit not in MODES:
+            raise app.settings.wrong("database:commit", "'manual' or 'tm'")
+        return self
 
     def includeme(self, config: Configurator) -> None:
         """Declare the databases of the application to Pyramid."""
@@ -37,6 +58,7 @@ class DatabaseWebPlugin(Plugin):
         config.add_directive("add_database", add_database)
         config.include("qapla.refusals")
         add_translation(config, find_outage)
+        config.registry[COMMIT] = self.commit
         if self.commit == "tm":
             add_transaction_manager(config)
         for database in config.registry["qapla.app"]["database"]:
@@ -71,7 +93,9 @@ def add_transaction_manager(config: Configurator) -> None:
 
     A request that ends in an exception view or with a status of 400 and more is rolled back.
     """
-    config.add_settings({"tm.manager_hook": "pyramid_tm.explicit_manager", "tm.commit_veto": "pyramid_tm.default_commit_veto"})
-    config.add_settings({"tm.annotate_user": False})  # it would authenticate every request
+    settings = config.registry.settings  # a program that has pyramid_tm already may have others
+    settings.setdefault("tm.manager_hook", "pyramid_tm.explicit_manager")
+    settings.setdefault("tm.commit_veto", "pyramid_tm.default_commit_veto")
+    settings.setdefault("tm.annotate_user", False)  # it would authenticate every request
     config.include("pyramid_tm")
 

@@ -26,6 +26,7 @@ from qapla.plugins.controllers import (
     JsonFormController,
     RestfulController,
 )
+from qapla.refusals import add_translation
 
 
 class Word(colander.Schema):
@@ -240,6 +241,54 @@ class TestApplication:
             web.get("/fail/wrong")
 
 
+class TestTransactionManager:
+    """Controllers whose requests are committed by pyramid_tm"""
+
+    @pytest.fixture
+    def web(self, tmp_path):
+        """Give the test a client of an application that commits what went well."""
+
+        class Ending(Controller):
+            route = "/end/{how}"
+            renderer = "string"
+            words = Driver(Words)
+
+            def make(self):
+                how = self.get_match("how")
+                self.words.add(how)
+                if how == "refused":
+                    self.not_found()
+                if how in ("redirect", "quit"):
+                    self.redirect("word_list", quit=how == "quit")
+
+        class Committing(DatabaseApplication):
+            class MetaConfig:
+                settings_module = "lazydb.settings"
+
+            def append_app_plugins(self):
+                self.add_database_app([Database("main")])
+
+            def append_web_plugins(self):
+                self.add_database_web(commit="tm")
+                self.config.include("qapla.plugins.controllers")
+                self.config.add_controller(Ending)
+                self.config.add_controller(WordList)
+
+        application = Committing()
+        web = TestApp(application.run_web_tests({"db:main:url": f"sqlite:///{tmp_path}/words.sqlite"}))
+        with application["database"]["main"].transaction() as session:
+            session.execute(text("CREATE TABLE word (word TEXT)"))
+        yield web
+        application.stop()
+
+    @pytest.mark.parametrize(("how", "kept"), [("well", ["well"]), ("redirect", ["redirect"]), ("quit", ["quit"]), ("refused", [])])
+    def test_ending(self, web, how, kept):
+        """Also a redirect, and a controller that was ended early, went well; an error of ours did not."""
+        web.get(f"/end/{how}", status="*")
+
+        assert web.get("/words").json == kept
+
+
 class TestForms:
     """FormController and JsonFormController"""
 
@@ -375,6 +424,20 @@ class TestPyramid:
         assert "not of a controller" in web.get("/view?ours=1", status=404)
         with pytest.raises(ZeroDivisionError):
             web.get("/view")
+
+    def test_meaning_of_an_error(self, config):
+        """What somebody else's error means is answered like an error of ours."""
+
+        class Dividing(JsonController):
+            route = "/divide"
+
+            def make(self):
+                return 1 // 0
+
+        add_translation(config, lambda error: TimedOut("too slow") if isinstance(error, ZeroDivisionError) else None)
+        config.add_controller(Dividing)
+
+        assert TestApp(config.make_wsgi_app()).get("/divide", status=504).json["message"] == "too slow"
 
     def test_pyramids_arguments(self, config):
         """Factories, predicates and other arguments of Pyramid's directives go through; a wrong one is Pyramid's error."""

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import delete, select, update
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy import delete
+from sqlalchemy.exc import DBAPIError
 
 from lazydb.models import LoginLink, Token, User, bump, now
 from lazydb.records import transaction, unavailable
 from qapla.database.url import shown
-from qapla.errors import InputError, NameTaken, NotFound, nearest
+from qapla.driver import ReadDriver, WriteDriver
+from qapla.errors import DatabaseError, InputError, NameTaken, NotFound, nearest
 from qapla.ports import AccessToken, Account
 
 if TYPE_CHECKING:
@@ -75,6 +76,25 @@ class Snapshot:
     token_facts: Mapping[int, TokenFacts]
 
 
+class UserWriteDriver(WriteDriver[User]):
+    """Changes of users."""
+
+    def set_password(self, user_id: int, password_hash: str, *, end_sessions: bool) -> None:
+        """Keep another hash; with *end_sessions* a new epoch begins, which no session belongs to."""
+        self.update_by_id(user_id, password_hash=password_hash, epoch=User.epoch + int(end_sessions))
+
+
+class LinkWriteDriver(WriteDriver[LoginLink]):
+    """Changes of login links."""
+
+    def use(self, digest: str) -> int | None:
+        """Use up the link; return the id of its user unless it has expired. Of two that come at once, one gets it."""
+        link = delete(LoginLink).where(LoginLink.hash == digest).returning(LoginLink.user_id, LoginLink.expires_at)
+        found = self.session.execute(link).one_or_none()
+        self.delete_where(LoginLink.expires_at < now())
+        return found[0] if found is not None and found[1] > now() else None
+
+
 class Accounts:
     """An ``AccountStore`` on the registry, and the administration of users and tokens; safe for threads."""
 
@@ -122,28 +142,25 @@ class Accounts:
     def use_login_link(self, digest: str) -> Account | None:
         """Use up the login link; return its account, or None. Of two that come at once, one gets the account."""
         with transaction(self._database) as session:
-            link = delete(LoginLink).where(LoginLink.hash == digest).returning(LoginLink.user_id, LoginLink.expires_at)
-            found = session.execute(link).one_or_none()
-            session.execute(delete(LoginLink).where(LoginLink.expires_at < now()))
-        return self.find_user(found[0]) if found is not None and found[1] > now() else None
+            user_id = LinkWriteDriver(session).use(digest)
+        return self.find_user(user_id) if user_id is not None else None
 
     def add_login_link(self, user_id: int, digest: str, valid_s: float) -> None:
         """Keep a login link by the SHA-256 of its secret, for *valid_s* seconds."""
         with transaction(self._database) as session:
-            session.add(LoginLink(hash=digest, user_id=user_id, expires_at=now() + timedelta(seconds=valid_s)))
+            LinkWriteDriver(session).create(hash=digest, user_id=user_id, expires_at=now() + timedelta(seconds=valid_s))
 
     def set_password(self, user_id: int, password_hash: str, *, end_sessions: bool = True) -> None:
         """Keep another hash; with *end_sessions* every session of the account ends, and its login links are void."""
         with self._change() as session:
-            changed = {"password_hash": password_hash, "epoch": User.epoch + int(end_sessions)}
-            session.execute(update(User).where(User.id == user_id).values(changed))
+            UserWriteDriver(session).set_password(user_id, password_hash, end_sessions=end_sessions)
             if end_sessions:
-                session.execute(delete(LoginLink).where(LoginLink.user_id == user_id))
+                LinkWriteDriver(session).delete_where(user_id=user_id)
 
     def note_login(self, user_id: int) -> None:
         """Remember that the account has just logged in."""
         with transaction(self._database) as session:
-            session.execute(update(User).where(User.id == user_id).values(last_login_at=now()))
+            UserWriteDriver(session).update_by_id(user_id, last_login_at=now())
 
     # -- administration
 
@@ -160,7 +177,8 @@ class Accounts:
         Raises:
             NameTaken: there is one of that name. InputError: the name or a right is wrong.
         """
-        self._add(User(name=_check_name(name), password_hash=password_hash, role=role, rights=check_rights(rights or {})), "user", name)
+        check_rights(rights or {})
+        self._add(UserWriteDriver, "user", name=_check_name(name), password_hash=password_hash, role=role, rights=dict(rights or {}))
         found = self.find_user_by_name(name)
         assert found is not None
         return found
@@ -171,7 +189,7 @@ class Accounts:
         Raises:
             NotFound: there is none.
         """
-        self._remove(User, "user", name)
+        self._remove(ReadDriver[User], UserWriteDriver, "user", name)
 
     def list_tokens(self) -> list[TokenFacts]:
         """Return all tokens, by name."""
@@ -187,7 +205,7 @@ class Accounts:
         Raises:
             NameTaken: there is one of that name. InputError: the name or a right is wrong.
         """
-        self._add(Token(name=_check_name(name), hash=digest, rights=check_rights(rights), expires_at=expires_at), "token", name)
+        self._add(WriteDriver[Token], "token", name=_check_name(name), hash=digest, rights=check_rights(rights), expires_at=expires_at)
 
     def remove_token(self, name: str) -> None:
         """Remove a token; it is refused from now on.
@@ -195,23 +213,23 @@ class Accounts:
         Raises:
             NotFound: there is none.
         """
-        self._remove(Token, "token", name)
+        self._remove(ReadDriver[Token], WriteDriver[Token], "token", name)
 
-    def _add(self, row: User | Token, noun: str, name: str) -> None:
+    def _add(self, driver: type[WriteDriver[Any]], noun: str, name: str, **values: Any) -> None:
         with self._change() as session:
-            session.add(row)
             try:
-                session.flush()
-            except IntegrityError as error:
+                driver(session).create(name=name, **values)
+            except DatabaseError as error:
                 raise NameTaken(f"there is a {noun} called {shown(name)} already") from error
 
-    def _remove(self, model: type[User] | type[Token], noun: str, name: str) -> None:
+    def _remove(self, read: type[ReadDriver[Any]], write: type[WriteDriver[Any]], noun: str, name: str) -> None:
         with self._change() as session:
-            row = session.scalar(select(model).where(model.name == name))
+            found = read(session)
+            row = found.find_by(name=name)
             if row is None:
-                hint = nearest(name[:NAME_LENGTH_MAX], session.scalars(select(model.name)))
+                hint = nearest(name[:NAME_LENGTH_MAX], [known.name for known in found.list()])
                 raise NotFound(f"no {noun} is called {shown(name)}", hint=hint)
-            session.delete(row)
+            write(session).delete(row)
 
     # -- the snapshot
 
@@ -228,8 +246,8 @@ class Accounts:
     def _load(self, revision: int) -> Snapshot:
         try:
             with self._database.session() as session:
-                users = {row.id: (_account(row), _user_facts(row)) for row in session.scalars(select(User))}
-                rows = list(session.scalars(select(Token)))
+                users = {row.id: (_account(row), _user_facts(row)) for row in ReadDriver[User](session).list()}
+                rows = ReadDriver[Token](session).list()
         except DBAPIError as error:
             if self._snapshot is None:
                 raise unavailable(error) from error
@@ -246,7 +264,6 @@ class Accounts:
             yield session
             bump(session)
         self._revision.read()
-
 
 
 def check_rights(rights: Mapping[str, Any]) -> dict[str, Right]:

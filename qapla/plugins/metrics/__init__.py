@@ -12,7 +12,7 @@ databases; ``database_statements`` (database, outcome) and ``database_statement_
 ``database_connections`` (database, state) of their pools. Routes are patterns, never paths.
 
 Several processes of one server answer together where ``PROMETHEUS_MULTIPROC_DIR`` names a folder, empty at the start; without it each
-tells its own numbers.
+tells its own numbers. A worker of tasks has no page; its numbers are told where it shares the folder. A command counts nothing.
 """
 
 from __future__ import annotations

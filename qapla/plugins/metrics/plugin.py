@@ -29,14 +29,9 @@ class MetricsPlugin(Plugin):
         """Make the backend, and have it count the statements of every declared database."""
         self._token = app.settings.get("metrics:token")
         self._details = {name: app.settings.read(f"metrics:{name}", bool, False, SWITCH) for name in ("tables", "callers")}
-        self._meters: list[Any] = []
+        self._meters: dict[int, Any] = {}
         backend = self._make(app)
-        if not isinstance(backend, NullMetrics):
-            declared = next((plugin for plugin in app.plugins if plugin.key == "database"), ())
-            if declared:
-                from qapla.plugins.metrics.statements import watch_all
-
-                self._meters = watch_all(declared, backend)  # type: ignore[arg-type]
+        self._watch(app, backend)
         return backend
 
     def stop(self, app: Application) -> None:
@@ -50,6 +45,7 @@ class MetricsPlugin(Plugin):
         backend = config.registry["qapla.app"][self.key]
         if isinstance(backend, NullMetrics):
             return
+        config.action(None, lambda: self._watch(config.registry["qapla.app"], backend))  # databases that were declared meanwhile
         from pyramid.tweens import INGRESS
 
         from qapla.plugins.metrics.tween import Timing
@@ -70,10 +66,22 @@ class MetricsPlugin(Plugin):
             if self._token:
                 answer.headers["WWW-Authenticate"] = "Bearer"
             return answer
-        for meter in self._meters:
+        for meter in self._meters.values():
             meter.read_pools()
         body, content_type = request.app[self.key].render(request.headers.get("Accept", ""))
         return Response(body, headerlist=[("Content-Type", content_type), ("Cache-Control", "no-store")])
+
+    def _watch(self, app: Application, backend: MetricsBackend) -> None:
+        """Have a meter on every database that is declared by now, and has none."""
+        declared: Any = next((plugin for plugin in app.plugins if plugin.key == "database"), ())
+        if isinstance(backend, NullMetrics) or not declared:
+            return
+        from qapla.plugins.metrics.statements import StatementMeter
+
+        for database in declared:
+            if id(database) not in self._meters:
+                meter = self._meters[id(database)] = StatementMeter(database.name, backend)
+                database.on_engine.append(meter.watch)
 
     def _make(self, app: Application) -> MetricsBackend:
         backend = app.settings.get("metrics:backend") if app.start_point in COUNTING else None

@@ -9,11 +9,8 @@ from weakref import WeakSet
 from sqlalchemy import event
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from sqlalchemy import Engine
 
-    from qapla.database.database import Database
     from qapla.ports import MetricsBackend
 
 BEGUN = "qapla_begun_at"
@@ -58,13 +55,3 @@ class StatementMeter:
         seconds = time.perf_counter() - connection.info.pop(BEGUN)
         self._metrics.increment("database_statements", database=self._name, outcome=outcome)
         self._metrics.observe("database_statement_seconds", seconds, database=self._name)
-
-
-def watch_all(databases: Iterable[Database], metrics: MetricsBackend) -> list[StatementMeter]:
-    """Have a meter on each of *databases*, whose engines are not made yet."""
-    meters = []
-    for database in databases:
-        meter = StatementMeter(database.name, metrics)
-        database.on_engine.append(meter.watch)
-        meters.append(meter)
-    return meters

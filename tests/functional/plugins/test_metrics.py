@@ -76,9 +76,9 @@ class TestRequests:
 class TestStatements:
     """database_statements, database_connections"""
 
-    def test_of_declared_databases(self, make_web, tmp_path):
+    @pytest.mark.parametrize("includes", [("qapla.database.web", METRICS), (METRICS, "qapla.database.web")])
+    def test_of_declared_databases(self, make_web, tmp_path, includes):
         """Each statement is counted and timed, one that failed as such; the pool says what is in use."""
-        includes = ["qapla.database.web", METRICS]
         web = make_web(*includes, views=[query], metrics__backend="prometheus", db__main__url=f"sqlite:///{tmp_path}/main.sqlite")
 
         web.get("/query")

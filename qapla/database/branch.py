@@ -72,8 +72,9 @@ class Branch:
         if self._begun is not None:
             self._run(self._begun.begin)
         event.listen(connection, "before_cursor_execute", self._note)
-        event.listen(connection, "commit", self._before_commit)
         event.listen(connection, "rollback", self._before_rollback)
+        if self._begun is not None:
+            event.listen(connection, "commit", self._before_commit)
 
     @property
     def can_prepare(self) -> bool:

@@ -11,7 +11,7 @@ from sqlalchemy import make_url, text
 from qapla.database import branch, doubt, order
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
-from qapla.errors import InDoubt, Unavailable
+from qapla.errors import InDoubt, NotOffered, Unavailable
 from qapla.testing import processes
 from qapla.testing.servers import make_database
 
@@ -156,3 +156,23 @@ def test_in_the_first_phase(make_app, monkeypatch):
         list(doubt.resolve(app["database"], one))
 
     assert words(app) == [0, 0]
+
+
+def test_server_that_keeps_nothing():
+    """A PostgreSQL with max_prepared_transactions = 0 can commit alone, and is refused as one of several."""
+    with processes.server_folder() as folder, make_database("postgresql") as other:
+        own = make_url(processes.start_postgresql(folder / "own", os.getpid(), settings={"max_prepared_transactions": "0"}))
+        urls = {"main": other, "music": own}
+        app = Words().run_command({f"db:{name}:url": url.render_as_string(hide_password=False) for name, url in urls.items()})
+        for database in app["database"]:
+            with database.transaction() as session:
+                session.execute(text("CREATE TABLE word (value VARCHAR(20))"))
+
+        with pytest.raises(NotOffered, match="one commit over 'main', 'music' cannot be prepared: prepared transactions are disabled"):
+            write(app)
+        with app["database"].transaction() as sessions:
+            sessions["main"].scalar(text("SELECT 1"))
+            sessions["music"].execute(text("INSERT INTO word VALUES ('y')"))
+
+        assert words(app) == [0, 1]
+        app.stop()

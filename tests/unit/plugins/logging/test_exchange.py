@@ -10,7 +10,7 @@ from wsgiref.util import setup_testing_defaults
 import pytest
 
 from qapla.plugins.logging.exchange import Exchange
-from qapla.plugins.logging.formatters import JsonFormatter
+from qapla.plugins.logging.formatters import JsonFormatter, TextFormatter
 from qapla.ports import current_request, current_task
 
 if TYPE_CHECKING:
@@ -127,3 +127,14 @@ def test_log_record_knows_its_task(caplog: pytest.LogCaptureFixture) -> None:
     current_task.reset(token)
 
     assert line["task_id"] == "task-1"
+
+
+@pytest.mark.parametrize(
+    ("level", "expected"), [(logging.INFO, "info    hello"), (logging.WARNING, "warning hello [request abc-1, task task-1]")]
+)
+def test_a_terminal_shows_ids_where_something_is_wrong(level: int, expected: str) -> None:
+    """Lines about normal work stay short."""
+    record = logging.LogRecord("app", level, __file__, 1, "hello", (), None)
+    record.request_id, record.task_id = "abc-1", "task-1"
+
+    assert TextFormatter().format(record).partition(" ")[2] == expected

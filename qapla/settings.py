@@ -47,8 +47,9 @@ class Paths(morfdict.Paths):
 class Settings(morfdict.MorfDict):
     """The settings by key; ``:`` in a key leads one level deeper. Its ``repr`` masks secrets."""
 
-    def __init__(self, data: Mapping[str, Any] | None = None) -> None:
+    def __init__(self, data: Mapping[str, Any] | None = None, place: str = "the settings") -> None:
         self._origins: dict[str, str] = {}
+        self._place = place  # where they are, as long as none is set
         super().__init__(data or {})
 
     def __getitem__(self, key: str) -> Any:
@@ -156,7 +157,7 @@ class Settings(morfdict.MorfDict):
         self._origins.update({key: origin for key, value in flat(self) if key not in before or before[key] is not value})
 
     def _files(self) -> str:
-        return ", ".join(dict.fromkeys(self._origins.values())) or "the settings"
+        return ", ".join(dict.fromkeys(self._origins.values())) or self._place
 
 
 BOOLEANS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False, "": False}
@@ -200,7 +201,7 @@ def load(package: str, start_point: str, overrides: Mapping[str, Any] | None = N
 
 def load_dotted(given: Mapping[str, Any], prefix: str, origin: str) -> tuple[Settings, Paths]:
     """Make settings of those in *given* that begin with *prefix*, ``qapla.db.main.url``, and of the environment; there are no files."""
-    settings, paths = Settings(), Paths()
+    settings, paths = Settings(place=origin), Paths()
     own = {key.removeprefix(prefix): value for key, value in given.items() if key.startswith(prefix)}
     override(settings, from_dotted(own), origin)
     _read_environment(settings)

@@ -7,7 +7,10 @@ none of them (a catalog, a query) does not load them.
 from __future__ import annotations
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pyramid.config import Configurator
 
 _PLACES = {
     "Database": "qapla.database.database",
@@ -22,3 +25,8 @@ def __getattr__(name: str) -> Any:
     if name not in _PLACES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(import_module(_PLACES[name]), name)
+
+
+def includeme(config: Configurator) -> None:
+    """Give the requests of a plain Pyramid program a session on every database in its settings; see ``qapla.database.web``."""
+    config.include("qapla.database.web")

@@ -18,6 +18,7 @@ from webtest import TestApp
 
 from qapla.database.database import Database
 from qapla.errors import ConfigurationError, PluginError, SettingsError
+from qapla.installed import list_plugins
 from qapla.plugin import Plugin
 from qapla.scope import find_current
 from qapla.web import include_plugin
@@ -234,6 +235,39 @@ class TestDatabases:
 
         with pytest.raises(ConfigurationExecutionError, match=r"'db:moon:url' is missing from the settings of the Pyramid program"):
             config.commit()
+
+
+ALONE = {
+    "qapla.session.secret": "s3cret" * 8,
+    "qapla.redis.default.url": "redis://127.0.0.1:1/0",
+    "qapla.celery.broker_url": "redis://127.0.0.1:1/0",
+}
+
+
+@pytest.mark.parametrize("name", sorted(set(list_plugins()) - {"auth"}))
+def test_every_plugin_can_be_used_alone(name, settings):
+    """``config.include`` with the package of a shipped plugin is all that it takes."""
+    package = list_plugins()[name].module.removesuffix(".plugin")
+    config = Configurator(settings=settings | ALONE)
+
+    config.include(package)
+    web = TestApp(config.make_wsgi_app())
+
+    assert web.get("/nowhere", status=404)
+    assert name in config.registry["qapla.app"]
+    config.registry["qapla.app"].stop()
+
+
+def test_auth_needs_accounts():
+    """Who may log in is the program's own affair: it includes a plugin that knows, and is told so."""
+    with pytest.raises(PluginError, match=r"'identifier' at .*test_guest\.py:\d+ needs 'accounts'"):
+        Configurator(settings=ALONE).include("qapla.plugins.auth")
+
+
+def test_missing_setting_says_where_it_belongs():
+    """A program that has none of our settings is told which, and where."""
+    with pytest.raises(SettingsError, match=r"'session:secret' is missing from the settings of the Pyramid program"):
+        Configurator().include("qapla.plugins.session")
 
 
 class TestGuest:

@@ -138,6 +138,7 @@ def recreate(context: click.Context, names: tuple[str, ...]) -> None:
     application = type(prepared(context))().prepare("tests")
     with _chosen(application, names) as found:
         for one in found:
+            migrate.open_scripts(one)
             refuse_unless_test(application, one)
         for one in found:
             click.echo(f"{one.name:20} {one.safe_url}")

@@ -50,7 +50,7 @@ def plan(database: Database, script: ScriptDirectory | None = None) -> Plan:
         ConfigurationError: it has one that this program does not know, or has no migrations directory.
         Unavailable: it cannot be reached.
     """
-    script = script or _open_scripts(database)
+    script = script or open_scripts(database)
     found = current(database)
     _check_known(database, found, script)
     missing = reversed(list(script.iterate_revisions("heads", tuple(found), implicit_base=True)))
@@ -113,7 +113,7 @@ def is_current(database: Database, script: ScriptDirectory | None = None) -> boo
         ConfigurationError: it has one that this program does not know.
         Unavailable: it cannot be reached.
     """
-    script = script or _open_scripts(database)
+    script = script or open_scripts(database)
     found = current(database)
     _check_known(database, found, script)
     return found == set(script.get_heads())
@@ -165,7 +165,12 @@ def make_config(database: Database) -> Config:
     return config
 
 
-def _open_scripts(database: Database) -> ScriptDirectory:
+def open_scripts(database: Database) -> ScriptDirectory:
+    """Return the migrations of *database*.
+
+    Raises:
+        ConfigurationError: it has none, or their directory is not there.
+    """
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 

@@ -3,7 +3,7 @@
 While a test runs, ``SharedEngines`` stand in for the engines of a ``Database``. Every session and connection that anybody opens is then the
 same connection underneath; what begins, commits or rolls back a transaction on it is a savepoint. So a web request sees what the test has
 committed before, the test sees what the request has committed, and at the end all of it is rolled back. Commits in two phases are played
-with savepoints, too.
+with savepoints, too, whatever the server would say to them.
 
 What one connection cannot be is several at once. Sessions may be open at the same time, but one that has written cannot be rolled back
 after another one has committed, since then: that is refused. Nor does it wait for locks of its own, check what is deferred until COMMIT,
@@ -365,8 +365,12 @@ class SharedDialect:
         """Forget it."""
         super().do_release_savepoint(connection, _own(connection, name))  # type: ignore[misc]
 
+    # SQLAlchemy's own commits in two phases (``Session(twophase=True)``), where the engine has them
+
     def do_begin_twophase(self, connection: Connection, xid: Any) -> None:
-        """Begin; the two phases are played."""
+        """Begin."""
+        if self.name == "sqlite":  # type: ignore[attr-defined]
+            super().do_begin_twophase(connection, xid)  # type: ignore[misc]
         self.keeper.begin(connection.connection)
 
     def do_prepare_twophase(self, connection: Connection, xid: Any) -> None:

@@ -400,6 +400,19 @@ class TestRecreate:
         assert "is not dropped: the settings of 'command' mean the same one by 'db:main:url'" in found.exception.message
         assert "song" in project.tables("music")
 
+    def test_refuses_what_it_could_not_fill(self, sqlite_project):
+        """Without a migrations directory nothing is dropped."""
+        sqlite_project.set_tests(**{name: url + ".test" for name, url in sqlite_project.urls.items()})
+        sqlite_project.change("__init__.py", '"music_migrations"', '"elsewhere"')
+        (sqlite_project.folder / "data").mkdir()
+        look(sqlite_project.urls["main"] + ".test", lambda connection: connection.execute(text("CREATE TABLE dear (id INTEGER)")))
+
+        found = sqlite_project.run("recreate")
+
+        assert isinstance(found.exception, ConfigurationError)
+        assert "database 'music' has no migrations directory (set the path 'elsewhere' in the settings)" in str(found.exception)
+        assert look(sqlite_project.urls["main"] + ".test", lambda connection: inspect(connection).get_table_names()) == ["dear"]
+
     def test_refuses_the_same_in_other_words(self, sqlite_project):
         """A path or a name that leads to the same database is the same."""
         link = sqlite_project.folder / "link"
@@ -423,6 +436,24 @@ class TestRecreate:
         assert isinstance(refused.exception, AccessError)
         assert done.exit_code == 0
         assert "member" in sqlite_project.tables("main")
+
+    def test_user_without_the_right(self, sqlite_project, postgresql_url):
+        """The server's words are passed on, with what to do, and no password."""
+        name, project = f"qapla_{secrets.token_hex(6)}", sqlite_project
+        project.write("main", "0001", "pass")
+        server = make_url(postgresql_url).set(drivername="postgresql+psycopg")
+        url = server.set(username=name, password="geheim", database=name).render_as_string(hide_password=False)
+        project.set_tests(main=url, music=project.urls["music"])
+        look(server, lambda connection: connection.execute(text(f"CREATE ROLE {name} LOGIN PASSWORD 'geheim'")))
+
+        try:
+            found = project.run("recreate", "--database", "main")
+        finally:
+            look(server, lambda connection: connection.execute(text(f"DROP ROLE {name}")))
+
+        assert isinstance(found.exception, ConfigurationError)
+        assert str(found.exception).startswith("database 'main' cannot be created: permission denied to create database (the user needs")
+        assert "geheim" not in str(found.exception)
 
     def test_left_between_two_phases(self, project, engine_name):
         """What a test prepared and never ended does not keep its database from being dropped."""

@@ -120,6 +120,7 @@ import os
 import threading
 import pytest
 from sqlalchemy import text
+from sqlalchemy.orm import Session
 from qapla.testing import BaseApplicationFixture, WebFixture, at_most
 import {package}
 from {package} import OtherShop, Shop, add_by_task
@@ -225,6 +226,21 @@ class TestOwnWork(Fixture):
         with dbplugin["main"].engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             connection.execute(text("INSERT INTO word (id, name) VALUES (4, 'auto')"))
         assert words(dbsession) == ["x", "x", "core", "auto"]
+
+    @pytest.mark.parametrize("round", [1, 2])
+    def test_two_phases_of_sqlalchemy(self, dbplugin, round):
+        engines = [dbplugin[name].engine for name in ("main", "log")]
+        if engines[0].dialect.name == "sqlite":
+            with Session(engines[0], twophase=True) as session, pytest.raises(NotImplementedError):
+                words(session)
+            return
+        for number, end in enumerate([Session.commit, Session.rollback]):
+            with Session(engines[0], twophase=True) as session:
+                add(session, number)
+                session.connection(bind_arguments={"bind": engines[1]}).execute(text(f"INSERT INTO line VALUES ({number}, 'a')"))
+                end(session)
+        with dbplugin["main"].session() as main, dbplugin["log"].session() as log:
+            assert (words(main), log.scalars(text("SELECT id FROM line")).all()) == (["x"], [0])
 
     @pytest.mark.parametrize("round", [1, 2])
     def test_left_open(self, dbplugin, round):

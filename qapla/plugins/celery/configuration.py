@@ -115,7 +115,7 @@ def _limits(settings: Settings, found: dict[str, Any], given: dict[str, Any]) ->
     limit = given.get("task_time_limit", TIME_LIMIT_S)
     if not isinstance(limit, int | float) or limit < 1:
         raise settings.wrong("celery:task_time_limit", "seconds, 1 at least: a task that hangs must end")
-    soft = given.get("task_soft_time_limit", limit - min(SOFT_BEFORE_S, limit // 10))
+    soft = given.get("task_soft_time_limit", limit - min(SOFT_BEFORE_S, max(1, limit // 10)))
     if soft > limit:
         raise settings.wrong("celery:task_soft_time_limit", f"at most 'celery:task_time_limit', {limit} seconds")
     transport = {**_transport(found, limit + COMES_BACK_AFTER_S), **given.get("broker_transport_options", {})}

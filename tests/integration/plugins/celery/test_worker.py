@@ -35,6 +35,20 @@ def test_what_fails_is_rolled_back_and_logged(harbour, tasks):
     assert "its session is committed with the receipt, when the task ends (take the commit out" in harbour.log()
 
 
+def test_a_task_that_hangs_is_ended(harbour, tasks):
+    """It has failed, its work is rolled back, and the next one is done."""
+    harbour.stop_at("middle")
+    harbour.start_worker()
+    tasks.load.delay("tide")
+    harbour.wait_for("middle")
+    tasks.load.delay("ebb")
+
+    harbour.wait_until(lambda: harbour.count("ebb") == 1 and harbour.is_idle())
+
+    assert harbour.count("tide") == 0
+    assert "SoftTimeLimitExceeded" in harbour.log()
+
+
 def test_beat(harbour, monkeypatch):
     """A schedule is a setting like any other."""
     monkeypatch.setenv("HARBOUR_BEAT", "1")

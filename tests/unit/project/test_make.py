@@ -8,7 +8,7 @@ import pytest
 
 from qapla.errors import ConfigurationError, InputError, NameTaken
 from qapla.project.here import find_app_name
-from qapla.project.make import ENGINES, make_project, render
+from qapla.project.make import ENGINES, SUFFIX, TEMPLATES, make_project, render
 from qapla.project.names import check_name, make_class_name
 
 
@@ -65,6 +65,12 @@ def test_files(database):
     for path, content in files.items():
         if path.suffix == ".py":
             compile(content, path, "exec")
+
+
+def test_templates_get_into_a_wheel():
+    """No template has a name that setuptools leaves out: a wheel has none of the files that begin with a dot."""
+    assert [path for path in TEMPLATES.rglob("*") if path.name.startswith(".")] == []
+    assert all(path.suffix == SUFFIX for path in TEMPLATES.rglob("*") if path.is_file())
 
 
 def test_secrets_differ():

@@ -11,7 +11,8 @@ from typing import Any
 
 CAST = re.compile(r"::[a-z_][\w .]*(\(\d+(,\s*\d+)?\))?(\[\])?$", re.IGNORECASE)
 QUOTED = re.compile(r"[NE]?'((?:[^']|'')*)'", re.IGNORECASE)
-SYNONYMS = {"true": "1", "false": "0", "now()": "current_timestamp", "current_timestamp()": "current_timestamp"}
+NOW = dict.fromkeys(("now()", "current_timestamp", "current_timestamp()"), "now()")
+SYNONYMS = {"true": "1", "false": "0", **NOW}
 
 
 def differ(context: Any, inspected: Any, column: Any, there: str | None, default: Any, rendered: str | None) -> bool | None:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import sys
+import tomllib
+from pathlib import Path
 
 import pytest
 
@@ -118,6 +121,27 @@ def test_all_or_nothing(tmp_path, monkeypatch):
         make_project("blog", "sqlite", tmp_path / "blog")
 
     assert list(tmp_path.iterdir()) == []
+
+
+def test_folder_that_cannot_be_made(tmp_path):
+    """Below a file there can be no folder: that is told in one sentence."""
+    (tmp_path / "file").write_text("mine")
+
+    with pytest.raises((InputError, NameTaken), match="cannot be made"):
+        make_project("blog", "sqlite", tmp_path / "file" / "blog")
+
+
+def test_extras_are_those_of_qapla():
+    """A new application asks for nothing of qapla that there is not."""
+    project = tomllib.loads((Path(__file__).parents[3] / "pyproject.toml").read_text())["project"]
+    asked = {extra for engine in ENGINES.values() for extra in find_extras(render("blog", engine)[Path("pyproject.toml")])}
+
+    assert asked <= set(project["optional-dependencies"])
+    assert asked >= {"celery", "redis", "postgresql", "mysql"}
+
+
+def find_extras(pyproject: str) -> set[str]:
+    return {extra for found in re.findall(r"qapla\[([^\]]+)\]", pyproject) for extra in found.split(",")}
 
 
 def test_unknown_engine(tmp_path):

@@ -263,7 +263,7 @@ class Application:
         from qapla.web import make_includeme
 
         with self._named(key, "be included"):
-            config.include(make_includeme(self._declared[key].plugin))  # Pyramid does nothing the second time
+            config.include(make_includeme(*self._declared[key]))  # Pyramid does nothing the second time
 
     @contextmanager
     def _named(self, key: str, what: str) -> Iterator[None]:

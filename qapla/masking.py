@@ -83,6 +83,8 @@ def _secrets_in(key: str, value: Any) -> Iterator[str]:
     elif isinstance(value, bool) or not value:
         return
     elif is_secret(key):
+        if isinstance(value, (int, float)) and "pass" not in key.lower():
+            return  # token_lifetime_s: 3600 would be masked in every line of the log
         yield value.decode(errors="replace") if isinstance(value, bytes) else str(value)
     elif isinstance(value, str):
         yield from _passwords_in(value)

@@ -162,10 +162,17 @@ def find_application(config: Configurator) -> Application:
     return app
 
 
-def make_includeme(plugin: Plugin) -> Callable[[Configurator], None]:
-    """Return what ``config.include`` takes. It knows by module and name what was included, and a module can have several plugins."""
+def make_includeme(plugin: Plugin, place: str) -> Callable[[Configurator], None]:
+    """Return what ``config.include`` takes. It knows by module and name what was included, and a module can have several plugins.
+
+    Args:
+        place: where the plugin was declared, for whoever looks at Pyramid's introspection.
+    """
 
     def includeme(config: Configurator) -> None:
+        entry = config.introspectable("plugins", plugin.key, f"plugin {plugin.key!r}", "plugin")
+        entry.update({"class": config.object_description(type(plugin)), "declared at": place})
+        config.action(("qapla.plugin", plugin.key), introspectables=(entry,))
         plugin.includeme(config)
 
     includeme.__module__ = type(plugin).__module__

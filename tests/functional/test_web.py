@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from functools import partial
 
 import pytest
@@ -12,6 +13,7 @@ from pyramid.response import Response
 from sqlalchemy import text
 from webtest import TestApp
 
+from qapla.application import Application
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
 from qapla.errors import ConfigurationError, NotFound
@@ -40,6 +42,12 @@ def write(request):
         request.other.execute(text("CREATE TABLE word (value TEXT)"))
     if end == "rollback":
         request.main.rollback()
+    if end == "twice":
+        request.tm.commit()
+        request.tm.begin()
+        request.main.execute(text("INSERT INTO word VALUES ('z')"))
+        request.tm.abort()
+        request.tm.begin()
     if end == "nested":
         part = request.main.begin_nested()
         request.main.execute(text("INSERT INTO word VALUES ('y')"))
@@ -272,6 +280,15 @@ class TestTransactionManager:
         assert "the work on 'main' was rolled back before its end" in refusal.text
         assert web.get("/count").text == "0"
 
+    def test_several_transactions_in_one_request(self, make_web):
+        """The session takes part in whichever is under way."""
+        web = make_web("tm")
+
+        web.get("/write?end=twice")
+
+        assert web.get("/count").text == "1"
+        assert open_connections(web) == 0
+
     def test_part_that_may_fail(self, make_web):
         """A savepoint takes back a part, and the rest is committed."""
         web = make_web("tm")
@@ -317,6 +334,40 @@ class TestRequest:
 
         with pytest.raises(ConfigurationConflictError, match="twice"):
             config.commit()
+
+
+class TestPlugins:
+    """Plugins in the web phase"""
+
+    def test_included_by_their_package(self):
+        """``config.include`` declares a plugin, starts it and those that it requires, unless they are declared already."""
+
+        class Mixed(Application):
+            class MetaConfig:
+                settings_module = "lazydb.settings"
+
+            def append_app_plugins(self):
+                self.add_app_plugin("session")
+
+            def append_web_plugins(self):
+                self.config.include("qapla.plugins.csrf")
+                self.config.include("qapla.plugins.session")
+
+        app = Mixed()
+        app.run_web_tests({"session:secret": "s3cret" * 8})
+
+        assert [plugin.key for plugin in app.plugins] == ["session", "csrf"]
+        assert "csrf" in app
+        app.stop()
+
+    def test_are_introspected(self, make_web):
+        """Pyramid's introspection, and with it the debug toolbar, shows every plugin and the line that declared it."""
+        introspector = make_web("manual").application.config.registry.introspector
+
+        found = {entry["introspectable"].discriminator: entry["introspectable"] for entry in introspector.get_category("plugins")}
+
+        assert sorted(found) == ["database", "database.web"]
+        assert re.fullmatch(r".*test_web\.py:\d+", found["database"]["declared at"])
 
 
 class TestGate:

@@ -71,7 +71,7 @@ def test_secret_survives_copies():
     [
         ("secret_key", "geheim", {"geheim"}),
         ("secret_key", b"geheim", {"geheim"}),
-        ("pin_secret", 1234, {"1234"}),
+        ("smtp_password", 123456, {"123456"}),
         ("db:main:url", "postgresql://u:ge%40heim@h/d", {"ge%40heim", "ge@heim"}),
         ("db:main:url", "postgresql://h/d?password=ge%40heim+x", {"ge%40heim+x", "ge@heim x"}),
         ("celery:broker_url", "amqp://u:one@a//;amqp://u:two@b//", {"one", "two"}),
@@ -85,6 +85,11 @@ def test_secrets_of(key, value, secrets):
     settings[key] = value
 
     assert secrets <= set(secrets_of(settings))
+
+
+def test_a_number_that_only_sounds_secret():
+    """It would be masked wherever it occurs in the log."""
+    assert list(secrets_of(Settings({"auth": {"token_lifetime_s": 3600}}))) == []
 
 
 def test_settings_with_a_list_of_urls():

@@ -2,6 +2,12 @@
 
 Up to six methods, all optional: ``start`` and ``stop`` once per process, ``enter`` and ``exit`` once per scope (a request, a task, a
 command, a test), ``includeme`` for the web only, ``commands`` for the command line. The framework's own features use no other door.
+
+An application declares a plugin by an instance, ``add_app_plugin(MetricsPlugin())``, or by the name under which it is installed,
+``add_app_plugin("metrics")``. Its package has an ``includeme``, too, so that any Pyramid program can ``config.include`` it::
+
+    def includeme(config):
+        include_plugin(config, MetricsPlugin())     # from qapla.web
 """
 
 from __future__ import annotations

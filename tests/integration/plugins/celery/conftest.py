@@ -259,7 +259,16 @@ def harbour(tmp_path, monkeypatch, database_url, broker_url):
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait(10)
+    forget_messages(app["celery"])
     app.stop()
+
+
+def forget_messages(celery):
+    """Leave nothing of this queue on a broker that others use, too."""
+    queue = celery.conf.task_default_queue
+    with celery.connection_for_write() as connection:
+        client = connection.default_channel.client
+        client.delete(*client.scan_iter(f"*{queue}*", count=1000), "never")
 
 
 @pytest.fixture

@@ -60,12 +60,18 @@ class RoutedSession(Session):
         """Read from the primary, too, from now on."""
         self.is_on_primary = True
 
+    def connection(self, *arguments: Any, **options: Any) -> Connection:
+        """Return the connection to the primary: nobody knows what is done on it."""
+        self.use_primary()
+        return super().connection(*arguments, **options)
+
     def get_bind(self, mapper: Any = None, *, clause: Any = None, bind: Any = None, qapla_read: str | None = None, **rest: Any) -> Any:
         """Return the connection of the replica for a read, the primary for anything else."""
         if bind is not None:
             return bind
         if qapla_read is None:
-            self.use_primary()  # a flush, ``session.connection()``, a write
+            if mapper is not None:
+                self.use_primary()  # a flush; who just asks for the engine changes nothing
         elif qapla_read != PRIMARY and not self.is_on_primary:
             return self._find_reader() or self.bind
         return super().get_bind(mapper, clause=clause)

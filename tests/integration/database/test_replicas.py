@@ -194,6 +194,16 @@ class TestRouting:
 
         assert database.asked == {"primary": 3, "replica 0": 1}
 
+    def test_asking_for_the_engine_changes_nothing(self, database):
+        """A connection of one's own is to the primary, and so is all that follows; its engine's dialect is anybody's to know."""
+        with database.session() as session:
+            assert session.get_bind() is database.engine
+            session.execute(select(choice))
+            session.connection().execute(select(choice))
+            session.execute(select(choice))
+
+        assert database.asked == {"replica 0": 1, "primary": 2}
+
     def test_one_snapshot_per_transaction(self, make_app, urls):
         """A session stays with one replica until its transaction ends; the next transaction asks the next."""
         database = make_app(urls[1], {"url": urls[1], "options": {"pool_size": 1}})["database"]["main"]
@@ -241,6 +251,32 @@ class TestRouting:
 
         assert [connection.engine for connection in before] == [database.engine]
         assert database.asked == {"primary": 1, "replica 0": 1}
+
+    def test_not_in_a_transaction_of_several_databases(self, urls):
+        """Reads of a block that commits together are from replicas until it writes, and those connections have no branch of the commit."""
+
+        class Two(Words):
+            def append_app_plugins(self):
+                self.add_database_app([Database("main"), Database("music")])
+
+        settings = {f"db:{name}:{key}": value for name in ("main", "music") for key, value in (("url", urls[0]), ("replicas", [urls[1]]))}
+        app = Two().run_command(settings)
+        with app["database"]["main"].transaction() as session:
+            session.execute(text("CREATE TABLE IF NOT EXISTS part (name TEXT)"))
+        wait_for_replica(app["database"]["main"])
+
+        with app["database"].transaction("main", "music") as sessions:
+            in_recovery = [sessions[name].scalar(text("SELECT pg_is_in_recovery()")) for name in ("main", "music")]
+            for name in ("main", "music"):
+                sessions[name].execute(text("INSERT INTO part VALUES ('x')"))
+
+        with app["database"]["main"].session() as session:
+            session.use_primary()
+            assert session.scalar(text("SELECT count(*) FROM part")) == 2
+            assert session.scalar(text("SELECT count(*) FROM pg_prepared_xacts")) == 0
+        assert in_recovery == [True, True]
+        assert [engine.pool.checkedout() for database in app["database"] for engine in database.opened_engines] == [0] * 4
+        app.stop()
 
     def test_savepoint(self, database):
         """Reads inside of a savepoint are reads."""
@@ -414,4 +450,12 @@ def test_replicas_of_other_engines_take_no_writes(fresh_database, make_app):
         session.execute(insert(thing).values(id=1))
         session.commit()
         assert session.scalar(select(func.count()).select_from(thing)) == 1
+
+    async def awaiting():
+        async with replica.engines.async_engine.connect() as connection:
+            assert (await connection.execute(select(thing.c.id))).all() == [(1,)]
+            with pytest.raises(OperationalError, match=r"(?i)read.?only"):
+                await connection.execute(insert(thing).values(id=2))
+
+    asyncio.run(awaiting())
     app.stop()

@@ -22,6 +22,9 @@ current_request: ContextVar[str] = ContextVar("current_request", default="")
 current_task: ContextVar[str] = ContextVar("current_task", default="")
 """The id of the task that is being done; whoever runs a task sets it for that time, and every line of the log has it."""
 
+PROVISIONAL = "qapla.provisional"
+"""Name of a log handler that makes way for whoever sets up the log of the application."""
+
 Operation = Literal["select", "insert", "update", "delete", "execute"]
 WRITES: frozenset[Operation] = frozenset({"insert", "update", "delete"})
 

@@ -28,6 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 from qapla.errors import ConfigurationError, QaplaError
 from qapla.gate import is_loopback
+from qapla.ports import PROVISIONAL
 from qapla.settings import ENVIRONMENT_PREFIX
 
 if TYPE_CHECKING:
@@ -64,7 +65,9 @@ class Address:
 
 def configure_log() -> None:
     """Send warnings to standard error until the application says what its log is."""
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.set_name(PROVISIONAL)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", handlers=[handler])
 
 
 @dataclass(frozen=True)

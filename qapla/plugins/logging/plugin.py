@@ -13,6 +13,7 @@ from qapla.masking import secrets_of
 from qapla.plugin import Plugin
 from qapla.plugins.logging.formatters import Ids, JsonFormatter, TextFormatter
 from qapla.plugins.logging.masking import LiveSecrets, install, live_secrets
+from qapla.ports import PROVISIONAL
 from qapla.settings import flat
 
 if TYPE_CHECKING:
@@ -59,7 +60,7 @@ class LoggingPlugin(Plugin):
         as_json = app.settings.read("logging:json", bool, None if app.start_point in SERVING else False, "true or false")
         if given.get("config"):
             _configure_by(app, given["config"])
-        elif app.start_point != "tests" and ("level" in given or "json" in given or not logging.getLogger().handlers):
+        elif app.start_point != "tests" and ("level" in given or "json" in given or not _has_handlers()):
             configure(level, as_json)
         for name, least in levels.items():
             logging.getLogger(name.replace(":", ".")).setLevel(least)  # one key from Pyramid's settings has colons where the name has dots
@@ -123,6 +124,10 @@ def name_records() -> None:
     for handler in {handler for logger in loggers for handler in logger.handlers}:
         if not any(isinstance(one, Ids) for one in handler.filters):
             handler.addFilter(Ids())
+
+
+def _has_handlers() -> bool:
+    return any(handler.get_name() != PROVISIONAL for handler in logging.getLogger().handlers)
 
 
 def _configure_by(app: Application, config: Any) -> None:

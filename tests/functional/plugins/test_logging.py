@@ -15,7 +15,9 @@ from webtest import TestApp
 
 from qapla.application import Application
 from qapla.errors import SettingsError
+from qapla.plugins.logging.formatters import JsonFormatter, TextFormatter
 from qapla.plugins.logging.plugin import LoggingPlugin
+from qapla.serving import configure_log
 
 
 def hello(request):
@@ -136,6 +138,15 @@ class TestSettings:
         make_web("qapla.plugins.logging")
 
         assert root.handlers == before
+
+    def test_log_of_the_server_makes_way(self, make_web, root):
+        """What ``qapla serve`` prints until the application says what its log is ends then."""
+        root.handlers.clear()
+        configure_log()
+
+        make_web("qapla.plugins.logging")
+
+        assert [isinstance(handler.formatter, (JsonFormatter, TextFormatter)) for handler in root.handlers] == [True]
 
     def test_a_level_replaces_them(self, make_web, root):
         """Who sets a level wants this plugin's log."""

@@ -22,6 +22,7 @@ event loop while they run.
 from __future__ import annotations
 
 import inspect
+import sys
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
 from functools import partial, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
@@ -139,10 +140,12 @@ class Lent:
 
 def is_session(value: Any) -> bool:
     """Tell whether *value* is a session, plain or to be awaited."""
-    from sqlalchemy.ext.asyncio import AsyncSession
     from sqlalchemy.orm import Session, scoped_session
 
-    return isinstance(value, Session | AsyncSession | scoped_session)
+    if isinstance(value, Session | scoped_session):
+        return True
+    asyncio = sys.modules.get("sqlalchemy.ext.asyncio")  # not imported: nobody has a session of it, and perhaps it is not installed whole
+    return asyncio is not None and isinstance(value, asyncio.AsyncSession)
 
 
 def _wrap(function: Callable[..., Any], lent: Lent) -> Callable[..., Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import sys
 import typing
 
 import pytest
@@ -222,6 +223,20 @@ class TestFunction:
         """A class cannot be given a session."""
         with pytest.raises(ConfigurationError, match="it is no function"):
             WithDatabase(Words(), "main")(Words)
+
+
+def test_without_the_extra_for_asyncio(app, monkeypatch):
+    """Functions need nothing of it."""
+    for name in [known for known in sys.modules if known.startswith("sqlalchemy.ext.asyncio")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "greenlet", None)
+
+    @WithDatabase(app, "main")
+    def first(main, b):
+        return main.scalar(ANSWER, {"b": b})
+
+    assert first(2) == 42
+    assert not any(known.startswith("sqlalchemy.ext.asyncio") for known in sys.modules)
 
 
 class TestGenerator:

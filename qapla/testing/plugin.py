@@ -36,7 +36,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Offer the fixtures, if an application is named."""
+    """Offer the fixtures, if an application is named. The asserts of contracts tell what they saw, as those of tests do."""
+    import pytest
+
+    pytest.register_assert_rewrite("qapla.testing.contracts")
     if config.getini("qapla_app"):
         from qapla.testing.configured import ConfiguredFixtures
 

@@ -61,7 +61,7 @@ def make_guest(config: Configurator) -> Guest:
     for key, value in list(config.registry.settings.items()):
         if key.startswith(PREFIX):
             config.registry.settings[key] = shield(key, value)  # its debug toolbar shows them all
-    weakref.finalize(config.registry, app.stop)
+    weakref.finalize(config.registry, app.stop).atexit = False  # at the end of the process, ``exits`` stops it, but not in a forked child
     for name, made in PROPERTIES.items():
         config.add_request_method(made, name, property=True)
     config.add_request_method(identity, property=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import subprocess
 import sys
 import textwrap
@@ -367,3 +368,18 @@ class TestGuest:
         done = subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
 
         assert done.stdout.split() == ["running", "stopped"]
+
+    def test_stops_with_its_program(self):
+        """Where a Configurator is thrown away, so is what was started for it."""
+        stopped = []
+
+        class Told(Plugin):
+            key = "told"
+
+            def stop(self, app):
+                stopped.append(self.key)
+
+        include_plugin(Configurator(), Told())
+        gc.collect()
+
+        assert stopped == ["told"]

@@ -29,7 +29,7 @@ PAUSE_S = 0.2
 IN_FAILED_TRANSACTION = 3  # libpq's PQTRANS_INERROR
 
 # What cannot have written. Too little here costs a commit in two phases that one would have done; too much would lose atomicity.
-READS = re.compile(r"\s*(?:SELECT|SHOW|DESCRIBE|SAVEPOINT|RELEASE|ROLLBACK|SET|PRAGMA|XA)\b", re.IGNORECASE)
+READS = re.compile(r"\s*(?:SELECT|SHOW|DESCRIBE|SAVEPOINT|RELEASE|ROLLBACK|SET|XA)\b", re.IGNORECASE)
 LOCKS = re.compile(r"\bFOR\s+(?:NO\s+KEY\s+|KEY\s+)?(?:UPDATE|SHARE)\b|\bINTO\b|\bLOCK\s+IN\b", re.IGNORECASE)
 
 

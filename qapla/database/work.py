@@ -15,6 +15,7 @@ import logging
 import secrets
 import time
 from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.exc import DBAPIError
@@ -55,8 +56,8 @@ class Work:
         self._id = secrets.token_hex(16)
         self._styles = plan.styles
         self._may_be_several = len(plan.able) > 1
-        # Where there is a database that can be named at the end, one of those is the decision.
-        self._count = 1 if any(not style.is_named_at_begin for style in plan.able) else 0
+        # Where there is a database that can be named at the end, one of those is the decision: number 1 is kept for it.
+        self._lowest = 2 if any(not style.is_named_at_begin for style in plan.able) else 1
         self._sessions: list[Session] = []
         self._branches: list[Branch] = []  # those of transactions that are open
         self._all: list[Branch] = []
@@ -73,8 +74,9 @@ class Work:
 
     def begin(self, name: str, session: Session, connection: Connection) -> None:
         """Take part in the transaction that *session* has begun on *connection*."""
-        self._count += 1
-        called = BranchName(self._id, self._count, self._mark)
+        taken = {one.name.number for one in self._branches}
+        number = next(number for number in count(self._lowest) if number not in taken)
+        called = BranchName(self._id, number, self._mark)
         branch = Branch(
             name, session, connection, self._styles[name], called, may_be_several=self._may_be_several, on_rollback=self._on_rollback
         )
@@ -199,7 +201,7 @@ class Work:
         self._prepared = branches
         rest = [one for one in self._sessions if all(one is not branch.session for branch in branches)]
         for session in rest:
-            session.close()
+            session.commit()  # nothing was written there, unless by a function that a SELECT has called
 
     def _complete(self, session: Session) -> None:
         """Do what SQLAlchemy's commit does before the database is told."""

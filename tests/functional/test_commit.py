@@ -75,8 +75,22 @@ def words(app):
     return found
 
 
+@pytest.fixture(scope="module")
+def find_url():
+    """Give a function that returns the URL of the *n*-th database on an engine; made once, for all tests of this module."""
+    with ExitStack() as stack:
+        made = {}
+
+        def find(engine, number):
+            if (engine, number) not in made:
+                made[engine, number] = stack.enter_context(make_database(engine))
+            return made[engine, number]
+
+        yield find
+
+
 @pytest.fixture
-def make_web():
+def make_web(find_url):
     """Give a function that starts an application with two databases on the engines named."""
     with ExitStack() as stack:
 
@@ -98,7 +112,7 @@ def make_web():
                     self.config.add_exception_view(sorry, context=ValueError)
                     self.config.registry["done"] = []
 
-            urls = [stack.enter_context(make_database(engine)) for engine in engines]
+            urls = [find_url(engine, number) for number, engine in enumerate(engines)]
             app = Words()
             settings = {f"db:{name}:url": url.render_as_string(hide_password=False) for name, url in zip(NAMES, urls, strict=True)}
             web = TestApp(app.run_web_tests(settings))
@@ -106,6 +120,7 @@ def make_web():
             web.application = app
             for database in app["database"]:
                 with database.transaction() as session:
+                    session.execute(text("DROP TABLE IF EXISTS word"))
                     session.execute(text("CREATE TABLE word (value VARCHAR(20) PRIMARY KEY)"))
             return web
 

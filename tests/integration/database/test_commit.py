@@ -21,8 +21,22 @@ NAMES = ("main", "music", "film")
 TABLE = "CREATE TABLE word (value VARCHAR(20) PRIMARY KEY)"
 
 
+@pytest.fixture(scope="module")
+def find_url():
+    """Give a function that returns the URL of the *n*-th database on an engine; made once, for all tests of this module."""
+    with ExitStack() as stack:
+        made = {}
+
+        def find(engine, number):
+            if (engine, number) not in made:
+                made[engine, number] = stack.enter_context(make_database(engine))
+            return made[engine, number]
+
+        yield find
+
+
 @pytest.fixture
-def make_app():
+def make_app(find_url):
     """Give a function that starts an application with one fresh database for each engine named; each has an empty table."""
     with ExitStack() as stack:
 
@@ -36,12 +50,13 @@ def make_app():
                 def append_app_plugins(self):
                     self.add_database_app([Database(name) for name in names])
 
-            urls = [stack.enter_context(make_database(engine)) for engine in engines]
+            urls = [find_url(engine, number) for number, engine in enumerate(engines)]
             settings = {f"db:{name}:url": url.render_as_string(hide_password=False) for name, url in zip(names, urls, strict=True)}
             app = Words().run_command(settings)
             stack.callback(app.stop)
             for database in app["database"]:
                 with database.transaction() as session:
+                    session.execute(text("DROP TABLE IF EXISTS word"))
                     session.execute(text(TABLE))
             return app
 

@@ -38,7 +38,8 @@ def find_sessions() -> Any:
     scope, block = find_current(), _block.get()
     if block is not None and block[1] is scope:
         return block[0]
-    return scope["database"] if scope is not None and "database" in scope else None
+    # Asked for also where nobody has used one yet: a transaction manager may commit something else, or nothing at all.
+    return scope["database"] if scope is not None and "database" in scope.app else None
 
 
 @contextmanager

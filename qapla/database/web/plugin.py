@@ -8,7 +8,7 @@ Settings  ``database:commit``: ``manual``, the default, you commit by yourself; 
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Self, get_args
+from typing import TYPE_CHECKING, Any, Self, get_args
 
 from qapla.database.plugin import COMMIT
 from qapla.database.session import CommitMode
@@ -98,4 +98,10 @@ def add_transaction_manager(config: Configurator) -> None:
     settings.setdefault("tm.commit_veto", "pyramid_tm.default_commit_veto")
     settings.setdefault("tm.annotate_user", False)  # it would authenticate every request
     config.include("pyramid_tm")
+    config.add_subscriber(begin, "pyramid.events.NewRequest")
+
+
+def begin(event: Any) -> None:
+    """Begin the scope within the transaction: what is to be done after the commit waits for it before any session is used."""
+    event.request.scope  # noqa: B018
 

@@ -43,6 +43,8 @@ class Sums(DatabaseApplication):
         self.add_database_web(commit=self.commit)
         self.config.add_route("number", "/{n}/{ending}")
         self.config.add_view(take, route_name="number", renderer="string")
+        self.config.add_route("first", "/first/{n}/{ending}")
+        self.config.add_view(send_first, route_name="first", renderer="string")
         self.config.add_view(refuse, context=ValueError)
 
 
@@ -60,6 +62,14 @@ def take(request):
     return ending
 
 
+def send_first(request):
+    """Have a number doubled before any session is used, and end as asked."""
+    double.delay_after_commit(int(request.matchdict["n"]))
+    if request.matchdict["ending"] == "badly":
+        raise ValueError
+    return ""
+
+
 def refuse(error, request):
     """Answer an error."""
     request.response.status = 500
@@ -75,6 +85,7 @@ def web(request, tmp_path):
         session.execute(text("CREATE TABLE number (n integer)"))
     client.numbers = lambda: numbers(app)
     client.celery = app["celery"]
+    client.app_commit = request.param
     yield client
     app.stop()
 
@@ -92,6 +103,14 @@ def test_sent_with_the_commit(web):
     web.get("/100/refused", status=400)
 
     assert web.numbers() == [1, 2]
+
+
+def test_sent_first(web):
+    """Where the request commits, a task waits for that also when no session is used yet; else there is nothing to wait for."""
+    web.get("/first/1/well")
+    web.get("/first/10/badly", status=500)
+
+    assert web.numbers() == ([2] if web.app_commit == "tm" else [2, 20])
 
 
 def test_broker_is_down(web, caplog):

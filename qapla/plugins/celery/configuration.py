@@ -52,7 +52,7 @@ def read_configuration(settings: Settings, name: str) -> dict[str, Any]:
     given = {key: _read(settings, key) for key in settings.get("celery") or {} if key not in OURS}
     given = {key: value for key, value in given.items() if value is not None}
     if given.get("task_always_eager"):
-        given.setdefault("broker_url", "memory://")
+        given.setdefault("broker_url", "memory://localhost")  # without a host there is a warning
     if "broker_url" not in given and "broker_read_url" not in given:
         settings.require("celery:broker_url", "where the broker is, redis://host:6379/0")
     found = {**DEFAULTS, "task_default_queue": name, "task_ignore_result": "result_backend" not in given, **given}

@@ -97,7 +97,7 @@ def test_wrong(given, problem):
 
 def test_tests_need_no_broker():
     """Where tasks are done at once nothing is sent."""
-    assert read(broker_url=None, task_always_eager=True)["broker_url"] == "memory://"
+    assert read(broker_url=None, task_always_eager=True)["broker_url"] == "memory://localhost"
 
 
 @pytest.mark.parametrize("package", ["celery", "kombu"])

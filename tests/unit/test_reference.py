@@ -1,0 +1,34 @@
+"""The reference of the framework says what the docstrings say."""
+
+from __future__ import annotations
+
+import re
+from importlib.util import module_from_spec, spec_from_file_location
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def pages():
+    """Give the tests the pages, written anew."""
+    spec = spec_from_file_location("reference", ROOT / "scripts" / "reference.py")
+    reference = module_from_spec(spec)
+    spec.loader.exec_module(reference)
+    return reference.make_pages()
+
+
+def test_current(pages):
+    """What is in docs/ is what scripts/reference would write; run it when this fails."""
+    kept = {path.name: path.read_text() for path in (ROOT / "docs/framework/reference").glob("*.md")}
+
+    assert {name for name in pages.keys() | kept.keys() if pages.get(name) != kept.get(name)} == set()
+
+
+def test_no_markup_of_docstrings_is_left(pages):
+    """Outside of code, double backticks are Markdown by now."""
+    texts = {name: re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL) for name, text in pages.items()}
+
+    assert [name for name, text in texts.items() if "``" in text or "::\n" in text] == []

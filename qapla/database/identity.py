@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import os
 import socket
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from qapla.database import dialects
+from qapla.database.engines import read_url
 from qapla.errors import AccessError
 
 if TYPE_CHECKING:
@@ -104,12 +105,30 @@ def make_refusal(application: Application) -> Callable[[Database], None]:
             known += [(start_point, name, _is_marked(settings, name), identify(url)) for name, url in _urls(settings)]
 
     def refuse(database: Database) -> None:
-        wanted, is_marked = identify(database.url), _is_marked(database.settings, database.name)
+        meant, is_marked = _meant_by(database), _is_marked(database.settings, database.name)
         for start_point, name, is_test, identity in known:
-            if identity.is_same(wanted) and not (is_marked and is_test):
+            if any(identity.is_same(one) for one in meant) and not (is_marked and is_test):
                 raise _refused(database, f"the settings of {start_point!r} mean the same one by 'db:{name}:url'")
 
     return refuse
+
+
+def _meant_by(database: Database) -> list[Identity]:
+    """Return what would be dropped: the database itself, and that of its name on the server of ``default_url``.
+
+    Raises:
+        AccessError: these are on two machines; a setting for another start point may have been forgotten.
+    """
+    own, key = identify(database.url), f"db:{database.name}:default_url"
+    given = database.settings.get(key)
+    if not given:
+        return [own]
+    beside = identify(read_url(database.settings, key, given))
+    if beside.kind != own.kind or (own.hosts and beside.hosts and not own.hosts & beside.hosts):
+        hint = f"{key!r} is where one is connected to while it is dropped: set it beside the URL, or leave it out"
+        problem = f"database {database.name!r} at {database.safe_url!r} is not dropped: {key!r} leads to another server"
+        raise AccessError(problem, hint=hint)
+    return [own, replace(beside, name=own.name)]
 
 
 def _refused(database: Database, why: str) -> AccessError:

@@ -15,11 +15,14 @@ from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from sqlalchemy import make_url, text
+from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from qapla.database.engines import read_url
+from qapla.database.identity import identify
 from qapla.database.maintenance import connect_beside
 from qapla.errors import ConfigurationError, NotOffered
+from qapla.masking import mask_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -85,11 +88,12 @@ class _Server:
     def default_url(self, database: Database) -> URL:
         given = database.settings.get(f"db:{database.name}:default_url")
         if given:
-            return make_url(given)
+            return read_url(database.settings, f"db:{database.name}:default_url", given)
         query = {key: value for key, value in database.url.query.items() if key not in ("dbname", "database", "db")}
         return database.url.set(database=self.default_name, query=query)
 
     def drop(self, database: Database) -> None:
+        _name(database.url)
         with connect_beside(database, self.default_url(database)) as connection:
             self._allowed(database, connection, "dropped", self._drop)
 
@@ -186,6 +190,9 @@ def _files(url: URL) -> list[Path]:
 def _name(url: URL) -> str:
     if not url.database:
         raise ConfigurationError(f"the URL {url.render_as_string(hide_password=True)!r} names no database")
+    if identify(url).name != url.database:  # ?dbname= wins in the driver: what was looked at and what is dropped would be two
+        problem = f"the URL {mask_text(url.render_as_string(hide_password=True))!r} names two databases"
+        raise ConfigurationError(problem, hint="say which one in its path, and nowhere else")
     return url.database
 
 

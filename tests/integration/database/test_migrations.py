@@ -423,6 +423,39 @@ class TestRecreate:
             found = sqlite_project.run("recreate", "--database", name)
             assert isinstance(found.exception, AccessError), name
 
+    @pytest.mark.parametrize(
+        ("host", "said"),
+        [
+            ("live.invalid", "'db:main:default_url' leads to another server"),
+            ("test.invalid", "the settings of 'command' mean the same one by 'db:main:url'"),
+        ],
+    )
+    def test_refuses_to_drop_by_way_of_another_server(self, sqlite_project, host, said):
+        """``default_url`` of other settings, left in place, would drop the database of that name on their server."""
+        sqlite_project.write("main", "0001", "pass")
+        live = f'settings["db:main:url"] = "postgresql://u@{host}:6432/shop"; settings["db:main:default_url"] = '
+        live += f'"postgresql://admin:geheim@{host}:6432/postgres"\n'
+        default = sqlite_project.folder / sqlite_project.package / "settings" / "default.py"
+        default.write_text(default.read_text() + f"    {live}")
+        sqlite_project.set_tests(main="postgresql://u@test.invalid:5432/shop", music=sqlite_project.urls["music"])
+
+        found = sqlite_project.run("recreate", "--database", "main")
+
+        assert isinstance(found.exception, AccessError)
+        assert said in found.exception.message
+        assert "geheim" not in str(found.exception)
+
+    def test_refuses_a_url_that_names_two(self, sqlite_project):
+        """The driver takes ``?dbname=``; nobody shall wonder which of the two is dropped."""
+        sqlite_project.write("main", "0001", "pass")
+        sqlite_project.set_tests(main="postgresql://u@127.0.0.1:1/live?dbname=test&password=geheim", music=sqlite_project.urls["music"])
+
+        found = sqlite_project.run("recreate", "--database", "main")
+
+        assert isinstance(found.exception, ConfigurationError)
+        assert "names two databases" in found.exception.message
+        assert "geheim" not in found.exception.message
+
     def test_marked_as_test(self, sqlite_project):
         """A database that every setting calls a test database may be dropped; the mark in the settings of tests alone is not enough."""
         sqlite_project.revise()

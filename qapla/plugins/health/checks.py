@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from concurrent.futures import Future, wait
@@ -95,22 +96,36 @@ class Probe:
         self.name = name
         self.required = required
         self._check = check
-        self._lock = threading.Lock()
-        self._running: Future[Word] | None = None
+        self._begin_anew()
 
     def begin(self) -> Future[Word]:
         """Return the answer to be."""
+        if self._pid != os.getpid():
+            self._begin_anew()  # the thread that was to answer lives in the parent
         with self._lock:
             if self._running is None or self._running.done():
-                self._running = Future()
-                # A daemon: what hangs must not keep the process from ending.
-                threading.Thread(target=self._run, args=(self._running,), name=f"health-{self.name}", daemon=True).start()
+                self._running = self._start()
             return self._running
+
+    def _begin_anew(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._running: Future[Word] | None = None
+
+    def _start(self) -> Future[Word]:
+        answer: Future[Word] = Future()
+        try:
+            # A daemon: what hangs must not keep the process from ending.
+            threading.Thread(target=self._run, args=(answer,), name=f"health-{self.name}", daemon=True).start()
+        except RuntimeError as error:  # no thread is left just now; the next question tries again
+            log.warning("health check %s cannot be asked: %s", self.name, error)
+            answer.set_result("failed")
+        return answer
 
     def _run(self, answer: Future[Word]) -> None:
         try:
             self._check()
-        except Exception as error:
+        except BaseException as error:  # the timeouts of gevent are none of Exception
             log.warning("health check %s failed: %s", self.name, type(error).__name__)
             answer.set_result("failed")
         else:

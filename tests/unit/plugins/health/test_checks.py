@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 import threading
 import time
 
@@ -101,3 +103,44 @@ def test_found_checks_come_by_themselves():
     health.add("moon", lambda: None)
 
     assert health.run().as_json()["checks"] == {"main": "failed", "moon": "ok"}
+
+
+def test_no_thread_is_left(monkeypatch):
+    """A process that can start no thread at the moment is not ready; it is as soon as it can."""
+    health = Health()
+    health.add("moon", lambda: None)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refuse)
+        report = health.run()
+
+    assert report.outcomes[0].word == "failed"
+    assert health.run().is_ready
+
+
+def test_whoever_leaves_in_another_way_has_failed():
+    """Also who raises what is no ``Exception``: else the answer would be awaited for ever."""
+    health = Health(deadline_s=5)
+    health.add("moon", sys.exit)
+
+    assert health.run().outcomes[0].word == "failed"
+
+
+def test_forked_while_a_check_hangs(hanging):
+    """A child asks by itself: the thread that its parent waits for does not live there."""
+    check, _ = hanging
+    parent, health = os.getpid(), Health(deadline_s=0.2)
+    health.add("moon", lambda: check() if os.getpid() == parent else None)
+    assert health.run().outcomes[0].word == "late"
+
+    child = os.fork()
+    if child == 0:
+        os._exit(0 if health.run().is_ready else 1)
+    _, status = os.waitpid(child, 0)
+
+    assert os.waitstatus_to_exitcode(status) == 0
+
+
+def refuse(thread):
+    """Refuse to start *thread*, as the system does."""
+    raise RuntimeError("can't start new thread")

@@ -13,7 +13,9 @@ from qapla.gate import is_loopback
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_FOR", "HTTP_X_FORWARDED_HOST", "HTTP_X_REAL_IP", "HTTP_VIA")
+    from qapla.settings import Settings
+
+FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_CF_CONNECTING_IP", "HTTP_VIA")
 
 
 def is_insider(environ: Mapping[str, Any], token: str | None = None) -> bool:
@@ -24,9 +26,21 @@ def is_insider(environ: Mapping[str, Any], token: str | None = None) -> bool:
     if token:
         scheme, _, given = environ.get("HTTP_AUTHORIZATION", "").strip().partition(" ")
         return scheme.lower() == "bearer" and hmac.compare_digest(given.strip().encode("utf-8", "replace"), token.encode())
-    if any(environ.get(name) for name in FORWARDED):
+    if any(name.startswith(FORWARDED) and environ[name] for name in environ):
         return False
     return is_loopback(environ.get("REMOTE_ADDR", "")) and is_loopback(host_of(environ))
+
+
+def read_token(settings: Settings, key: str) -> str | None:
+    """Return the token that the setting *key* has, if any.
+
+    Raises:
+        SettingsError: it is no text, or nothing but blanks: such a one would let nobody in, or everybody.
+    """
+    token = settings.get(key)
+    if token is not None and not (isinstance(token, str) and (not token or token.strip())):
+        raise settings.wrong(key, "text")
+    return token.strip() if token else None
 
 
 def host_of(environ: Mapping[str, Any]) -> str:

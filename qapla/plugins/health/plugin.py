@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from qapla.guard import is_insider
+from qapla.guard import is_insider, read_token
 from qapla.plugin import Plugin
 from qapla.plugins.health.checks import Health, Probe
 
@@ -27,7 +27,7 @@ class HealthPlugin(Plugin):
 
     def start(self, app: Application) -> Health:
         """Make the checks; those of declared databases come by themselves."""
-        self._token = app.settings.get("health:token")
+        self._token = read_token(app.settings, "health:token")
         deadline_s = app.settings.read("health:deadline_s", float, DEADLINE_S, "a number of seconds")
         return Health(deadline_s, partial(check_databases, app))
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qapla.errors import ConfigurationError
-from qapla.guard import is_insider
+from qapla.guard import is_insider, read_token
 from qapla.plugin import Plugin
 from qapla.ports import NullMetrics
 
@@ -27,7 +27,7 @@ class MetricsPlugin(Plugin):
 
     def start(self, app: Application) -> MetricsBackend:
         """Make the backend, and have it count the statements of every declared database."""
-        self._token = app.settings.get("metrics:token")
+        self._token = read_token(app.settings, "metrics:token")
         self._details = {name: app.settings.read(f"metrics:{name}", bool, False, SWITCH) for name in ("tables", "callers")}
         self._meters: dict[int, Any] = {}
         backend = self._make(app)

@@ -86,7 +86,7 @@ def make_configurator(app: Application) -> AppConfigurator:
     registry["qapla.app"] = app
     config = AppConfigurator(registry)
     config.setup_registry(settings=pyramid_settings(app), request_factory=factory, locale_negotiator=find_locale)
-    hosts = app.settings.get("web:hosts")
+    hosts = None if app.settings.get("web:hosts") is None else app.settings.names("web:hosts")
     config.registry["qapla.hosts"] = known = None if hosts is None else frozenset(host.lower() for host in hosts)
     config.set_execution_policy(read_proxies(app.settings).around(make_policy(known)))
     return config

@@ -81,7 +81,7 @@ class LazydbApplication(DatabaseApplication):
         host = self.settings.get("lazydb:host")
         # Whoever had it listen there will ask for it by that address.
         if host is not None and host not in EVERY_ADDRESS and not is_loopback(host):
-            self.settings["web:hosts"] = (*self.settings.get("web:hosts", ()), host)
+            self.settings["web:hosts"] = (*self.settings.names("web:hosts"), host)
         self.add_app_plugin(LoggingPlugin())
         self.add_app_plugin(MetricsPlugin())
         self.add_app_plugin(HealthPlugin())

@@ -61,3 +61,12 @@ def test_trusted_proxy(make_web, caplog):
     assert answer.text == "192.0.2.7 https://shop.example/shop/where"
     (line,) = [record.fields for record in caplog.records if record.name == "qapla.access"]
     assert (line["client"], line["path"]) == ("192.0.2.7", "/shop/where")
+
+
+def test_hosts_as_text(make_web):
+    """The environment has text: names, not letters."""
+    web = make_web(hosts="shop.example, www.shop.example")
+
+    assert web.get("/where").status_int == 200
+    assert web.get("/where", headers={"Host": "www.shop.example"}).status_int == 200
+    web.get("/where", headers={"Host": "s"}, status=400)

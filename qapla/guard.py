@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
     from qapla.settings import Settings
 
-FORWARDED = ("HTTP_FORWARDED", "HTTP_X_FORWARDED_", "HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_CF_CONNECTING_IP", "HTTP_VIA")
+FORWARDED = (
+    *("HTTP_FORWARDED", "HTTP_X_FORWARDED_", "HTTP_VIA"),
+    *("HTTP_X_REAL_IP", "HTTP_X_CLIENT_IP", "HTTP_TRUE_CLIENT_IP", "HTTP_CF_CONNECTING_IP"),
+)
 
 
 def is_insider(environ: Mapping[str, Any], token: str | None = None) -> bool:

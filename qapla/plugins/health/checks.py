@@ -96,6 +96,7 @@ class Probe:
         self.name = name
         self.required = required
         self._check = check
+        self._running: Future[Word] | None = None
         self._begin_anew()
 
     def begin(self) -> Future[Word]:
@@ -110,7 +111,7 @@ class Probe:
     def _begin_anew(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._running: Future[Word] | None = None
+        self._running = None
 
     def _start(self) -> Future[Word]:
         answer: Future[Word] = Future()

@@ -98,9 +98,12 @@ def make_server_session(base: type[Any], signer: Signer, find_client: Callable[[
                     find_client().delete(key_of(self._id))
                 response.delete_cookie(self._cookie_name, path=self._cookie_path)
                 return
-            self._id = self._id or secrets.token_urlsafe(32)
+            is_known, self._id = self._id is not None, self._id or secrets.token_urlsafe(32)
             value = json.dumps({"renewed": self.accessed, "created": self.created, "state": dict(self)})
-            find_client().set(key_of(self._id), value, ex=self._timeout)
+            # One that was there is kept only while it is: another request may have ended it meanwhile, by a logout.
+            if not find_client().set(key_of(self._id), value, ex=self._timeout, xx=is_known):
+                response.delete_cookie(self._cookie_name, path=self._cookie_path)
+                return
             response.set_cookie(
                 self._cookie_name,
                 signer.dumps(self._id).decode(),

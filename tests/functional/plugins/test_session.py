@@ -37,7 +37,15 @@ def forget(request):
     return Response("")
 
 
-VIEWS = [visit, look, renew, forget]
+def late(request):
+    """Count a visit while somebody logs out elsewhere."""
+    request.session["visits"] += 1
+    for key in request.redis.scan_iter("session:*"):
+        request.redis.delete(key)
+    return Response("")
+
+
+VIEWS = [visit, look, renew, forget, late]
 
 
 @pytest.fixture(params=["cookie", "redis"])
@@ -169,6 +177,18 @@ class TestRedis:
         web.set_cookie("session", before)
 
         assert list(web.redis.scan_iter("session:*")) == []
+        assert web.get("/look").text == "None"
+
+    def test_ended_meanwhile(self, web):
+        """A request that was under way at a logout does not bring the session back."""
+        web.get("/visit")
+        before = cookie(web)
+
+        web.get("/late")
+
+        assert list(web.redis.scan_iter("session:*")) == []
+        assert "session" not in web.cookies
+        web.set_cookie("session", before)
         assert web.get("/look").text == "None"
 
     def test_redis_away(self, make_web):

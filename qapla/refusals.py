@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyramid.config import Configurator
 
 TRANSLATIONS = "qapla.translations"
+INTERNAL = "internal error"
 log = logging.getLogger(__name__)
 
 
@@ -54,6 +55,8 @@ def answer(error: Exception, request: Any) -> Response:
         raise HTTPNotFound  # how Pyramid is told that no exception view fits
     if found.status >= 500:
         log.error("request failed: %s %s", found.code, found, exc_info=found if found.status == 500 else None)
+    if found.status == 500:  # a fault of ours, perhaps in the words of an engine: for the log alone
+        found = QaplaError(INTERNAL, code=found.code)
     offers = request.accept.acceptable_offers(["text/plain", "application/json"])
     if offers and offers[0][0] == "application/json":
         response = Response(json_body=found.as_json(), status=found.status)

@@ -26,6 +26,7 @@ import deform
 from pyramid.csrf import get_csrf_token
 from pyramid.interfaces import IDefaultCSRFOptions
 
+from qapla.errors import InputError
 from qapla.plugins.controllers.controller import Controller, FinalizeController, RestfulController
 
 if TYPE_CHECKING:
@@ -90,8 +91,9 @@ class FormController(_WithSchema):
         if self.request.method != "POST":
             form.set_appstruct({**self.get_values()})
             return {"form": form}
+        posted = self._read_posted()
         try:
-            values = form.validate(self.request.POST.items())
+            values = form.validate(posted)
             values.pop(token_name(self.request), None)
             return self.submit(values)
         except colander.Invalid as error:
@@ -100,6 +102,12 @@ class FormController(_WithSchema):
             pass  # the form has its errors already
         self.request.response.status_int = 422
         return {"form": form}
+
+    def _read_posted(self) -> list[tuple[str, Any]]:
+        try:
+            return list(self.request.POST.items())
+        except (ValueError, DeprecationWarning):  # no boundary, bytes that are not UTF-8, another charset
+            raise InputError("the body is not a form", hint="send the form of the page, in UTF-8") from None
 
 
 class JsonFormController(_WithSchema, RestfulController):

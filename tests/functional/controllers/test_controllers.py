@@ -499,6 +499,17 @@ class TestPyramid:
 
         assert web.post("/search", {"word": "yes", "__formid__": "deform"}).text == "found yes"
 
+    @pytest.mark.parametrize(
+        ("kind", "body"), [("multipart/form-data", b"x"), ("application/x-www-form-urlencoded; charset=nonsense", b"word=%ff")]
+    )
+    def test_no_form_at_all(self, config, kind, body):
+        """What cannot be taken apart is a mistake of who sent it."""
+        config.add_controller(WordForm, route="/search", require_csrf=False, view_options={"renderer": "string"})
+        config.set_csrf_storage_policy(CookieCSRFStoragePolicy())
+        web = TestApp(config.make_wsgi_app())
+
+        assert "the body is not a form" in web.post("/search", body, headers={"Content-Type": kind}, status=400).text
+
 
 class TestRouting:
     """Whole packages and routing files"""

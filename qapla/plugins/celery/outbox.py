@@ -20,7 +20,8 @@ from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from kombu.utils.json import dumps, loads
-from sqlalchemy import Column, DateTime, MetaData, String, Table, Text, delete, insert, select
+from sqlalchemy import Column, DateTime, MetaData, String, Table, Text, delete, insert, select, update
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from qapla.database.aftercommit import find_sessions
@@ -39,6 +40,7 @@ TABLE = "qapla_outbox"
 LENGTH_MAX = 255
 EVERY_S = 5.0
 GRACE_S = 5  # a row younger than this is being sent by whoever wrote it
+LATER_S = 60  # when one that could not be sent is tried again
 AT_ONCE = 100
 log = logging.getLogger(__name__)
 
@@ -105,16 +107,32 @@ class Outbox:
             log.warning("task %s could not be sent after its commit; a worker will send it", task_id, exc_info=True)
 
     def sweep(self) -> int:
-        """Send what others left behind and return how many messages that were.
+        """Send what others left behind and return how many messages were looked at.
+
+        One that cannot be sent at all (its options name a queue that is not there) is an error in the log, waits a minute, and keeps no
+        other one from being sent.
 
         Raises:
-            Unavailable: the broker does not answer; what was not sent stays.
+            Unavailable: the broker does not answer; what was not sent stays, what was sent is removed.
         """
         left = select(MESSAGES).where(MESSAGES.c.kept_at < _now() - timedelta(seconds=GRACE_S))
+        away: Unavailable | None = None
         with self._database.transaction() as session:
             rows = session.execute(left.order_by(MESSAGES.c.kept_at).limit(AT_ONCE).with_for_update(skip_locked=True)).all()
             for row in rows:
-                self._send(session, row)
+                try:
+                    self._send(session, row)
+                except Unavailable as error:
+                    away = error
+                    break
+                except DBAPIError:
+                    raise
+                except Exception:
+                    log.exception("task %s (%s) cannot be sent; its message stays in the outbox", row.task, row.task_id)
+                    later = _now() + timedelta(seconds=LATER_S)
+                    session.execute(update(MESSAGES).where(MESSAGES.c.task_id == row.task_id).values(kept_at=later))
+        if away is not None:
+            raise away
         return len(rows)
 
     def _send(self, session: Session, row: Row[Any]) -> None:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 MASK = "***"
-WORDS = r"password|passwd|passphrase|pwd|secret|token|credential|private_?key|api_?key|access_?key"
+KEYS = r"(?:private|api|access|sign(?:ing)?|encrypt(?:ion)?|cipher|fernet|master|auth)_?keys?"
+WORDS = rf"password|passwd|passphrase|pwd|secret|token|credential|{KEYS}"
 SECRET_NAMES = re.compile(rf"{WORDS}|(?:^|_)pass$", re.IGNORECASE)
 URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):(.*)@(?=[^@/]*)")
 ONE_URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^\s,;@]*)@")  # where one value has several URLs, the one above takes all between for one

@@ -15,6 +15,8 @@ CASES = [
     ("db:main:options:connect_args:password", "geheim1", "***"),
     ("sentry:api_key", "geheim1", "***"),
     ("mail:smtp_pass", "geheim1", "***"),
+    ("tickets:signing_key", "geheim1", "***"),
+    ("tickets:encryption_keys", ["geheim1"], ["***"]),
     ("auth:pins_secret", 12345, "***"),
     ("session:secrets", ["geheim1", "geheim2"], ["***", "***"]),
     ("db:main:url", "postgresql://u:geheim1@h:1/d", "postgresql://u:***@h:1/d"),
@@ -33,6 +35,7 @@ SAFE = [
     ("secret", None),
     ("secret", ""),
     ("title", "100% of {it} user@host"),
+    ("catalog:primary_key", "author_key"),
 ]
 
 

@@ -28,6 +28,7 @@ from lazydb.options import as_stored, read_options
 from qapla.database.spec import SERVER_FIELDS, ConnectionSpec, check_name, from_fields
 from qapla.database.url import read_url, shown
 from qapla.errors import InputError, NameTaken, QaplaError
+from qapla.settings import ENVIRONMENT_PREFIX
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,7 +36,7 @@ if TYPE_CHECKING:
     from lazydb.connections import Connections
     from lazydb.records import Registered
 
-OWN_VARIABLES, PASSWORD_VARIABLES = "LAZYDB_", "LAZYDB_PASSWORD_"
+OWN_VARIABLES, PASSWORD_VARIABLES = ("LAZYDB_", ENVIRONMENT_PREFIX), "LAZYDB_PASSWORD_"
 FIELDS = ("engine", "path", *SERVER_FIELDS)
 HEADER = (
     "The databases that lazydb serves; lazydb config import reads it.",

@@ -58,6 +58,7 @@ def test_export_overwrites_nothing(lazydb: Callable[..., Any], file: Path) -> No
         ("[databases.shop]\nurl = 'postgresql://u:open@h/d'\n", "password in it"),
         ("[databases.shop]\nurl = 'postgresql://u@h/d'\npassword = {env = 'NO_SUCH_VARIABLE'}\n", "'NO_SUCH_VARIABLE'"),
         ("[databases.shop]\nurl = 'postgresql://u@h/d'\npassword = {env = 'LAZYDB_SECRET_KEY'}\n", "is not for passwords"),
+        ("[databases.shop]\nurl = 'postgresql://u@h/d'\npassword = {env = 'QAPLA__LAZYDB__SECRET_KEY'}\n", "is not for passwords"),
         ("[databases.shop]\nurl = 'postgresql://u@h/d'\ndb_max_rows = 'many'\n", "db_max_rows"),
         ("[databases.shop]\nurl = 'postgresql://u@h/d'\npaused = 'maybe'\n", "'paused'"),
         ("[databases.shop]\nengine = 'sqlite'\npath = '/etc/passwd'\n", "SQLite"),

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 MASK = "***"
 KEYS = r"(?:private|api|access|sign(?:ing)?|encrypt(?:ion)?|cipher|fernet|master|auth)_?keys?"
 WORDS = rf"password|passwd|passphrase|pwd|secret|token|credential|{KEYS}"
-SECRET_NAMES = re.compile(rf"{WORDS}|(?:^|_)pass$", re.IGNORECASE)
+SECRET_NAMES = re.compile(rf"{WORDS}|(?:^|_)(?:pass|pw)$", re.IGNORECASE)
 URL_PASSWORD = re.compile(r"(?<=://)([^/\s:@]*):(.*)@(?=[^@/]*)")
 ONE_URL_PASSWORD = re.compile(r"://[^/\s:@]*:([^\s,;@]*)@")  # where one value has several URLs, the one above takes all between for one
 ASSIGNED = re.compile(rf"""([a-z0-9_]*(?:(?:{WORDS})[a-z0-9_]*|pass)\s*=\s*)('[^']*'|"[^"]*"|[^&;,\s]*)""", re.IGNORECASE)

@@ -15,6 +15,7 @@ CASES = [
     ("db:main:options:connect_args:password", "geheim1", "***"),
     ("sentry:api_key", "geheim1", "***"),
     ("mail:smtp_pass", "geheim1", "***"),
+    ("redis_pw", "geheim1", "***"),
     ("tickets:signing_key", "geheim1", "***"),
     ("tickets:encryption_keys", ["geheim1"], ["***"]),
     ("auth:pins_secret", 12345, "***"),

@@ -59,8 +59,7 @@ class TestDatabases:
     def place(self, database: Database) -> URL:
         """Return where the tests of this worker have *database*."""
         url = database.url
-        is_own = database.migrations_key is not None or url.get_backend_name() == "sqlite"
-        if not self._worker or not is_own or is_memory(url) or self._worker in str(url.database):
+        if not self._worker or database.migrations_key is None or is_memory(url) or self._worker in Path(str(url.database)).name:
             return url
         return with_suffix(url, self._worker)
 

@@ -1,7 +1,7 @@
 """What each engine is and what it can: one entry per engine, and the only place besides readers and renderers that tells them apart.
 
-A new engine is a new entry here, a catalog reader (``schema/inspect_*.py``), a renderer, and a green contract suite. Code that
-wants to know whether an engine has something asks a flag of its entry, never its name.
+A new engine is a new entry here, a catalog reader (``schema/inspect_*.py``), a renderer, and a green contract suite
+(``qapla.testing.EngineContract``). Code that wants to know whether an engine has something asks a flag of its entry, never its name.
 """
 
 from __future__ import annotations

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
-import sqlalchemy as sa
 
 from qapla.database.schema.description import Column, DatabaseSchema, ForeignKey, Table, TableName
 from qapla.database.schema.inspect import inspect
 from qapla.database.schema.storage import from_json, to_json
-from qapla.testing.oddities import connected, make_oddities, run_script
+from qapla.testing.oddities import connected, make_oddities
 from qapla.testing.servers import ENGINE_NAMES
 
 if TYPE_CHECKING:
@@ -26,19 +24,6 @@ def odd(request: pytest.FixtureRequest) -> Iterator[DatabaseSchema]:
     """Give the description of a database full of oddities, once per engine."""
     with make_oddities(request.param) as url, connected(url) as connection:
         yield inspect(connection)
-
-
-@contextmanager
-def counted(connection: sa.Connection) -> Iterator[list[str]]:
-    """Collect the statements that a connection sends."""
-    sent: list[str] = []
-
-    def record(_connection: object, _cursor: object, statement: str, *others: object) -> None:
-        sent.append(statement)
-
-    sa.event.listen(connection, "before_cursor_execute", record)
-    yield sent
-    sa.event.remove(connection, "before_cursor_execute", record)
 
 
 def get(schema: DatabaseSchema, name: str) -> Table:
@@ -193,66 +178,6 @@ KINDS = {
         "m:json n:uuid o:binary p:binary q:decimal r:unknown s:unknown t:integer"
     ),
 }
-
-
-@pytest.mark.parametrize("engine_name", ENGINE_NAMES)
-class TestStatements:
-    """How much an inspection asks"""
-
-    def test_number_of_statements_does_not_grow(self, engine_name: str, fresh_database: sa.URL) -> None:
-        """Twelve statements at most, for one table or for thirty."""
-        with connected(fresh_database) as connection:
-            run_script(fresh_database, "CREATE TABLE t (id integer PRIMARY KEY);\n")
-            with counted(connection) as few:
-                inspect(connection)
-            connection.rollback()
-            run_script(
-                fresh_database, "".join(f"CREATE TABLE t{n} (id integer PRIMARY KEY, a integer REFERENCES t (id));\n" for n in range(30))
-            )
-
-            with counted(connection) as many:
-                schema = inspect(connection)
-
-        assert len(schema.tables) == 31
-        assert len(few) == len(many) <= 12
-
-    def test_patterns_choose_before_details_are_read(self, engine_name: str, fresh_database: sa.URL) -> None:
-        """Tables left out are left out of everything; a pattern without effect is reported."""
-        run_script(fresh_database, "".join(f"CREATE TABLE {name} (id integer PRIMARY KEY);\n" for name in ("a", "a_log", "b")))
-
-        with connected(fresh_database) as connection:
-            schema = inspect(connection, include=["a*"], exclude=["*_log", "nothing"])
-
-        assert [table.name.name for table in schema.tables] == ["a"]
-        assert [finding.what for finding in schema.report] == ["pattern 'nothing' is without effect"]
-
-    def test_two_inspections_agree(self, engine_name: str, fresh_database: sa.URL) -> None:
-        """The fingerprint is the same as long as nothing changes, rows may."""
-        run_script(fresh_database, "CREATE TABLE a (id integer PRIMARY KEY);\n")
-        with connected(fresh_database) as connection:
-            before = inspect(connection)
-            run_script(fresh_database, "INSERT INTO a VALUES (1);\nANALYZE{};\n".format(" TABLE a" if engine_name == "mariadb" else ""))
-            connection.rollback()
-
-            after = inspect(connection)
-
-        assert before.fingerprint == after.fingerprint
-        assert before == after or before.tables[0].row_estimate != after.tables[0].row_estimate
-
-    def test_unknown_schema_is_reported(self, engine_name: str, fresh_database: sa.URL) -> None:
-        """A schema that is not there is skipped, and the report says so."""
-        with connected(fresh_database) as connection:
-            schema = inspect(connection, schemas=["nowhere"])
-
-        assert schema.tables == ()
-        assert "'nowhere'" in schema.report[0].what
-
-    def test_empty_database(self, engine_name: str, fresh_database: sa.URL) -> None:
-        """Nothing in it is nothing to report."""
-        with connected(fresh_database) as connection:
-            schema = inspect(connection)
-
-        assert (schema.tables, schema.relations, schema.functions, schema.report) == ((), (), (), ())
 
 
 def test_names() -> None:

@@ -1,21 +1,15 @@
-"""What goes out can be sent back in, unchanged, on every engine, and means the same."""
+"""qapla.testing.contracts.EngineContract: what every engine does, on each that is tested"""
 
 from __future__ import annotations
 
 import pytest
 
-from qapla.database.catalog import Served
-from qapla.database.query.description import ALL_COLUMNS, Insert
-from qapla.database.schema.description import TableName
-from qapla.database.statement import Statement
-from qapla.driver.table_read import TableReadDriver
-from qapla.driver.table_write import TableWriteDriver
-from qapla.plugins.rest.bodies import load_json
-from qapla.ports import ALL_RIGHTS
-from qapla.testing import servers
-from qapla.testing.served import serve
+from qapla.testing.contracts import EngineContract
+from qapla.testing.contracts.cells import CellContract
+from qapla.testing.contracts.declared import DeclaredContract
+from qapla.testing.servers import make_database
 
-# type, and SQL of values that make trouble
+# type, and SQL of values that make trouble: what goes out can be sent back in, unchanged, and means the same
 CELLS = {
     "postgresql": [
         ("smallint", ["-32768"]),
@@ -88,33 +82,72 @@ CELLS = {
         ("", ["'x'", "5", "0.5"]),
     ],
 }
-FINGERPRINT = {"postgresql": "{}::text", "mariadb": "hex({})", "sqlite": "typeof({0}) || quote({0})"}
 
 
-@pytest.mark.parametrize("engine", servers.ENGINE_NAMES)
-def test_a_row_written_back_is_the_same(engine: str) -> None:
-    """A row is read and inserted again as it came: the database holds the very same values, of the same types."""
-    cells = [(type, value) for type, values in CELLS[engine] for value in values]
-    columns = ", ".join(f"c{place} {type}" for place, (type, _) in enumerate(cells))
-    values = ", ".join(value for _, value in cells)
-    with servers.make_database(engine) as url:
-        setup = [f"CREATE TABLE odd (id integer PRIMARY KEY, {columns})", f"INSERT INTO odd VALUES (1, {values})"]
-        with serve(url, ";\n".join(["SET sql_mode = ''"] * (engine == "mariadb") + setup) + ";\n", writable=True) as served:
-            writer = TableWriteDriver(served, ALL_RIGHTS)
-            table = TableName(served.schema.default_schema, "odd")
-            first = served_row(served, table, "1")
-            row = {**load_json(first.decode(), 64), "id": 2}
+class TestSQLite(EngineContract):
+    """A file"""
 
-            written = writer.insert(Insert(table, tuple(row), (tuple(row.values()),), returning=ALL_COLUMNS))
+    analyze = "ANALYZE"
+    cells = CELLS["sqlite"]
+    fingerprint = "typeof({0}) || quote({0})"
 
-            assert load_json((written.body or b"").decode(), 64) == [row]
-            prints = ", ".join(FINGERPRINT[engine].format(f"odd.c{place}") for place in range(len(cells)))
-            before, after = served.bulkhead.fetch(Statement(f"SELECT {prints} FROM odd ORDER BY id"))
-            assert [(cells[place], old, new) for place, (old, new) in enumerate(zip(before, after, strict=True)) if old != new] == []
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_database(cls):
+        """Return what makes an empty database."""
+        return lambda: make_database("sqlite")
 
 
-def served_row(served: Served, table: TableName, key: str) -> bytes:
-    """Return the JSON of one row."""
-    found = TableReadDriver(served, ALL_RIGHTS).find_row(table, ("id",), (key,))
-    assert found is not None
-    return found
+class TestPostgreSQL(EngineContract):
+    """A server with schemas"""
+
+    analyze = "ANALYZE {}"
+    cells = CELLS["postgresql"]
+    fingerprint = "{}::text"
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_database(cls):
+        """Return what makes an empty database."""
+        return lambda: make_database("postgresql")
+
+
+class TestMariaDB(EngineContract):
+    """A server without RETURNING of changed rows"""
+
+    analyze = "ANALYZE TABLE {}"
+    cells = CELLS["mariadb"]
+    fingerprint = "hex({})"
+    prepare = ("SET sql_mode = ''",)
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_database(cls):
+        """Return what makes an empty database."""
+        return lambda: make_database("mariadb")
+
+
+class TestPlainCells(CellContract):
+    """What is asked of an engine whose class says nothing about its types: a part of the contract, inherited alone"""
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_database(cls):
+        """Return what makes an empty database."""
+        return lambda: make_database("postgresql")
+
+
+class TestWithoutRecreate(DeclaredContract):
+    """An engine that cannot be dropped and created here"""
+
+    recreates = False
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def make_database(cls):
+        """Return what makes an empty database."""
+        return lambda: make_database("sqlite")
+
+    @pytest.fixture(autouse=True)
+    def _not_offered(self, monkeypatch):
+        monkeypatch.setattr("qapla.database.recreate._MAKERS", {})

@@ -1,0 +1,65 @@
+"""Contracts: suites that every implementation of a thing must pass, ours and yours.
+
+``ReadDriverContract`` and ``WriteDriverContract`` say what a driver does, whatever is behind it. qapla's own drivers pass them on every
+engine, over models and over Core tables, and so do the fakes. Whoever has a base class of drivers of his own, or another session, holds it
+to them::
+
+    class TestOurReading(ReadDriverContract):
+
+        @pytest.fixture
+        def drivers(self, dbsession):
+            Base.metadata.create_all(dbsession.connection())
+
+            def make(model, rows):
+                write = OurWriteDriver[model](dbsession)
+                write.create_all(rows)
+                return OurReadDriver[model](dbsession), write
+
+            return make
+
+The rows are votes (a key of two columns) and voters (a key that is counted up, a unique name, a unique address that may be NULL). To run a
+contract over Core tables set ``vote`` and ``voter`` to ``Vote.__table__`` and ``Voter.__table__``.
+
+``EngineContract`` says what an engine does: every entry of ``qapla.database.dialects`` that has a green one is offered. An engine that is
+new, with its entry, its catalog reader and its renderer, or a server that only speaks the language of one that is there, is held to it by
+overriding the one fixture that makes an empty database::
+
+    class TestOurEngine(EngineContract):
+
+        @pytest.fixture(scope="class")
+        @classmethod
+        def make_database(cls):
+            @contextmanager
+            def make():
+                url = sqlalchemy.make_url("ours+driver://root@127.0.0.1:4000/contract")
+                execute("CREATE DATABASE contract")
+                yield url
+                execute("DROP DATABASE contract")
+
+            return make
+
+The databases of ``make_database`` may be dropped and created by the contract. What it asks of tables is made by SQLAlchemy, so the
+engine's dialect has to be installed; see ``EngineContract`` for what else a class can say about its engine.
+"""
+
+from __future__ import annotations
+
+from qapla.testing.contracts.driver import DriverContract, Drivers, read_value
+from qapla.testing.contracts.engine import EngineContract
+from qapla.testing.contracts.read import ReadDriverContract
+from qapla.testing.contracts.votes import VOTERS, VOTES, Base, Vote, Voter
+from qapla.testing.contracts.write import WriteDriverContract
+
+__all__ = [
+    "VOTERS",
+    "VOTES",
+    "Base",
+    "DriverContract",
+    "Drivers",
+    "EngineContract",
+    "ReadDriverContract",
+    "Vote",
+    "Voter",
+    "WriteDriverContract",
+    "read_value",
+]

@@ -32,7 +32,7 @@ from qapla.testing.servers import get_server_url, make_database
 
 MANUAL = Path(__file__).parents[2] / "docs" / "framework"
 PAGES = sorted(MANUAL.glob("*.md"))
-RUN_BY_NOBODY = {"dockerfile", "sh", "toml"}
+RUN_BY_NOBODY = {"", "dockerfile", "sh", "toml"}
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 FILE = re.compile(r"^# ([\w./-]+\.\w+)(, at the end)?\n")
 TIMEOUT_S = 60

@@ -69,8 +69,18 @@ def test_every_environment_variable_is_in_the_manual():
 
 
 def test_every_link_between_pages_leads_somewhere():
-    """A relative link in the README and in docs/ names a file that is there."""
-    pages = [ROOT / "README.md", *DOCS.glob("*.md")]
-    links = [(page, target) for page in pages for target in re.findall(r"\]\((?!https?:|#)([^)#]+)", page.read_text())]
+    """A relative link in the README and in docs/ names a file that is there, and a heading in it."""
+    pages = [ROOT / "README.md", *DOCS.rglob("*.md")]
+    links = [(page, target) for page in pages for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text())]
 
-    assert [(page.name, target) for page, target in links if not (page.parent / target).exists()] == []
+    assert [(page.name, target) for page, target in links if not leads_somewhere(page, target)] == []
+
+
+def leads_somewhere(page, target):
+    """Tell whether there is a file, and in it a heading that becomes this anchor."""
+    name, _, anchor = target.partition("#")
+    file = page.parent / name if name else page
+    if not anchor:
+        return file.exists()
+    headings = re.findall(r"^#+ (.*)", file.read_text(), re.MULTILINE)
+    return anchor in {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -66,5 +66,5 @@ def read_secrets(settings: Settings) -> tuple[str, ...]:
     found = settings.require("session:secret", f"text of at least {MIN_LENGTH} characters")
     secrets = tuple(found.split()) if isinstance(found, str) else tuple(found)
     if not secrets or any(not isinstance(secret, str) or len(secret) < MIN_LENGTH for secret in secrets):
-        raise settings.wrong("session:secret", f"text of at least {MIN_LENGTH} characters, or a list of such")
+        raise settings.wrong("session:secret", f"text of at least {MIN_LENGTH} characters without blanks, or several of them")
     return secrets

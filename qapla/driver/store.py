@@ -10,7 +10,22 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import and_, bindparam, delete, exists, func, insert, inspect, literal, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Integer,
+    SmallInteger,
+    and_,
+    bindparam,
+    delete,
+    exists,
+    func,
+    insert,
+    inspect,
+    literal,
+    or_,
+    select,
+    update,
+)
 from sqlalchemy.exc import IntegrityError
 
 from qapla.database import faults
@@ -45,7 +60,7 @@ class TableStore:
 
     def find(self, key: tuple[Any, ...]) -> Any | None:
         """Return the row with this primary key, or None."""
-        return next(iter(self.fetch((), self._by_key(key))), None)
+        return next(iter(self.fetch((), self._by_key(key))), None) if self._can_be_asked(key) else None
 
     def fetch(
         self,
@@ -195,6 +210,24 @@ class TableStore:
     def _by_key(self, key: tuple[Any, ...]) -> dict[str, Any]:
         return dict(zip(self.subject.key_names, key, strict=True))
 
+    def _can_be_asked(self, key: tuple[Any, ...]) -> bool:
+        """Tell whether the engine can be asked for *key*: what is beyond the range of its column, or half a character, is not there.
+
+        Drivers and PostgreSQL have errors for these, which end the transaction; keys come out of addresses that anybody may type.
+        """
+        return all(self._is_in_range(part, self.subject.columns[name].type) for name, part in self._by_key(key).items())
+
+    def _is_in_range(self, part: Any, kind: Any) -> bool:
+        is_strict = self._dialect.name == "postgresql"
+        if isinstance(part, str):
+            return not (is_strict and "\0" in part) and not any("\ud800" <= character <= "\udfff" for character in part)
+        if not isinstance(part, int) or not isinstance(kind, Integer):
+            return True
+        bits = 63
+        if is_strict and not isinstance(kind, BigInteger):
+            bits = 15 if isinstance(kind, SmallInteger) else 31
+        return -(2**bits) <= part < 2**bits
+
     def _is_key(self, name: str) -> bool:
         return name in self.subject.key_names
 
@@ -209,7 +242,7 @@ class ModelStore(TableStore):
 
     def find(self, key: tuple[Any, ...]) -> Any | None:
         """Return the object with this primary key, or None; one that the session has costs no statement."""
-        return self.session.get(self.subject.model, key)
+        return self.session.get(self.subject.model, key) if self._can_be_asked(key) else None
 
     def insert(self, values: Values) -> Any:
         """Make an object."""

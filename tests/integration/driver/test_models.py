@@ -41,6 +41,12 @@ class VoteWriteDriver(WriteDriver[Vote]):
     model = Vote
 
 
+class TableOfVotes(ReadDriver[dict]):
+    """The same questions about the table."""
+
+    model = Vote.__table__
+
+
 @pytest.fixture
 def session(fresh_database):
     """Give a session on a database with seven votes."""
@@ -67,6 +73,16 @@ def test_read(session):
     assert [(vote.poll, vote.choice) for vote in read.page(2, after=(1, "yes"))] == [(2, "no"), (2, "yes")]
     assert len(read.list()) == read.count() == 7
     assert (read.exists(poll=3), read.exists(poll=9), read.count(poll=1)) == (True, False, 2)
+
+
+@pytest.mark.parametrize("key", [(2**31, "no"), (2**70, "no"), (-(2**70), "no"), (10**100, "no"), (1, "\ud800"), (1, "no\0")])
+def test_key_that_nothing_can_have(session, key):
+    """What an address says is not always in the range of its column; nothing is there, and the session goes on."""
+    read = VoteReadDriver(session)
+    table = TableOfVotes(session)
+
+    assert (read.find_by_id(key), table.find_by_id(key)) == (None, None)
+    assert read.get_by_id((2, "yes")).votes == 20
 
 
 def test_read_refusals(session):

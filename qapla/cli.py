@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 import click
 
 from qapla.application import Application
-from qapla.errors import ConfigurationError, QaplaError
+from qapla.errors import ConfigurationError, QaplaError, tell
 from qapla.installed import list_plugins
 from qapla.project.here import find_app_name, look_here
 from qapla.settings import masked
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 
 APP_VARIABLE = "QAPLA_APP"
+NAME_IT = "use --app package.module:attribute, or set QAPLA_APP"
 
 
 class AppGroup(click.Group):
@@ -35,11 +36,25 @@ class AppGroup(click.Group):
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return all names."""
-        return sorted({*super().list_commands(context), *self._of_plugins(context).commands})
+        own = super().list_commands(context)
+        try:
+            return sorted({*own, *self._of_plugins(context).commands})
+        except QaplaError as error:  # our own commands help where something is wrong
+            show(error)
+            return own
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Return the command, one of our own first."""
         return super().get_command(context, name) or self._of_plugins(context).commands.get(name)
+
+    def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; what is missing may be one of an application that nobody has named."""
+        try:
+            return super().resolve_command(context, args)
+        except click.UsageError as error:
+            if app_name(context):
+                raise
+            raise click.UsageError(f"{error.message} No application is named: {NAME_IT}.", context) from error
 
     def _of_plugins(self, context: click.Context) -> click.Group:
         group = click.Group()
@@ -74,11 +89,19 @@ def find_application(name: str | None) -> Application:
         ConfigurationError: there is none.
     """
     if not name:
-        raise ConfigurationError("no application is named", hint="use --app package.module:attribute, or set QAPLA_APP")
+        raise ConfigurationError("no application is named", hint=NAME_IT)
     module, _, attribute = name.partition(":")
     try:
-        found = getattr(import_module(module), attribute or "main")
-    except (ImportError, AttributeError) as error:
+        place = import_module(module)
+    except QaplaError:
+        raise
+    except Exception as error:
+        if is_missing(module, error):
+            raise ConfigurationError(f"application {name!r} cannot be found: {error}", hint="package.module:attribute") from error
+        raise ConfigurationError(f"application {name!r} cannot be imported: {tell(error)}") from error
+    try:
+        found = getattr(place, attribute or "main")
+    except AttributeError as error:
         raise ConfigurationError(f"application {name!r} cannot be found: {error}", hint="package.module:attribute") from error
     if isinstance(found, type) and issubclass(found, Application):
         return found()
@@ -86,6 +109,13 @@ def find_application(name: str | None) -> Application:
         hint = "a subclass of qapla.application.Application"
         raise ConfigurationError(f"{name!r} is no application but a {type(found).__name__}", hint=hint)
     return found
+
+
+def is_missing(module: str, error: Exception) -> bool:
+    """Tell whether *error* says that there is no such module, and not that something is wrong in it."""
+    if not module or module.startswith("."):
+        return True
+    return isinstance(error, ModuleNotFoundError) and f"{module}.".startswith(f"{error.name}.")
 
 
 @click.group(cls=AppGroup, context_settings={"help_option_names": ["-h", "--help"]})
@@ -201,8 +231,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         cli.main(args=list(arguments) if arguments is not None else None, prog_name="qapla")
     except QaplaError as error:
-        click.echo(f"qapla: {error}", err=True)
-        for note in getattr(error, "__notes__", ()):
-            click.echo(f"       {note}", err=True)
+        show(error)
         sys.exit(1)
+
+
+def show(error: QaplaError) -> None:
+    """Say on stderr what is wrong."""
+    click.echo(f"qapla: {error}", err=True)
+    for note in getattr(error, "__notes__", ()):
+        click.echo(f"       {note}", err=True)
 

@@ -30,6 +30,7 @@ password, SQL text, or the contents of a row that was not asked for.
 
 from __future__ import annotations
 
+import traceback
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
@@ -221,6 +222,24 @@ class TimedOut(Unavailable):
 
     status = 504
     code = "QAPLA504"
+
+
+def tell(error: BaseException, file: str | None = None) -> str:
+    """Return a mistake of a programmer in one line: where it is, the kind of error, and what Python says.
+
+    Args:
+        file: the line in this one is told; without it, the line that raised it.
+    """
+    if isinstance(error, SyntaxError):
+        return f"line {error.lineno}{_in(error.filename, file)}: {type(error).__name__}: {error.msg}"
+    frames = traceback.extract_tb(error.__traceback__)
+    own = [frame for frame in frames if file is None or frame.filename == file]
+    place = f"line {own[-1].lineno}{_in(own[-1].filename, file)}: " if own else ""
+    return f"{place}{traceback.format_exception_only(error)[0].strip()}"
+
+
+def _in(found: str | None, file: str | None) -> str:
+    return "" if found == file else f" of {found!r}"
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:

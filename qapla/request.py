@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 IN_MEMORY = (list, tuple)  # a body of one of these types is made already: nobody will ask for a session while it is sent
 DONE = object()
+SET_BY_PYRAMID = {"context", "exc_info", "exception", "matchdict", "matched_route", "registry", "request_iface", "root", "subpath", "tm"}
+SET_BY_PYRAMID |= {"traversed", "view_name", "virtual_root", "virtual_root_path"}  # on each request, when it is known
 
 
 class Databases:
@@ -81,6 +83,11 @@ class Request(PyramidRequest):
         # WebOb raises a DeprecationWarning here, which nobody would take for the caller's mistake.
         if self.charset != "UTF-8":
             raise InputError(f"the body is in {self.charset[:50]!r}", status=415, code="PGRST102", hint="send UTF-8")
+
+
+def is_taken(name: str) -> bool:
+    """Tell whether every request has something called *name* already."""
+    return name in SET_BY_PYRAMID or name in Request.__annotations__ or hasattr(Request, name)
 
 
 def find_identity(app: Application, request: Any) -> Identity:

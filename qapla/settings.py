@@ -12,13 +12,14 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import contextmanager
 from importlib import import_module
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import morfdict
 
-from qapla.errors import SettingsError, nearest
+from qapla.errors import QaplaError, SettingsError, nearest, tell
 from qapla.masking import mask
 
 if TYPE_CHECKING:
@@ -94,7 +95,7 @@ class Settings(morfdict.MorfDict):
         """
         value: Any = self.get(key)
         if value is None:
-            near = nearest(key, [known for known, _ in flat(self)])
+            near = nearest(key, [known for known, value in flat(self) if value is not None])
             raise SettingsError(f"setting {key!r} is missing from {self._files()}", hint=near or f"expected {expected}")
         return value
 
@@ -281,7 +282,12 @@ def _find_module(package: str, name: str) -> ModuleType | None:
         raise SettingsError(f"settings package {package!r} cannot be imported", hint=f"{error}") from error
     if found is None and name == "default":
         raise SettingsError(f"settings package {package!r} has no module 'default'", hint="default.py with make_settings(settings, paths)")
-    return import_module(f"{package}.{name}") if found else None
+    return _import(f"{package}.{name}", found.origin) if found else None
+
+
+def _import(name: str, file: str | None) -> ModuleType:
+    with _told(file):
+        return import_module(name)
 
 
 def _run(module: ModuleType, settings: Settings, paths: Paths) -> None:
@@ -289,8 +295,20 @@ def _run(module: ModuleType, settings: Settings, paths: Paths) -> None:
     if make_settings is None:
         raise SettingsError(f"settings file {module.__file__!r} is incomplete", hint="expected a function make_settings(settings, paths)")
     before = dict(flat(settings))
-    make_settings(settings, paths)
+    with _told(module.__file__):
+        make_settings(settings, paths)
     settings.mark(str(module.__file__), before)
+
+
+@contextmanager
+def _told(file: str | None) -> Iterator[None]:
+    """Let an error say in which settings file it is, and in which line."""
+    try:
+        yield
+    except QaplaError:
+        raise
+    except Exception as error:
+        raise SettingsError(f"settings file {file!r} cannot be used: {tell(error, file)}") from error
 
 
 def _read_environment(settings: Settings) -> None:

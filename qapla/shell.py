@@ -23,11 +23,26 @@ def run_shell(app: Application, source: str | None = None) -> None:
             if source is None and not sys.stdin.isatty():
                 source = sys.stdin.read()
             if source is not None:
-                exec(compile(source, "<qapla shell>", "exec"), names)  # noqa: S102
+                run(app, source, names)
                 return
             interact(names, describe(app, names))
     finally:
         app.stop()
+
+
+def run(app: Application, source: str, names: dict[str, Any]) -> None:
+    """Run *source*.
+
+    Raises:
+        Unavailable: a declared database is away.
+    """
+    try:
+        exec(compile(source, "<qapla shell>", "exec"), names)  # noqa: S102
+    except Exception as error:
+        outage = app["database"].find_outage(error) if "database" in app else None
+        if outage is None:
+            raise
+        raise outage from error
 
 
 def make_names(app: Application, scope: Scope) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from keyword import iskeyword
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy.orm import Session
@@ -55,8 +56,9 @@ class Database:
     """
 
     def __init__(self, name: str, migrations_key: str | None = None) -> None:
-        if not name.isidentifier():
-            raise ConfigurationError(f"database name {name!r} cannot be an attribute of a request", hint="letters, digits and _")
+        if not isinstance(name, str) or not name.isidentifier() or iskeyword(name):
+            hint = "letters, digits and _; no keyword"
+            raise ConfigurationError(f"database name {name!r} cannot be an attribute of a request", hint=hint)
         self.name = name
         self.migrations_key = migrations_key
         self.on_engine: list[Callable[[Engine], None]] = []

@@ -171,9 +171,12 @@ def read_url(settings: Settings, key: str, text: Any) -> URL:
         SettingsError: it is none.
     """
     try:
-        return make_url(text)
-    except ArgumentError:
+        url = make_url(text)
+    except (ArgumentError, ValueError):  # the second: a port that is no number, perhaps half of a password
         raise settings.wrong(key, URL_EXPECTED) from None
+    if "@" in (url.host or ""):  # the rest of a password, which no message may repeat
+        raise settings.wrong(key, f"{URL_EXPECTED}; an '@' in user or password is written %40")
+    return url
 
 
 def read_options(settings: Settings, key: str) -> dict[str, Any]:

@@ -137,10 +137,14 @@ def current(database: Database) -> set[str]:
     """Return the revisions that *database* is at; none when it is empty.
 
     Raises:
+        ConfigurationError: its URL names none.
         Unavailable: it cannot be reached.
     """
     from alembic.migration import MigrationContext
 
+    if not database.url.database and database.engine.dialect.name in {"mysql", "mariadb"}:
+        problem = f"database {database.name!r} cannot be migrated: its URL names a server, and no database on it"
+        raise ConfigurationError(problem, hint=f"'db:{database.name}:url' = engine://user:password@host:port/name")
     try:
         with database.engine.connect() as connection:
             return set(MigrationContext.configure(connection, opts=version_options(database)).get_current_heads())

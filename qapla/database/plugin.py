@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from qapla.database.asynchronous import AsyncSessions
     from qapla.database.database import Database
     from qapla.database.twophase import Plan
+    from qapla.errors import Unavailable
     from qapla.scope import Scope
     from qapla.settings import Settings
 
@@ -43,9 +44,7 @@ class DatabasePlugin(Plugin):
 
     def __init__(self, databases: Sequence[Database] | None = None) -> None:
         self._is_open = databases is None
-        self._databases = {database.name: database for database in databases or ()}
-        if len(self._databases) != len(databases or ()):
-            raise PluginError("two databases are declared with the same name", details=[database.name for database in databases or ()])
+        self._databases = collect(databases or ())
         self._tell_siblings()
 
     def __getitem__(self, name: str) -> Database:
@@ -122,6 +121,12 @@ class DatabasePlugin(Plugin):
             return AsyncSessions(self._databases)
         return Sessions(self._databases, find_manager(scope.request), self.plan)
 
+    def find_outage(self, error: BaseException) -> Unavailable | None:
+        """Return what *error* means when it says that a database is away; None when it says something else."""
+        from qapla.database.outage import find_outage
+
+        return find_outage(error)
+
     @contextmanager
     def transaction(self, *names: str) -> Iterator[Sessions]:
         """Lend sessions that are committed together at the end of the block, and rolled back when an error leaves it.
@@ -156,6 +161,26 @@ class DatabasePlugin(Plugin):
     def exit(self, scope: Scope, value: Any, error: BaseException | None) -> Any:
         """Close the sessions of *scope*."""
         return value.close(error)
+
+
+def collect(databases: Sequence[Database]) -> dict[str, Database]:
+    """Return the databases by name.
+
+    Raises:
+        PluginError: one is none, or has the name of another.
+    """
+    from qapla.database.database import Database
+
+    found: dict[str, Database] = {}
+    if isinstance(databases, str | Database):
+        raise PluginError(f"{databases!r} is no list of databases", hint='[Database("main", "migrations")]')
+    for database in databases:
+        if not isinstance(database, Database):
+            raise PluginError(f"{database!r} is no database", hint='[Database("main", "migrations")]')
+        if database.name in found:
+            raise PluginError(f"two databases are declared as {database.name!r}", hint="each needs a name of its own")
+        found[database.name] = database
+    return found
 
 
 def find_manager(request: Any) -> Any:

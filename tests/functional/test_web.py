@@ -221,6 +221,14 @@ class TestManual:
         with pytest.raises(ConfigurationExecutionError, match=r"two databases are declared as 'third'[^$]* Line \d+ of .*test_web\.py"):
             app.config.commit()
 
+    @pytest.mark.parametrize("name", ["session", "registry", "matchdict", "tm", "app", "scope", "databases", "path", "exception"])
+    def test_a_database_takes_nothing_from_requests(self, make_web, name):
+        """A name that every request has already is refused, with another one in the hint."""
+        config = make_web("manual").application.config
+
+        with pytest.raises(ConfigurationError, match=rf"database '{name}' would take the place of request\.{name} \(call it '{name}_db'\)"):
+            config.add_database(Database(name))
+
     def test_two_databases(self, make_web):
         """Every declared database is a property of the request."""
         assert make_web("manual").get("/both").text == "12"

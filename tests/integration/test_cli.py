@@ -58,13 +58,40 @@ def test_installed_plugins(qapla):
 
 @pytest.mark.parametrize(
     ("app", "message"),
-    [("", "no application is named"), ("nowhere:main", "'nowhere:main' cannot be found"), ("qapla.errors:QaplaError", "is no application")],
+    [
+        ("", "no application is named"),
+        ("nowhere:main", "'nowhere:main' cannot be found"),
+        (":main", "':main' cannot be found"),
+        ("..up:main", "'..up:main' cannot be found"),
+        ("qapla.errors:Nothing", "'qapla.errors:Nothing' cannot be found"),
+        ("qapla.errors:QaplaError", "is no application"),
+    ],
 )
 def test_wrong_application(qapla, app, message):
     """One line, exit code 1."""
     done = qapla("settings", app=app)
 
     assert (done.returncode, message in done.stderr, done.stderr.count("\n")) == (1, True, 1)
+
+
+@pytest.mark.parametrize(("source", "told"), [("import nix", "No module named 'nix'"), ("x = = 1", "SyntaxError")])
+def test_application_that_cannot_be_imported(qapla, tmp_path, monkeypatch, source, told):
+    """It is not said to be missing: file, line and mistake are told. The help still lists our own commands."""
+    (tmp_path / "broken_app.py").write_text(f"import sys\n{source}\n")
+    monkeypatch.chdir(tmp_path)
+
+    done, helped = qapla("plugins", app="broken_app:main"), qapla("--help", app="broken_app:main")
+
+    assert (done.returncode, done.stderr.count("\n"), told in done.stderr) == (1, 1, True)
+    assert "application 'broken_app:main' cannot be imported: line 2 of" in done.stderr
+    assert (helped.returncode, "startproject" in helped.stdout, told in helped.stderr) == (0, True, True)
+
+
+def test_command_of_a_plugin_without_application(qapla):
+    """A command that is not known may be one of an application that nobody has named."""
+    done = qapla("database", "status", app="")
+
+    assert (done.returncode, "No such command 'database'. No application is named: use --app" in done.stderr) == (2, True)
 
 
 def test_help_lists_commands_of_plugins(qapla):

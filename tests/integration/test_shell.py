@@ -65,6 +65,15 @@ def test_shell_shows_errors(qapla):
     assert (nowhere.returncode, nowhere.stderr.count("\n")) == (1, 1)
 
 
+def test_shell_tells_that_a_database_is_away(qapla):
+    """One line, as every command."""
+    away = "app['database']['main'].at(make_url('postgresql://127.0.0.1:1/x'))"
+
+    done = qapla("shell", "-c", f"from sqlalchemy import make_url; {away}.make_session().connection()")
+
+    assert (done.returncode, done.stderr) == (1, "qapla: database 'main' cannot be used now: it cannot be reached\n")
+
+
 def test_shell_asks_for_input(tmp_path):
     """On a terminal it says what there is, and asks."""
     import pty

@@ -70,8 +70,35 @@ class TestLoad:
         """A settings file that exists and cannot be imported stops the start."""
         name = package(default="pass", local="import there_is_no_such_module")
 
-        with pytest.raises(ModuleNotFoundError, match="there_is_no_such_module"):
+        with pytest.raises(SettingsError, match=r"/local\.py' cannot be used: line \d+: ModuleNotFoundError: .*there_is_no_such_module"):
             load(name, "uwsgi")
+
+    @pytest.mark.parametrize(
+        ("wrong", "told"),
+        [("def x(:", "SyntaxError: invalid syntax"), ("settings['nope']", "KeyError: 'nope'"), ("1/0", "ZeroDivisionError")],
+    )
+    def test_mistakes_are_told_with_their_line(self, package, wrong, told):
+        """File, line and what Python says are one sentence; the traceback is there for who wants it."""
+        name = package(default=wrong)
+
+        with pytest.raises(SettingsError, match=rf"^settings file '.*/default\.py' cannot be used: line \d+: {told}[^\n]*$") as caught:
+            load(name, "uwsgi")
+
+        assert caught.value.__cause__ is not None
+
+    def test_errors_of_ours_stay_as_they_are(self, package):
+        """A settings file may ask for what it needs."""
+        name = package(default="settings.require('a:b', 'a number')")
+
+        with pytest.raises(SettingsError, match=r"^setting 'a:b' is missing"):
+            load(name, "uwsgi")
+
+    def test_none_is_missing(self, package):
+        """A setting that is None is missing, and is no hint for itself."""
+        settings, _ = load(package(default="settings['a:broker'] = None"), "uwsgi")
+
+        with pytest.raises(SettingsError, match=r"setting 'a:broker' is missing from .* \(expected a URL\)"):
+            settings.require("a:broker", "a URL")
 
     def test_package_is_missing(self, package):
         """The error names the package, and how to name another one."""

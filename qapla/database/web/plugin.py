@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Self, get_args
 
 from qapla.database.plugin import COMMIT
 from qapla.database.session import CommitMode
-from qapla.errors import PluginError
+from qapla.errors import ConfigurationError, PluginError
 from qapla.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -71,10 +71,17 @@ def add_database(config: Configurator, database: Database) -> None:
     Declaring a name twice is a conflict: Pyramid then shows both source lines. No connection is opened here.
 
     Raises:
+        ConfigurationError: requests have something else of that name, and would lose it: ``session``, ``registry``, ``path``, …
         SettingsError: its URL is missing or wrong; told when the configuration is committed.
     """
 
     from pyramid.interfaces import PHASE1_CONFIG
+
+    from qapla.request import is_taken
+
+    if is_taken(database.name):
+        hint = f"call it {database.name + '_db'!r}"
+        raise ConfigurationError(f"database {database.name!r} would take the place of request.{database.name}", hint=hint)
 
     def register() -> None:
         app = config.registry["qapla.app"]

@@ -7,11 +7,11 @@ import threading
 
 import pytest
 from sqlalchemy import text
-from sqlalchemy.exc import IntegrityError
 
 from qapla.database import migrate
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
+from qapla.database.plugin import DatabasePlugin
 from qapla.errors import ConfigurationError, PluginError, SettingsError, Unavailable
 from qapla.testing import BaseApplicationFixture, at_most
 
@@ -75,17 +75,6 @@ def make_app(migrations):
 
 class TestMigrate:
     """migrate.upgrade(database)"""
-
-    def test_brings_up_to_date_once(self, make_app, migrations, fresh_database):
-        """What is missing runs; the second time nothing does."""
-        migrations("op.create_table('word', sa.Column('id', sa.Integer, primary_key=True))")
-        database = make_app(fresh_database)["database"]["main"]
-
-        assert [migrate.upgrade(database), migrate.upgrade(database)] == [True, False]
-        migrations("op.add_column('word', sa.Column('value', sa.String(20)))")
-        assert migrate.upgrade(database)
-        with database.session() as session:
-            assert session.execute(text("SELECT id, value FROM word")).all() == []
 
     def test_several_at_once(self, make_app, migrations, fresh_database):
         """Whoever comes later waits and finds the work done."""
@@ -166,6 +155,46 @@ class TestDatabase:
             make_app("geheim@nowhere")
         assert "geheim" not in str(caught.value)
 
+    @pytest.mark.parametrize(
+        ("url", "hint"),
+        [("postgresql://me:ge@heim@127.0.0.1/x", "'@' in user or password is written %40"), ("mysql://me:geheim/x", "expected")],
+    )
+    def test_what_may_be_half_of_a_password_is_not_repeated(self, make_app, url, hint):
+        """A host with an ``@`` in it, a port that is no number: told at the start, before a driver shows it."""
+        with pytest.raises(SettingsError, match="setting 'db:main:url' in the start call is wrong") as caught:
+            make_app(url)
+
+        assert "heim" not in str(caught.value)
+        assert hint in str(caught.value)
+
+    def test_server_without_database_is_not_migrated(self, make_app, migrations, mariadb_url):
+        """MariaDB lets a program connect to no database at all."""
+        migrations("pass")
+        app = make_app(mariadb_url)
+
+        with pytest.raises(ConfigurationError, match="'main' cannot be migrated: its URL names a server, and no database on it"):
+            migrate.plan(app["database"]["main"])
+
+    @pytest.mark.parametrize("name", ["a-b", "class", "None", "", 5])
+    def test_name_that_cannot_be_used(self, name):
+        """It has to be written behind ``request.`` and as a keyword."""
+        with pytest.raises(ConfigurationError, match=f"database name {name!r} cannot be an attribute of a request"):
+            Database(name)
+
+    @pytest.mark.parametrize(
+        ("databases", "told"),
+        [
+            (["main"], "'main' is no database"),
+            ("main", "'main' is no list of databases"),
+            (Database("main"), r"Database\('main', None\) is no list of databases"),
+            ([Database("main"), Database("main")], "two databases are declared as 'main'"),
+        ],
+    )
+    def test_declared_wrongly(self, databases, told):
+        """What should stand there is shown."""
+        with pytest.raises(PluginError, match=f"^{told} "):
+            DatabasePlugin(databases)
+
     def test_sqlite_is_opened_safely(self, make_app, tmp_path):
         """WAL, foreign keys, waiting for locks; a file for nobody else."""
         database = make_app(f"sqlite:///{tmp_path}/deep/er/registry.sqlite")["database"]["main"]
@@ -175,19 +204,6 @@ class TestDatabase:
 
         assert found == ["wal", 1, 10_000]
         assert (tmp_path / "deep/er/registry.sqlite").stat().st_mode & 0o777 == 0o600
-
-    def test_transaction_commits_or_rolls_back(self, make_app, fresh_database):
-        """``with database.transaction()`` keeps all or nothing."""
-        database = make_app(fresh_database)["database"]["main"]
-        with database.transaction() as session:
-            session.execute(text("CREATE TABLE word (id INTEGER PRIMARY KEY)"))
-            session.execute(text("INSERT INTO word VALUES (1)"))
-
-        with pytest.raises(IntegrityError), database.transaction() as session:
-            session.execute(text("INSERT INTO word VALUES (2), (1)"))
-
-        with database.session() as session:
-            assert session.scalars(text("SELECT id FROM word")).all() == [1]
 
     def test_transactions_that_read_first_wait_for_each_other(self, make_app, tmp_path):
         """Two threads that read and then write both succeed on SQLite."""

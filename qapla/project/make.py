@@ -15,6 +15,7 @@ from qapla.project.names import check_name, make_class_name
 TEMPLATES = Path(__file__).parent / "templates"
 SUFFIX = ".tmpl"
 DOT = "dot-"
+PRIVATE = ("local.py",)  # it has a secret, and passwords later: nobody else on this machine reads it
 
 
 class FileTemplate(Template):
@@ -103,6 +104,7 @@ def _write(home: Path, files: dict[Path, str]) -> None:
     try:
         for path, content in files.items():
             (beside / path).parent.mkdir(parents=True, exist_ok=True)
+            (beside / path).touch(mode=0o600 if path.name in PRIVATE else 0o666)
             (beside / path).write_text(content, encoding="utf-8", newline="\n")
         beside.chmod(0o755)
         if home.is_dir():

@@ -99,6 +99,16 @@ def test_nothing_is_overwritten(tmp_path, there):
     assert sorted(path.name for path in tmp_path.rglob("*")) == (["blog"] if there == "file" else ["blog", "mine"])
 
 
+def test_local_settings_are_private(tmp_path):
+    """They have the secret of the sessions, and passwords later; the rest is as for any file."""
+    make_project("blog", folder=tmp_path / "blog")
+
+    modes = {name: (tmp_path / "blog/blog/settings" / name).stat().st_mode & 0o777 for name in ("local.py", "default.py")}
+
+    assert modes["local.py"] == 0o600
+    assert modes["default.py"] & 0o600 == 0o600
+
+
 def test_empty_folder(tmp_path):
     """An empty folder is filled."""
     made = make_project("blog", "sqlite", tmp_path)

@@ -488,10 +488,9 @@ class TestRecreate:
         assert str(found.exception).startswith("database 'main' cannot be created: permission denied to create database (the user needs")
         assert "geheim" not in str(found.exception)
 
-    def test_left_between_two_phases(self, project, engine_name):
-        """What a test prepared and never ended does not keep its database from being dropped."""
-        if engine_name != "postgresql":
-            pytest.skip("only PostgreSQL keeps a database for it")
+    @pytest.mark.parametrize("engine_name", ["postgresql"], indirect=True)
+    def test_left_between_two_phases(self, project):
+        """What a test prepared and never ended does not keep its database from being dropped, as PostgreSQL would have it."""
         project.revise()
         with make_database("postgresql") as main:
             project.set_tests(main=main.render_as_string(hide_password=False), music=project.urls["music"])

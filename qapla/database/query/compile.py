@@ -10,11 +10,12 @@ does not show them. A list that counts has one more row, whose body is the numbe
 from __future__ import annotations
 
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qapla.database.dialects import get_engine
 from qapla.database.query.lookups import KEYWORDS, OPERATORS
+from qapla.database.query.places import find_after, has_nulls_behind, union_parts
 from qapla.database.query.render import INTEGER, TEXT, ref_type
 from qapla.database.query.renderers import get_renderer
 from qapla.database.query.shape import (
@@ -31,20 +32,18 @@ from qapla.database.query.shape import (
     SpreadCells,
     Test,
 )
-from qapla.database.query.sql import Slot, Sql, join, name, sql, write
+from qapla.database.query.sql import FALSE, NOTHING, TRUE, Slot, Sql, join, name, sql, where, write
 from qapla.database.statement import Statement
 
 if TYPE_CHECKING:
     from collections.abc import Hashable, MutableMapping
 
     from qapla.database.query.printing import Form
-    from qapla.database.query.shape import After, AnyCell, AnyTest, Ref, Resolved, Term
+    from qapla.database.query.shape import AnyCell, AnyTest, Ref, Resolved, Term
     from qapla.database.schema.description import ColumnType, DatabaseSchema, Relation, Table, TableName
 
 MAX_OPERANDS_KEPT = 300
 MAX_STATEMENTS = 1000  # kept per database; a page of the admin needs a handful, an API client a few dozen
-TRUE, FALSE = sql("1 = 1"), sql("1 = 0")
-NOTHING = Sql(())
 _lock = threading.Lock()
 
 
@@ -132,7 +131,7 @@ class Compiler:
             return sql("SELECT {} AS body FROM {}", body, source)
         rest = sql("{}{}", where(tests), tail)
         if self.renderer.cuts_first and has_nulls_behind(read):
-            source, rest = sql("({}) AS {}", self.two_parts(read, table, alias), name(alias)), NOTHING
+            source, rest = sql("({}) AS {}", union_parts(self, read, table, alias), name(alias)), NOTHING
         elif self.renderer.cuts_first and (read.limit is not None or read.offset is not None):
             source, rest = sql("(SELECT {}.* FROM {}{}) AS {}", name(alias), source, rest, name(alias)), NOTHING
         body, source = self.renderer.body(self.cells(read.cells, table, alias), source, alias)
@@ -308,7 +307,7 @@ class Compiler:
             contains = self.renderer.folded if test.is_folded else self.renderer.contains
             columns = [sql("({})", contains(name(alias, column), test.slot)) for column in test.columns]
             return sql("({})", join(" OR ", columns))
-        return self.after(test, table, alias or table.name.name)
+        return find_after(self, test, table, alias or table.name.name)
 
     def comparison(self, test: Test, table: Table, alias: str | None) -> Sql:
         """Return one comparison."""
@@ -342,69 +341,6 @@ class Compiler:
         if test.read.where is not None:
             tests.append(self.test(test.read.where, table, alias))
         return sql("EXISTS (SELECT 1 FROM {}{})", source, where(tests))
-
-    def after(self, after: After, table: Table, alias: str) -> Sql:
-        """Return the condition of the rows behind a place.
-
-        ``(a, b) > (1, 2)`` where an engine finds that by an index; else, and with NULLs or mixed directions,
-        ``a >= 1 AND (a > 1 OR b > 2)``, whose first part can use one, too.
-        """
-        terms = [(term, *self.term(term, table, alias)) for term in after.terms]
-        directions = {term.descending for term in after.terms}
-        if self.renderer.compares_rows and len(directions) == 1 and not any(term.nullable for term in after.terms):
-            sign = "<" if after.terms[0].descending else ">"
-            operands = [Slot(slot) for slot in after.slots if slot is not None]
-            if len(operands) == len(terms):
-                values = join(", ", [value for _, value, _ in terms])
-                return sql("(({}) " + sign + " ({}))", values, join(", ", operands))
-        found = FALSE
-        for (term, value, type), slot in reversed(list(zip(terms, after.slots, strict=True))):
-            found = self.behind(term, value, type, slot, found)
-        return found
-
-    def two_parts(self, read: Read, table: Table, alias: str) -> Sql:
-        """Return the rows behind a place as two reads: those with a value in the first term of the order, then those with NULL there.
-
-        In one condition the two would stand in an OR, and with that no index is entered in its middle: a deep page would take seconds.
-        """
-        after = read.after
-        assert after is not None
-        first, *rest = after.terms
-        behind = replace(after, terms=(replace(first, nullable=False), *rest))
-        parts = []
-        for is_null in (False, True):
-            inner = self.alias()
-            tests = [self.test(read.where, table, inner)] if read.where is not None else []
-            tests.append(sql("{} IS NULL", self.term(first, table, inner)[0]) if is_null else self.after(behind, table, inner))
-            source, tail = self.source(read.table, inner), self.tail(read, table, inner)
-            parts.append(sql("(SELECT {}.* FROM {}{}{})", name(inner), source, where(tests), tail))
-        union = sql("({}) AS {}", join(" UNION ALL ", parts), name(alias))
-        return sql("SELECT {}.* FROM {}{}", name(alias), union, self.tail(read, table, alias))
-
-    def behind(self, term: Term, value: Sql, type: ColumnType, slot: int | None, rest: Sql) -> Sql:
-        """Return: behind in this term, or level in it and behind in the *rest*."""
-        if slot is None:
-            strictly = sql("{} IS NOT NULL", value) if term.nulls_first else FALSE
-            return sql("({} OR ({} IS NULL AND {}))", strictly, value, rest)
-        operand = Sql((Slot(slot),))
-        sign = "<" if term.descending else ">"
-        strictly = sql("{} " + sign + " {}", value, operand)
-        if term.nullable and not term.nulls_first:
-            return sql("({} OR {} IS NULL OR ({} = {} AND {}))", strictly, value, value, operand, rest)
-        return sql("({} " + sign + "= {} AND ({} OR {}))", value, operand, strictly, rest)
-
-
-def has_nulls_behind(read: Read) -> bool:
-    """Tell whether a page starts behind a value in a column whose NULLs come last: they are behind it, too."""
-    if read.after is None or read.limit is None or read.offset is not None:
-        return False
-    first = read.after.terms[0]
-    return first.nullable and not first.nulls_first and read.after.slots[0] is not None
-
-
-def where(tests: list[Sql]) -> Sql:
-    """Return WHERE, or nothing."""
-    return sql(" WHERE {}", join(" AND ", tests)) if tests else NOTHING
 
 
 def _equal(alias: str, columns: tuple[str, ...], other: str, other_columns: tuple[str, ...]) -> list[Sql]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from qapla.database.dialects import Engine
 
@@ -79,6 +79,11 @@ def name(*names: str | None) -> Sql:
     return join(".", [Name(each) for each in names if each is not None])
 
 
+def where(tests: Sequence[Sql]) -> Sql:
+    """Return WHERE with all of *tests*; nothing where there is none."""
+    return sql(" WHERE {}", join(" AND ", tests)) if tests else NOTHING
+
+
 def write(piece: Sql, engine: Engine) -> tuple[str, tuple[int, ...]]:
     """Return the text of *piece* for the driver of *engine*, and the operands' indexes in the order of its placeholders."""
     texts: list[str] = []
@@ -102,3 +107,7 @@ def _quoted(part: Name | Literal, engine: Engine) -> str:
         return f"'{part.text}'"
     # Bytes in hex: a backslash in a plain literal depends on the SQL mode of MariaDB.
     return engine.hex_text.format(part.text.encode().hex())
+
+
+NOTHING = Sql(())
+TRUE, FALSE = sql("1 = 1"), sql("1 = 0")

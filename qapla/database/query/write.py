@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from qapla.database.dialects import get_engine
 from qapla.database.query.description import MISSING
-from qapla.database.query.sql import Slot, Sql, join, name, sql, write
+from qapla.database.query.sql import NOTHING, Slot, Sql, join, name, sql, write
 from qapla.database.query.values import is_composite, read_composite, read_json
 from qapla.database.statement import Statement
 from qapla.errors import AccessError, NotAuthenticated, NotFound, QueryError, ReadOnly, ValueRefused, nearest
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from qapla.database.schema.description import Column, DatabaseSchema, Table, TableName
     from qapla.ports import Operation, Rights
 
-NOTHING = Sql(())
 CHUNK_ROWS = 500
 CHUNK_VALUES = 20_000  # placeholders of one statement: SQLite takes 32,766, PostgreSQL 65,535
 CHUNK_CHARACTERS = 1_000_000  # MariaDB takes one packet per statement, 16 MiB unless configured

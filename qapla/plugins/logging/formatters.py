@@ -6,7 +6,11 @@ import json
 import logging
 from datetime import UTC, datetime
 
+from qapla.plugins.logging.masking import live_secrets
 from qapla.ports import current_request, current_task
+
+# What a terminal would obey: somebody else's text may be in any message. Lines may be broken.
+CONTROLS = {number: f"\\x{number:02x}" for number in (*range(0x20), *range(0x7F, 0xA0)) if chr(number) not in "\t\n"}
 
 
 class Ids(logging.Filter):
@@ -39,12 +43,12 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
             **ids_of(record),
-            **getattr(record, "fields", {}),
+            **{name: live_secrets.mask(one) if isinstance(one, str) else one for name, one in getattr(record, "fields", {}).items()},
         }
         traceback = find_traceback(record)
         if traceback:
             entry["traceback"] = traceback
-        return json.dumps(entry, ensure_ascii=False, default=str)
+        return writable(json.dumps(entry, ensure_ascii=False, default=str))
 
 
 class TextFormatter(logging.Formatter):
@@ -53,13 +57,18 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         time = datetime.fromtimestamp(record.created).strftime("%H:%M:%S")
-        line = f"{time} {record.levelname.lower():<7} {record.getMessage()}"
+        line = f"{time} {record.levelname.lower():<7} {record.getMessage().translate(CONTROLS)}"
         ids = ids_of(record)
         if ids and record.levelno >= logging.WARNING:
             behind = ", ".join(f"{name.removesuffix('_id')} {value}" for name, value in ids.items())
             line += f" [{behind}]"
         traceback = find_traceback(record)
-        return f"{line}\n{traceback}" if traceback else line
+        return writable(f"{line}\n{traceback.translate(CONTROLS)}" if traceback else line)
+
+
+def writable(line: str) -> str:
+    """Return *line* so that any stream can write it: half a character, as JSON may have one, would lose the whole line."""
+    return line if line.isascii() else line.encode(errors="backslashreplace").decode()
 
 
 def find_traceback(record: logging.LogRecord) -> str | None:

@@ -43,7 +43,10 @@ class LiveSecrets:
             return record
         try:
             message = record.getMessage()
-        except Exception:  # wrong arguments: logging itself tells about it
+        except Exception:  # wrong arguments: logging itself tells about it, and shows them
+            given = f"{record.msg} {record.args!r}"
+            if self._pattern.search(given):
+                record.msg, record.args = f"{self.mask(given)} (wrong arguments for a line of the log)", ()
             return record
         if self._pattern.search(message):
             record.msg, record.args = self.mask(message), ()

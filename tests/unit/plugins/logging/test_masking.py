@@ -76,3 +76,41 @@ def test_other_records_stay_as_they_are(log: tuple[logging.Logger, io.StringIO])
     logger.warning("%s rows", 3)
 
     assert output.getvalue() == "3 rows\n"
+
+
+def test_arguments_that_do_not_fit(log: tuple[logging.Logger, io.StringIO], capsys: pytest.CaptureFixture[str]) -> None:
+    """What logging itself says of such a line would show them."""
+    logger, output = log
+    masking.live_secrets.add("s3cr-fit")
+
+    logger.warning("port %d", "s3cr-fit")
+
+    assert "s3cr-fit" not in output.getvalue() + capsys.readouterr().err
+    assert output.getvalue() == "port %d ('***',) (wrong arguments for a line of the log)\n"
+
+
+def test_fields(log: tuple[logging.Logger, io.StringIO]) -> None:
+    """A secret in an address is masked in the line's own fields, too."""
+    logger, output = log
+    logger.handlers[0].setFormatter(JsonFormatter())
+    masking.live_secrets.add("s3cr-path")
+
+    logger.warning("x", extra={"fields": {"path": "/x/s3cr-path", "status": 200}})
+
+    assert '"path": "/x/***", "status": 200' in output.getvalue()
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
+def test_half_a_character(formatter: logging.Formatter) -> None:
+    """A line that no stream could write is written with the half escaped."""
+    line = formatter.format(logging.LogRecord("x", 30, "", 0, "é \ud800", (), None))
+
+    assert "é \\ud800" in line
+    assert line.encode()
+
+
+def test_what_a_terminal_would_obey() -> None:
+    """Somebody else's text can neither colour what follows nor take away what was written; lines and tabs stay."""
+    line = TextFormatter().format(logging.LogRecord("x", 30, "", 0, "a\tb\n\x1b[2J\r\x9b31m", (), None))
+
+    assert line.endswith("a\tb\n\\x1b[2J\\x0d\\x9b31m")

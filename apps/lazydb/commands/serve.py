@@ -76,6 +76,7 @@ def serve_command(urls: tuple[str, ...], choices: Choices, config: Path | None, 
 def make_serving(*, host: str, port: int, workers: int, trusted_proxies: str, root_path: str, log_level: str) -> Serving:
     """Check the options of serving and put them together."""
     from lazydb.serve import Serving
+    from qapla.proxies import is_path
 
     context = click.get_current_context()
     proxies = tuple(part.strip() for part in trusted_proxies.split(",") if part.strip())
@@ -84,7 +85,7 @@ def make_serving(*, host: str, port: int, workers: int, trusted_proxies: str, ro
             ipaddress.ip_network(proxy, strict=False)
         except ValueError:
             raise click.UsageError(f"--trusted-proxies: {proxy[:100]!r} is not an address or a network", context) from None
-    if root_path and (not root_path.startswith("/") or not root_path.isprintable() or set(root_path) & set("?# %\\")):
+    if root_path and not is_path(root_path):
         raise click.UsageError(f"--root-path {root_path[:100]!r} is not a path that begins with '/'", context)
     return Serving(
         host=host,

@@ -16,11 +16,10 @@ def worker_command(processes: int, log_level: str) -> None:
 
     Without a broker the serving process does them itself, and no worker is needed.
     """
-    import os
-
+    from lazydb.application import LazydbApplication
     from qapla.errors import ConfigurationError
 
-    if not os.environ.get("LAZYDB_BROKER_URL"):
+    if not LazydbApplication().prepare("celery").settings.get("celery:broker_url"):
         raise ConfigurationError(
             "a worker needs a broker, and LAZYDB_BROKER_URL is not set",
             hint="without one the serving process does the tasks itself; else LAZYDB_BROKER_URL=redis://127.0.0.1:6379/0",

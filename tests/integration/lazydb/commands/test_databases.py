@@ -207,3 +207,14 @@ def test_lost_key_is_told(lazydb: Callable[..., Any], ask: Callable[..., Any], m
     assert [known["name"] for known in ask("list")] == ["shop"]
     assert resumed.code == 1
     assert "password again" in resumed.err
+
+
+def test_worker_of_a_broker_that_is_set_in_another_way(lazydb: Callable[..., Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whichever way the setting came: the framework's own variables and settings files count, too."""
+    worked: list[Any] = []
+    monkeypatch.setattr("qapla.plugins.tasks.broker.BrokerQueue.run_worker", lambda queue, arguments: worked.append(arguments))
+    monkeypatch.setenv("QAPLA__CELERY__BROKER_URL", f"redis://127.0.0.1:{free_port()}/0")
+
+    done = lazydb("worker")
+
+    assert (done.code, len(worked)) == (0, 1), done.err

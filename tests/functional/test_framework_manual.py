@@ -137,9 +137,9 @@ class Reader:
             elif command == "kill %1":
                 end(self.started.pop())
             else:
-                self.compare(block, expected, self.run_command(block, command, expected), command)
+                self.compare(block, expected, self.run_command(block, command), command)
 
-    def run_command(self, block: Block, command: str, expected: str) -> str:
+    def run_command(self, block: Block, command: str) -> str:
         done = subprocess.run(
             ["bash", "-c", "\n".join([*self.before, command])],
             cwd=self.folder,
@@ -149,7 +149,7 @@ class Reader:
             text=True,
             timeout=TIMEOUT_S,
         )
-        assert done.returncode == 0 or expected, f"{self.page.name}:{block.line}: $ {command}\n{done.stdout}"
+        assert done.returncode == 0, f"{self.page.name}:{block.line}: $ {command}\n{done.stdout}"
         return done.stdout
 
     def start(self, block: Block, command: str, expected: str) -> None:
@@ -209,12 +209,36 @@ def matches(expected: str, printed: str) -> bool:
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_page(page, tmp_path):
     """A reader who does what the page says sees what the page says."""
-    blocks = list(read_blocks(page))
+    read(page, tmp_path)
 
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        "```console\n$ echo one\ntwo\n```\n",
+        "```console\n$ echo one\n```\n",
+        "```console\n$ echo one; false\none\n```\n",
+        "```python\nprint(1)\n```\n\n```text\n2\n```\n",
+        "```python\nprint(nothing)\n```\n",
+        "```pyhton\nprint(1)\n```\n",
+    ],
+    ids=["other output", "output untold", "failing command", "other print", "exception", "unknown language"],
+)
+def test_wrong_page(wrong, tmp_path):
+    """A page that says what is not so is found out."""
+    page = tmp_path / "wrong.md"
+    page.write_text(wrong)
+
+    with pytest.raises(AssertionError, match=r"wrong\.md:1|wrong\.md:5"):
+        read(page, tmp_path)
+
+
+def read(page: Path, folder: Path) -> None:
+    """Do what the page says, in order."""
     with ExitStack() as stack:
-        reader = Reader(page, tmp_path, stack, stands_for(page.read_text(), stack))
+        reader = Reader(page, folder, stack, stands_for(page.read_text(), stack))
         stack.callback(reader.close)
-        for block in blocks:
+        for block in read_blocks(page):
             reader.follow(block)
 
 

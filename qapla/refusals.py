@@ -13,6 +13,7 @@ from pyramid.httpexceptions import HTTPNotFound
 from pyramid.response import Response
 
 from qapla.errors import ConfigurationError, QaplaError
+from qapla.gate import refuse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -41,6 +42,8 @@ def find_refusal(error: Exception, request: Any) -> QaplaError | None:
     """
     if isinstance(error, QaplaError):
         return None if isinstance(error, ConfigurationError) else error
+    if isinstance(error, UnicodeDecodeError) and (refusal := refuse(request.environ, None)) is not None:
+        return refusal  # of whoever sent %ff, not of the view that looked at it
     translations: Iterable[Callable[[Exception], QaplaError | None]] = request.registry.get(TRANSLATIONS, ())
     found = next((meant for translate in translations if (meant := translate(error)) is not None), None)
     if found is not None:

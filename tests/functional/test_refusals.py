@@ -17,6 +17,8 @@ RAISED = {
 
 def answer(request):
     """Raise what is asked for."""
+    if request.GET.get("a") or request.matchdict["what"] == "file":
+        b"\xff".decode()
     raise RAISED[request.matchdict["what"]]
 
 
@@ -52,3 +54,15 @@ def test_fault_of_ours(web, caplog, accept):
     assert "geheim" not in found.text
     assert "internal error" in found.text
     assert "geheim" in caplog.text
+
+
+@pytest.mark.parametrize("address", ["/taken?a=%ff", "/%ff"])
+def test_address_is_not_utf8(web, address):
+    """A mistake of who sent it, also in a program that looks at no address before its views do."""
+    assert web.get(address, status=400).text == "the address is not UTF-8 (percent-encode it as UTF-8)\n"
+
+
+def test_bytes_of_somebody_else(web):
+    """A view that reads what is not UTF-8 has a mistake of its own."""
+    with pytest.raises(UnicodeDecodeError):
+        web.get("/file")

@@ -27,6 +27,7 @@ from sqlalchemy import NullPool, event
 from sqlalchemy.engine import Engine
 from sqlalchemy.exc import DBAPIError
 
+from qapla.database.shareddialect import MARK, SharedDialect
 from qapla.errors import ConfigurationError, NotOffered
 
 if TYPE_CHECKING:
@@ -37,7 +38,6 @@ if TYPE_CHECKING:
     from qapla.database.database import Database
 
 OUTER = "qapla_test"
-MARK = "qapla_mark"
 HINT = "commit it before, or set ISOLATION = 'copy'"
 READS = re.compile(r"\s*(?:SELECT|VALUES|SHOW|EXPLAIN|DESCRIBE|PRAGMA|SET|SAVEPOINT|RELEASE|ROLLBACK)\b", re.IGNORECASE)
 COMMITS = re.compile(r"\s*(?:(?:CREATE|DROP)(?!\s+TEMPORARY)|ALTER|TRUNCATE|RENAME|GRANT|REVOKE|LOCK|COMMIT|BEGIN|START)\b", re.IGNORECASE)
@@ -303,88 +303,3 @@ def _after_fork(in_child: bool) -> None:
 
 
 os.register_at_fork(after_in_child=partial(_after_fork, True), after_in_parent=partial(_after_fork, False))
-
-
-class SharedDialect:
-    """What the dialect of a shared engine does differently."""
-
-    keeper: SharedEngines
-
-    def do_execute(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        """Execute."""
-        self.keeper.execute(super().do_execute, cursor, statement, parameters, context)  # type: ignore[misc]
-
-    def do_executemany(self, cursor: Any, statement: str, parameters: Any, context: Any = None) -> None:
-        """Execute for several rows."""
-        self.keeper.execute(super().do_executemany, cursor, statement, parameters, context)  # type: ignore[misc]
-
-    def do_execute_no_params(self, cursor: Any, statement: str, context: Any = None) -> None:
-        """Execute as it is."""
-        self.keeper.execute(super().do_execute_no_params, cursor, statement, context)  # type: ignore[misc]
-
-    def do_begin(self, dbapi_connection: Any) -> None:
-        """Begin."""
-        self.keeper.begin(dbapi_connection)
-
-    def do_commit(self, dbapi_connection: Any) -> None:
-        """Commit."""
-        self.keeper.commit(dbapi_connection)
-
-    def do_rollback(self, dbapi_connection: Any) -> None:
-        """Roll back."""
-        self.keeper.rollback(dbapi_connection)
-
-    def do_close(self, dbapi_connection: Any) -> None:
-        """Leave the one connection open."""
-
-    do_terminate = do_close
-
-    def do_ping(self, dbapi_connection: Any) -> bool:
-        """Believe that it lives."""
-        return True
-
-    def set_isolation_level(self, dbapi_connection: Any, level: Any) -> None:
-        """Leave it: it belongs to the transaction of the test."""
-
-    def reset_isolation_level(self, dbapi_connection: Any) -> None:
-        """Leave it."""
-
-    def _set_connection_characteristics(self, connection: Connection, characteristics: Any) -> None:
-        if characteristics.get("isolation_level") == "AUTOCOMMIT":
-            connection.connection.info["autocommit"] = True
-
-    def do_savepoint(self, connection: Connection, name: str) -> None:
-        """Make a savepoint whose name no other connection has."""
-        super().do_savepoint(connection, _own(connection, name))  # type: ignore[misc]
-
-    def do_rollback_to_savepoint(self, connection: Connection, name: str) -> None:
-        """Go back to it."""
-        super().do_rollback_to_savepoint(connection, _own(connection, name))  # type: ignore[misc]
-
-    def do_release_savepoint(self, connection: Connection, name: str) -> None:
-        """Forget it."""
-        super().do_release_savepoint(connection, _own(connection, name))  # type: ignore[misc]
-
-    # SQLAlchemy's own commits in two phases (``Session(twophase=True)``), where the engine has them
-
-    def do_begin_twophase(self, connection: Connection, xid: Any) -> None:
-        """Begin."""
-        if self.name == "sqlite":  # type: ignore[attr-defined]
-            super().do_begin_twophase(connection, xid)  # type: ignore[misc]
-        self.keeper.begin(connection.connection)
-
-    def do_prepare_twophase(self, connection: Connection, xid: Any) -> None:
-        """Do nothing."""
-
-    def do_commit_twophase(self, connection: Connection, xid: Any, is_prepared: bool = True, recover: bool = False) -> None:
-        """Commit."""
-        self.keeper.commit(connection.connection)
-
-    def do_rollback_twophase(self, connection: Connection, xid: Any, is_prepared: bool = True, recover: bool = False) -> None:
-        """Roll back."""
-        self.keeper.rollback(connection.connection)
-
-
-def _own(connection: Connection, name: str) -> str:
-    mark = connection.connection.info.get(MARK)
-    return f"{name}_{mark.name}" if mark is not None else name

@@ -2,6 +2,9 @@
 
 A plugin is included in any Pyramid program by ``config.include("qapla.plugins.metrics")``, also where nobody has heard of ``Application``:
 one is made then, behind the scenes (see ``qapla.guest``).
+
+Settings  ``web:hosts``: the names by which the application may be called, a list; any other ``Host`` is refused. Every one by default.
+          ``pyramid:<name>``: settings of Pyramid and of its add-ons; ``pyramid:debugtoolbar:hosts`` is their ``debugtoolbar.hosts``.
 """
 
 from __future__ import annotations

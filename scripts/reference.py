@@ -125,8 +125,9 @@ TITLES = {"parameters": "Arguments", "raises": "Raises", "attributes": "Attribut
 def make_pages() -> dict[str, str]:
     """Return all pages by file name."""
     pages = {f"{name}.md": make_page(title, modules) for name, (title, modules) in PAGES.items()}
+    pages["settings.md"] = make_settings()
     pages["commands.md"] = make_commands()
-    titles = {name: title for name, (title, _) in PAGES.items()} | {"commands": "Commands"}
+    titles = {name: title for name, (title, _) in PAGES.items()} | {"settings": "All settings", "commands": "Commands"}
     index = [f"- [{titles[name]}]({name}.md)" for name in titles]
     text = "What stands in the docstrings, page by page. The settings of a plugin are with the plugin."
     pages["README.md"] = "\n".join([NOTE, "", "# Reference", "", text, "", *index, ""])
@@ -277,6 +278,19 @@ def inline(text: str) -> str:
     """Return text with the code in it as Markdown writes it; what looks like a tag outside of code is none."""
     parts = re.split(r"(``.+?``)", text)
     return "".join(f"`{part[2:-2]}`" if part.startswith("``") else part.replace("<", "&lt;") for part in parts)
+
+
+def make_settings() -> str:
+    """Return the page of all settings, from every module that reads some."""
+    parts = [NOTE, "# All settings", "By the module that reads them. Settings of Celery, and of Pyramid, are in their manuals."]
+    for file in sorted((ROOT / "qapla").rglob("*.py")):
+        path = ".".join(file.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+        docstring = load(path).docstring
+        found = re.search(r"^Settings {2,}(.*(?:\n {4,}.*)*)", docstring.value, re.MULTILINE) if docstring else None
+        if found:
+            page = next((f"[`{path}`]({name}.md)" for name, (_, modules) in PAGES.items() if path in modules), f"`{path}`")
+            parts.append(f"**{page}** {inline(' '.join(found[1].split()))}")
+    return "\n\n".join(parts) + "\n"
 
 
 def make_commands() -> str:

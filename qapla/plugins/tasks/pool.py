@@ -7,6 +7,7 @@ import os
 import queue
 import threading
 import uuid
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qapla.database.aftercommit import after_commit
@@ -83,8 +84,7 @@ class PoolQueue:
         if self._pid != os.getpid():
             return
         self._give_up()
-        for _ in self._threads:
-            self._waiting.put(None)
+        self._tell_to_end()
         for thread in self._threads:
             thread.join(STOP_WAIT_S / len(self._threads))
         for job_id in list(self._unfinished):
@@ -106,10 +106,16 @@ class PoolQueue:
             for thread in [*self._threads, threading.Thread(target=self._beat, name="task-beat", daemon=True)]:
                 thread.start()
 
+    def _tell_to_end(self) -> None:
+        """Leave the word for one thread; each passes it on. A queue smaller than the threads are many would have no room for all."""
+        with suppress(queue.Full):  # something waits, so a thread will look at it, and find that the pool is stopping
+            self._waiting.put_nowait(None)
+
     def _work(self) -> None:
         while True:
             item = self._waiting.get()
             if item is None:
+                self._tell_to_end()
                 return
             try:
                 run_task(self._app, *item)
@@ -117,6 +123,9 @@ class PoolQueue:
                 log.exception("how task %s (job %s) ended could not be kept", *item[:2])
             finally:
                 self._unfinished.discard(item[1])
+            if self._stopping.is_set():
+                self._tell_to_end()
+                return
 
     def _beat(self) -> None:
         while not self._stopping.wait(BEAT_S):

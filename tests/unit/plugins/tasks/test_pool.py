@@ -217,6 +217,25 @@ class TestPool:
         blocking.go.set()
         assert jobs.ended.acquire(timeout=10)
 
+    def test_stop_with_a_queue_smaller_than_the_pool(self, blocking, monkeypatch):
+        """Threads that are busy keep nobody from stopping, and all of them end when they are done."""
+        monkeypatch.setattr(pool, "STOP_WAIT_S", 0.1)
+        app = Small().run_tests({"tasks:threads": 3, "tasks:queue_size": 1})
+        for _ in range(3):
+            blocking.started.clear()
+            app["tasks"].submit(blocking)
+            assert blocking.started.wait(10)
+        threads, stopping = app["tasks"]._threads, threading.Thread(target=app.stop, daemon=True)
+
+        stopping.start()
+        stopping.join(5)
+
+        assert not stopping.is_alive()
+        blocking.go.set()
+        for thread in threads:
+            thread.join(5)
+        assert not [thread for thread in threads if thread.is_alive()]
+
     def test_no_task(self, app):
         """A plain function is refused."""
         with pytest.raises(ConfigurationError, match="is no task"):

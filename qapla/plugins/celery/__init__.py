@@ -5,7 +5,8 @@ Adds      ``app["celery"]``, Celery's application; ``qapla celery worker`` and a
           Tasks, made by ``@shared_task`` or ``@app["celery"].task``, have ``delay_after_commit`` and the option ``once`` (``task.py``).
 Settings  ``celery:broker_url``, and every other setting of Celery by its own name in lower case (``configuration.py`` says what is set
           where nobody sets anything). ``celery:modules``: where the tasks are. ``celery:outbox``: name of a database that keeps messages
-          until they are sent, ``celery:outbox_every_s`` how often it is looked into (``outbox.py``). ``celery:receipts_kept_s``: how long it is known that a task was done (``receipts.py``).
+          until they are sent, ``celery:outbox_every_s`` how often it is looked into (``outbox.py``). ``celery:receipts_kept_s``: how long
+          it is known that a task was done (``receipts.py``).
 
 A message with a countdown beyond ``visibility_timeout`` comes back before its time (Redis does so, too): give such a task ``once``.
 

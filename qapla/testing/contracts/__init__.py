@@ -20,26 +20,30 @@ to them::
 The rows are votes (a key of two columns) and voters (a key that is counted up, a unique name, a unique address that may be NULL). To run a
 contract over Core tables set ``vote`` and ``voter`` to ``Vote.__table__`` and ``Voter.__table__``.
 
-``EngineContract`` says what an engine does: every entry of ``qapla.database.dialects`` that has a green one is offered. An engine that is
-new, with its entry, its catalog reader and its renderer, or a server that only speaks the language of one that is there, is held to it by
-overriding the one fixture that makes an empty database::
+``EngineContract`` says what an engine does, every entry of ``qapla.database.dialects``. One that is new, with its entry, its catalog reader
+and its renderer, or a server that only speaks the language of one that is there, is held to it by overriding the one fixture that makes
+an empty database::
 
     class TestOurEngine(EngineContract):
 
         @pytest.fixture(scope="class")
         @classmethod
         def make_database(cls):
+            server = sqlalchemy.create_engine("ours+driver://root@127.0.0.1:4000/", isolation_level="AUTOCOMMIT")
+
             @contextmanager
             def make():
-                url = sqlalchemy.make_url("ours+driver://root@127.0.0.1:4000/contract")
-                execute("CREATE DATABASE contract")
-                yield url
-                execute("DROP DATABASE contract")
+                name = f"contract_{secrets.token_hex(4)}"
+                with server.connect() as connection:
+                    connection.exec_driver_sql(f"CREATE DATABASE {name}")
+                    yield server.url.set(database=name)
+                    connection.exec_driver_sql(f"DROP DATABASE {name}")
 
-            return make
+            yield make
+            server.dispose()
 
-The databases of ``make_database`` may be dropped and created by the contract. What it asks of tables is made by SQLAlchemy, so the
-engine's dialect has to be installed; see ``EngineContract`` for what else a class can say about its engine.
+Several of its databases exist at the same time, and the contract may drop them and create them again. The tables are made by SQLAlchemy, so
+the engine's dialect has to be installed; see ``EngineContract`` for what else a class can say about its engine.
 """
 
 from __future__ import annotations

@@ -123,11 +123,19 @@ def serve(serving: Serving, announce: Callable[[], None] = lambda: None) -> None
     _configure_log(serving)
     begin = partial(_announce, serving, server, announce)
     server.on_startup(lambda: threading.Thread(target=begin, name="announce", daemon=True).start())
+    why_is_told = partial(_is_no_failed_start, failed)
+    logging.getLogger("_granian").addFilter(why_is_told)
     try:
         server.serve(target_loader=partial(load, serving, os.getpid(), failed), wrap_loader=False)
     finally:
+        logging.getLogger("_granian").removeFilter(why_is_told)
         if failed.value:
             sys.exit(1)
+
+
+def _is_no_failed_start(failed: Synchronized[int], record: logging.LogRecord) -> bool:
+    """Keep the server from telling that a worker exited, when that worker has told why."""
+    return not failed.value
 
 
 def load(serving: Serving, parent: int, failed: Synchronized[int]) -> Callable[..., Any]:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 PATIENCE_S = 5.0  # how long a server is asked that stopped answering in the middle of a commit
 PAUSE_S = 0.2
+NOBODY_ELSE_S = 50.0  # so long after it was prepared nobody else decides about it, see ``doubt.SETTLED_S``
 IN_FAILED_TRANSACTION = 3  # libpq's PQTRANS_INERROR
 
 # What cannot have written. Too little here costs a commit in two phases that one would have done; too much would lose atomicity.
@@ -66,6 +67,7 @@ class Branch:
         self.was_written_to = False
         self.is_over = False
         self.is_left = False  # prepared, and not ended
+        self._prepared_at = (0.0, 0.0)
         self._on_rollback = on_rollback
         self._begun = style if style is not None and style.is_named_at_begin and may_be_several else None
         self._pid = _find_pid(connection)
@@ -115,6 +117,7 @@ class Branch:
         """
         assert self.style is not None
         self.is_over = self.is_left = True  # for SQLAlchemy; nothing but commit() and roll_back() ends it now
+        self._prepared_at = (time.monotonic(), time.time())
         try:
             self._run(self.style.prepare)
         except DBAPIError as error:
@@ -168,17 +171,29 @@ class Branch:
 
     def _finish_elsewhere(self, statement: str) -> None:
         """Ask again on new connections, for a few seconds: a server that was restarted, a connection that was cut."""
+        assert self.style is not None
         why: Exception | None = None
         for connection in self._connections():
             if isinstance(connection, Exception):
                 why = connection
                 continue
+            if statement == self.style.commit and self._may_be_decided_by_others():
+                why = TimeoutError("the server came back so late that somebody else may have decided")
+                break
             try:
                 if self._end_here(connection, statement):
                     return
             except DBAPIError as error:
                 why = error
         raise UnknownOutcome(str(getattr(why, "orig", why) or "it is held by its connection")) from why
+
+    def _may_be_decided_by_others(self) -> bool:
+        """Tell whether this is the decision, and old: whoever resolves doubts may be rolling back. Do not commit it, nor trust its absence.
+
+        The monotonic clock stands still while a machine sleeps, the other one can be set.
+        """
+        ages = [now - then for now, then in zip((time.monotonic(), time.time()), self._prepared_at, strict=True)]
+        return self.name.number == 1 and max(ages) > NOBODY_ELSE_S
 
     def _end_here(self, connection: Connection, statement: str) -> bool:
         """Tell whether the branch has ended: it is prepared no more, and its connection, which may be at it still, is gone."""

@@ -279,13 +279,14 @@ class TestTransactionManager:
 
         assert open_connections(web) == 0
 
-    def test_roll_back_by_hand_ends_it(self, make_web):
-        """What was written before would be missing from a commit that goes well."""
+    def test_roll_back_by_hand_ends_it(self, make_web, caplog):
+        """What was written before would be missing from a commit that goes well; the log says whose mistake it is."""
         web = make_web("tm")
 
         refusal = web.get("/write?end=rollback", status=500)
 
-        assert "the work on 'main' was rolled back before its end" in refusal.text
+        assert refusal.text == "internal error\n"
+        assert "the work on 'main' was rolled back before its end" in caplog.text
         assert web.get("/count").text == "0"
 
     def test_several_transactions_in_one_request(self, make_web):

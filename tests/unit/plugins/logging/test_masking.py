@@ -24,7 +24,9 @@ def log() -> Iterator[tuple[logging.Logger, io.StringIO]]:
     output, logger = io.StringIO(), logging.getLogger("test.masking")
     handler = logging.StreamHandler(output)
     logger.addHandler(handler)
+    logger.propagate = False  # what the handlers of others say of a line is not looked at here
     yield logger, output
+    logger.propagate = True
     logger.removeHandler(handler)
     logging.setLogRecordFactory(factory)
 

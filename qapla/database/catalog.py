@@ -22,13 +22,14 @@ if TYPE_CHECKING:
     from qapla.ports import DatabaseSource, Operation, Rights
 
 TABLE_OPERATIONS: tuple[Operation, ...] = ("select", "insert", "update", "delete")
+HOISTED_TX_SETTINGS = ("statement_timeout", "plan_filter.statement_cost_limit", "default_transaction_isolation")
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
     """What a connection allows and where its limits are. Times in seconds, sizes in bytes; None means no limit.
 
-    Names that PostgREST has carry PostgREST's names and meaning.
+    Names that PostgREST has carry PostgREST's names and meaning. Secrets among them are ``qapla.masking.Secret``.
     """
 
     anonymous: Literal["none", "read", "write"] = "none"
@@ -40,7 +41,24 @@ class Options:
     db_max_rows: int | None = None
     db_aggregates_enabled: bool = True
     db_tx_end: Literal["commit", "commit-allow-override", "rollback", "rollback-allow-override"] = "commit-allow-override"
+    db_plan_enabled: bool = False
+    db_anon_role: str | None = None
+    db_extra_search_path: tuple[str, ...] = ()
+    db_pre_request: str | None = None
+    db_hoisted_tx_settings: tuple[str, ...] = HOISTED_TX_SETTINGS
+    jwt_secret: str | None = None  # text, base64, JWK or JWK set
+    jwt_secret_is_base64: bool = False
+    jwt_aud: str | None = None
+    jwt_role_claim_key: str = ".role"
     server_cors_allowed_origins: tuple[str, ...] = ()
+    server_timing_enabled: bool = False
+    server_trace_header: str | None = None
+    openapi_mode: Literal["follow-privileges", "ignore-privileges", "disabled"] = "follow-privileges"
+    openapi_security_active: bool = True
+    openapi_server_proxy_uri: str | None = None
+    app_settings: tuple[tuple[str, str], ...] = ()  # name, without app.settings., and value; by name
+    as_postgrest: bool = False  # PostgREST's answers where ours differ on purpose: PGRST300, the session's time zone
+    requests_per_minute: int | None = None  # of one caller
     max_body_bytes: int = 10 * 1024 * 1024
     max_rows_per_request: int = 100_000
     max_json_depth: int = 64

@@ -39,6 +39,7 @@ class Engine:
     has_default_keyword: bool = True  # UPDATE … SET column = DEFAULT
     has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
     has_public: bool = False  # new databases have a schema of this name
+    has_roles: bool = False  # SET LOCAL ROLE, and settings of one transaction by any name
     two_phase: Literal["prepare", "xa"] | None = None  # "xa" has to be said, and named, when a transaction begins; "prepare" at its end
 
     @property
@@ -64,6 +65,7 @@ POSTGRESQL = Engine(
     returns=frozenset({"insert", "update", "delete"}),
     has_on_conflict=True,
     has_public=True,
+    has_roles=True,
     two_phase="prepare",
 )
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 
     from qapla.database.breaker import State
     from qapla.database.connect import FindAddress
+    from qapla.database.local import Local
     from qapla.database.runners import Rows
     from qapla.database.spec import ConnectionSpec
 
@@ -74,22 +75,25 @@ class Bulkhead:
         """Return that of the breaker: ``closed`` is the good one."""
         return self._breaker.state
 
-    def fetch(self, statement: Statement) -> Rows:
-        """Run one read in autocommit and return its rows.
+    def fetch(self, statement: Statement, local: Local | None = None) -> Rows:
+        """Run one read in autocommit and return its rows; with *local* in a transaction of its own, read only.
 
         Raises:
             DatabaseError, InputError, AccessError: what the database said about it.
             Unavailable: it cannot be reached (503). TimedOut: it, or the pool, took too long (504).
         """
+        if local is not None:
+            self._tell_local(local)
         self.tell(statement)
+        run = (self.runner.fetch, statement) if local is None else (self.runner.fetch_under, statement, local)
         until = self.deadline_from_now()
         lease = self._lease(until)
         try:
-            return self.guard(lease, until, self.runner.fetch, statement)
+            return self.guard(lease, until, *run)
         except _Stale:
             lease.close()
             lease = self._lease(until)
-            return self.guard(lease, until, self.runner.fetch, statement, last=True)
+            return self.guard(lease, until, *run, last=True)
         finally:
             self._release(lease)
 
@@ -100,16 +104,18 @@ class Bulkhead:
         return time.perf_counter() - started
 
     @contextmanager
-    def stream(self, statement: Statement, size_rows: int = 1000) -> Iterator[Iterator[Rows]]:
+    def stream(self, statement: Statement, size_rows: int = 1000, local: Local | None = None) -> Iterator[Iterator[Rows]]:
         """Give an iterator of lists of rows, from a server-side cursor on a connection of its own that is closed afterwards.
 
         Streams have a pool of their own, so that a few long exports do not keep everybody else waiting. The deadline holds until
         the first rows are there.
         """
+        if local is not None:
+            self._tell_local(local)
         self.tell(statement)
         until = self.deadline_from_now()
         lease = self._lease(until, self._stream_pool())
-        rows = self.runner.stream(lease.driver_connection, statement, size_rows)
+        rows = self.runner.stream(lease.driver_connection, statement, size_rows, local)
         try:
             yield self._rows(lease, until, rows)
         finally:
@@ -120,10 +126,15 @@ class Bulkhead:
             lease.close()
 
     @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """Give a transaction: committed at the end, rolled back on an error or when it was made ``rollback_only``."""
+    def transaction(self, local: Local | None = None, *, read_only: bool = False) -> Iterator[Transaction]:
+        """Give a transaction: committed at the end, rolled back on an error or when it was made ``rollback_only``.
+
+        Args:
+            local: as whom, and with which settings, it runs.
+            read_only: writes are an error in it; without *local* it is what the connection is.
+        """
         with self._turn():
-            transaction = self._begin()
+            transaction = self._begin(local, read_only)
             try:
                 yield transaction
             except BaseException:
@@ -288,15 +299,17 @@ class Bulkhead:
         finally:
             writers.release()
 
-    def _begin(self) -> Transaction:
+    def _begin(self, local: Local | None, read_only: bool) -> Transaction:
+        if local is not None:
+            self._tell_local(local)
         until = self.deadline_from_now()
         lease = self._lease(until)
         try:
-            return Transaction(self, lease, until)
+            return Transaction(self, lease, until, local, read_only)
         except _Stale:
             lease.close()
             lease = self._lease(until)
-            return Transaction(self, lease, until, last=True)
+            return Transaction(self, lease, until, local, read_only, last=True)
         except BaseException:
             self._release(lease)
             raise
@@ -314,6 +327,10 @@ class Bulkhead:
         """Tell the listeners about a statement that is about to run."""
         for listener in self.on_statement:
             listener(statement)
+
+    def _tell_local(self, local: Local) -> None:
+        for statement in local.statements:
+            self.tell(statement)
 
     # ------------------------------------------------------------------------------------------------ errors
 

@@ -11,11 +11,14 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
+from qapla.database.local import SAID
 from qapla.database.statement import Result, Statement
-from qapla.errors import DatabaseError
+from qapla.errors import DatabaseError, NotOffered
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Mapping
+
+    from qapla.database.local import Local
 
 Rows = list[tuple[Any, ...]]
 CUT_WARNINGS = frozenset({1260, 1301})  # a row was cut by GROUP_CONCAT; a result was larger than max_allowed_packet and is NULL
@@ -58,8 +61,22 @@ class Runner:
         finally:
             cursor.close()
 
-    def stream(self, connection: Any, statement: Statement, size_rows: int) -> Generator[Rows, None, None]:
+    def fetch_under(self, connection: Any, statement: Statement, local: Local) -> Rows:
+        """Run a read in a transaction of its own, read only, as *local* says."""
+        raise _no_local()
+
+    def begin_under(self, connection: Any, local: Local, *, read_only: bool) -> None:
+        """Begin a transaction as *local* says."""
+        raise _no_local()
+
+    def hear(self, connection: Any, local: Local) -> None:
+        """Keep what functions have said about the HTTP answer, where somebody wants to know."""
+        raise _no_local()
+
+    def stream(self, connection: Any, statement: Statement, size_rows: int, local: Local | None = None) -> Generator[Rows, None, None]:
         """Yield the rows of a read, *size_rows* at a time, without holding all of them."""
+        if local is not None:
+            raise _no_local()
         cursor = connection.cursor()
         cursor.arraysize = size_rows
         try:
@@ -81,10 +98,34 @@ class PostgresqlRunner(Runner):
 
     check_constraints = "SET CONSTRAINTS ALL IMMEDIATE"
 
-    def stream(self, connection: Any, statement: Statement, size_rows: int) -> Generator[Rows, None, None]:
+    def fetch_under(self, connection: Any, statement: Statement, local: Local) -> Rows:
+        """Run a read in a transaction of its own; all of it goes to the server in one message."""
+        hearing = [SAID] if local.said is not None else []
+        begin, before = Statement(local.begin(read_only=True)), local.statements
+        cursors = _send(connection, [begin, *before, statement, *hearing, Statement(self.commit)])
+        if local.said is not None:
+            local.said.take(cursors[-2].fetchone())
+        rows: Rows = cursors[len(before) + 1].fetchall()
+        return rows
+
+    def begin_under(self, connection: Any, local: Local, *, read_only: bool) -> None:
+        """Begin a transaction, in one message; an error leaves none open."""
+        _send(connection, [Statement(local.begin(read_only=read_only)), *local.statements])
+
+    def hear(self, connection: Any, local: Local) -> None:
+        """Keep what functions have said about the HTTP answer, where somebody wants to know."""
+        if local.said is not None:
+            local.said.take(connection.execute(SAID.sql).fetchone())
+
+    def stream(self, connection: Any, statement: Statement, size_rows: int, local: Local | None = None) -> Generator[Rows, None, None]:
         """Yield from a cursor of the server, which lives in a transaction."""
-        # A reader may take its time between two fetches.
-        connection.execute("BEGIN READ ONLY; SET LOCAL idle_in_transaction_session_timeout = 0")
+        patient = "SET LOCAL idle_in_transaction_session_timeout = 0"  # a reader may take its time between two fetches
+        if local is None:
+            connection.execute(f"BEGIN READ ONLY; {patient}")
+        else:
+            self.begin_under(connection, local, read_only=True)
+            self.hear(connection, local)
+            connection.execute(patient)
         cursor = connection.cursor(name="qapla")
         try:
             cursor.execute(statement.sql, statement.values)
@@ -123,8 +164,10 @@ class MysqlRunner(Runner):
                 _refuse_cut(cursor)
             return result
 
-    def stream(self, connection: Any, statement: Statement, size_rows: int) -> Generator[Rows, None, None]:
+    def stream(self, connection: Any, statement: Statement, size_rows: int, local: Local | None = None) -> Generator[Rows, None, None]:
         """Yield rows as they arrive; the server waits while nobody takes them."""
+        if local is not None:
+            raise _no_local()
         from pymysql.cursors import SSCursor
 
         if "mariadb" in connection.get_server_info().lower():
@@ -168,10 +211,10 @@ class SqliteRunner(Runner):
         connection.text_factory = bytes
         return super().execute(connection, statement)
 
-    def stream(self, connection: Any, statement: Statement, size_rows: int) -> Generator[Rows, None, None]:
+    def stream(self, connection: Any, statement: Statement, size_rows: int, local: Local | None = None) -> Generator[Rows, None, None]:
         """Yield rows as SQLite finds them."""
         connection.text_factory = bytes
-        return super().stream(connection, statement, size_rows)
+        return super().stream(connection, statement, size_rows, local)
 
     def cancel(self, connection: Any) -> None:
         """Interrupt it."""
@@ -207,6 +250,37 @@ def _refuse_cut(cursor: Any) -> None:
             status=400,
             hint="choose fewer columns with select, or fewer embedded rows with limit",
         )
+
+
+def _no_local() -> NotOffered:
+    return NotOffered("roles and settings of a transaction are not offered by this engine", hint="PostgreSQL has them")
+
+
+def _send(connection: Any, statements: list[Statement]) -> list[Any]:
+    """Run statements that begin a transaction in one round trip, and return their cursors.
+
+    What fails ends the transaction, and raises the first error. psycopg believes of statements behind it that they are prepared: its
+    ``rollback`` forgets all of them. Where there is nothing to roll back the connection is closed, and the pool makes another one.
+    """
+    from psycopg import Error
+    from psycopg.pq import TransactionStatus
+
+    cursors, first = [], None
+    try:
+        with connection.pipeline():
+            try:
+                for statement in statements:
+                    cursors.append(connection.execute(statement.sql, statement.values))
+            except Error as error:  # the answer is there before all is sent
+                first = error
+        if first is not None:
+            raise first
+        return cursors
+    except BaseException as error:
+        with contextlib.suppress(Exception):  # the line may be gone; such a connection is dropped by who asked
+            is_open = connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+            connection.rollback() if is_open else connection.close()
+        raise (first or error) from None
 
 
 def _shut(descriptor: int) -> None:

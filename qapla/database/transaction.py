@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from qapla.errors import QaplaError, Unavailable
@@ -10,18 +11,31 @@ if TYPE_CHECKING:
     from sqlalchemy.pool import PoolProxiedConnection
 
     from qapla.database.bulkhead import Bulkhead
+    from qapla.database.local import Local
     from qapla.database.statement import Result, Statement
 
 
 class Transaction:
     """A transaction under way. Made by ``Bulkhead.transaction``."""
 
-    def __init__(self, bulkhead: Bulkhead, lease: PoolProxiedConnection, until: float, *, last: bool = False) -> None:
+    def __init__(
+        self,
+        bulkhead: Bulkhead,
+        lease: PoolProxiedConnection,
+        until: float,
+        local: Local | None = None,
+        read_only: bool = False,
+        *,
+        last: bool = False,
+    ) -> None:
         self.lease = lease
+        self.local = local
         self._bulkhead = bulkhead
         self._runner = bulkhead.runner
         self._is_rollback_only = False
-        if self._runner.begin is None:
+        if local is not None:
+            bulkhead.guard(lease, until, partial(self._runner.begin_under, read_only=read_only), local, last=last)
+        elif self._runner.begin is None:
             lease.driver_connection.autocommit = False  # type: ignore[union-attr]
         else:
             bulkhead.guard(lease, until, self._runner.run, self._runner.begin, last=last)
@@ -45,6 +59,8 @@ class Transaction:
         if not self.lease.is_valid:
             return
         keep = keep and not self._is_rollback_only
+        if self.local is not None and self.local.said is not None and not is_failing:
+            self._hear(self.local)
         if self._is_rollback_only and not is_failing and self._runner.check_constraints:
             try:
                 self._say(self._runner.check_constraints)
@@ -55,6 +71,13 @@ class Transaction:
             self._commit()
         else:
             self._roll_back()
+
+    def _hear(self, local: Local) -> None:
+        try:
+            self._bulkhead.guard(self.lease, self._bulkhead.deadline_from_now(), self._runner.hear, local, last=True)
+        except QaplaError:
+            self._roll_back()
+            raise
 
     def _commit(self) -> None:
         try:

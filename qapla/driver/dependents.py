@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from qapla.database.catalog import Served
     from qapla.database.dialects import Engine
+    from qapla.database.local import Local
     from qapla.database.schema.description import DatabaseSchema, ForeignKey, Table
     from qapla.ports import Rights
 
@@ -45,7 +46,7 @@ class Dependent:
 
 
 def find_dependents(
-    served: Served, rights: Rights, table: Table, where: Sql, operands: list[object], engine: Engine
+    served: Served, rights: Rights, table: Table, where: Sql, operands: list[object], engine: Engine, local: Local | None = None
 ) -> tuple[Dependent, ...]:
     """Return every foreign key by which rows depend on the row of *table* that *where* names, with their number; none that has no rows.
 
@@ -62,7 +63,7 @@ def find_dependents(
         limit = str(COUNT_UP_TO + 1)
         some = sql("SELECT 1 AS one FROM {} AS {} WHERE {} LIMIT {}", name(*child.name), name(_alias(depth)), condition, limit)
         text, order = write(sql("SELECT count(*) FROM ({}) AS c", some), engine)
-        count = int(served.bulkhead.fetch(Statement(text, tuple(operands[index] for index in order)))[0][0])
+        count = int(served.bulkhead.fetch(Statement(text, tuple(operands[index] for index in order)), local)[0][0])
         if count:
             found.append(Dependent(child, key, effect, count, depth))
     return tuple(found)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from qapla.database.catalog import Served
+    from qapla.database.local import Local
     from qapla.database.query.description import Selection
     from qapla.database.query.printing import Body
     from qapla.database.query.render import Renderer
@@ -88,11 +89,16 @@ class Page:
 
 
 class TableReadDriver:
-    """Questions about the rows of one served database, within the rights of one caller."""
+    """Questions about the rows of one served database, within the rights of one caller.
 
-    def __init__(self, served: Served, rights: Rights) -> None:
+    Args:
+        local: as whom, and with which settings, the statements run; None is the account of the connection.
+    """
+
+    def __init__(self, served: Served, rights: Rights, local: Local | None = None) -> None:
         self.served = served
         self.rights = rights
+        self.local = local
 
     def page(self, query: Query) -> Page:
         """Return the rows that *query* asks for, at most ``db_max_rows``.
@@ -122,7 +128,7 @@ class TableReadDriver:
         """Return exactly how many rows *query* finds, whatever its window."""
         resolved = resolve(replace(query, window=Window(), order=(), count="none"), self.served.schema, self.rights, is_list=False)
         statement = compile_count(resolved, self.served.schema, self.served.statements)
-        return int(self.served.bulkhead.fetch(statement)[0][0])
+        return int(self.served.bulkhead.fetch(statement, self.local)[0][0])
 
     def stream(self, query: Query, format: Format, size_rows: int = SIZE_ROWS) -> Iterator[bytes]:
         """Yield the answer from a server-side cursor, in constant memory.
@@ -149,7 +155,7 @@ class TableReadDriver:
         left = resolved.limit  # one more row is read than that
         separate = compile_separate(resolved, self.served.schema) if self._has_large_cells(resolved) else None
         statement = separate[0] if separate else self._compile(resolved)
-        with self.served.bulkhead.stream(statement, size_rows) as lists:
+        with self.served.bulkhead.stream(statement, size_rows, self.local) as lists:
             for rows in lists:
                 wanted = rows if left is None else rows[:left]
                 bodies = [print_row(*separate[1:], row[: len(separate[1])]) if separate else row[0] for row in wanted]
@@ -166,14 +172,14 @@ class TableReadDriver:
     def _fetch(self, query: Query, resolved: Resolved) -> tuple[list[tuple[Any, ...]], int | None]:
         """Return the rows of a page as ``(body,)`` or ``(body, places)``, and the total if it was counted beside them."""
         try:
-            rows = self.served.bulkhead.fetch(self._compile(resolved))
+            rows = self.served.bulkhead.fetch(self._compile(resolved), self.local)
         except QaplaError as error:
             separate = compile_separate(resolved, self.served.schema) if error.code == TOO_LARGE else None
             if separate is None:
                 raise
             statement, names, forms = separate
             count = len(names)
-            found = self.served.bulkhead.fetch(statement)
+            found = self.served.bulkhead.fetch(statement, self.local)
             rows = [(print_row(names, forms, row[:count]), *row[count:]) for row in found]
             return rows, self.count(query) if resolved.shape.total else None
         return rows, _take_total(rows) if resolved.shape.total else None
@@ -190,7 +196,7 @@ class TableReadDriver:
         """Return what ``count=`` asks for where the page's own statement did not count."""
         if resolved.limit is None and not resolved.offset and not resolved.started:
             return count_rows
-        found = estimate_rows(query, resolved, self.served)
+        found = estimate_rows(query, resolved, self.served, self.local)
         return self.count(query) if found is None else found
 
 

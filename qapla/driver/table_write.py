@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from qapla.database.catalog import Served
+    from qapla.database.local import Local
     from qapla.database.query.description import Condition, Selection
     from qapla.database.schema.description import Table, TableName
     from qapla.database.transaction import Transaction
@@ -54,15 +55,19 @@ class Written:
 class TableWriteDriver:
     """Writes rows of the tables of *served* for somebody with *rights*.
 
+    Args:
+        local: as whom, and with which settings, the transactions run; None is the account of the connection.
+
     Raises, from every method:
         ReadOnly: the connection or the table takes no writes. AccessError: the caller may not.
         QueryError, ValueRefused: a name or a value in the request is wrong.
         DatabaseError: a constraint stands against it; nothing was changed.
     """
 
-    def __init__(self, served: Served, rights: Rights) -> None:
+    def __init__(self, served: Served, rights: Rights, local: Local | None = None) -> None:
         self._served = served
         self._rights = rights
+        self._local = local
         self._schema = served.schema
         self._engine = get_engine(served.schema.engine)
 
@@ -235,7 +240,7 @@ class TableWriteDriver:
         """
         table = get_table(self._schema, table_name, "select", self._rights)
         back = ReadBack(self._served, self._rights, table, seen)
-        found = back.find(self._served.bulkhead.fetch, key)
+        found = back.find(lambda statement: self._served.bulkhead.fetch(statement, self._local), key)
         if found is None:
             raise _no_row(table, key)
         return make_tag(found)
@@ -244,7 +249,7 @@ class TableWriteDriver:
         """Return what would go along with a row, or stands in the way of its being deleted."""
         table = get_table(self._schema, table_name, "select", self._rights)
         where, operands = self._where(table, key_condition(table, key))
-        return find_dependents(self._served, self._rights, table, where, operands, self._engine)
+        return find_dependents(self._served, self._rights, table, where, operands, self._engine, self._local)
 
     # ------------------------------------------------------------------------------------------------ steps
 
@@ -254,7 +259,7 @@ class TableWriteDriver:
 
     @contextmanager
     def _transaction(self, keep: bool) -> Iterator[Transaction]:
-        with self._served.bulkhead.transaction() as transaction:
+        with self._served.bulkhead.transaction(self._local) as transaction:
             if not keep:
                 transaction.rollback_only()
             yield transaction

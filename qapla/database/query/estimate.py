@@ -11,11 +11,12 @@ from qapla.database.query.sql import sql
 
 if TYPE_CHECKING:
     from qapla.database.catalog import Served
+    from qapla.database.local import Local
     from qapla.database.query.description import Query
     from qapla.database.query.shape import Resolved
 
 
-def estimate_rows(query: Query, resolved: Resolved, served: Served) -> int | None:
+def estimate_rows(query: Query, resolved: Resolved, served: Served, local: Local | None = None) -> int | None:
     """Return about how many rows there are without the window, or None where only counting tells.
 
     A whole table has the estimate of its schema; else PostgreSQL's planner is asked, in a second statement.
@@ -35,5 +36,5 @@ def estimate_rows(query: Query, resolved: Resolved, served: Served) -> int | Non
         whole = replace(shape, after=None, limit=None, offset=None, order=(), keys=False, total=False)
         template = compiler.write(sql("EXPLAIN (FORMAT JSON) {}", compiler.page(whole)))
         keep(served.statements, key, template)
-    plan = served.bulkhead.fetch(template.bind(resolved.operands))[0][0]
+    plan = served.bulkhead.fetch(template.bind(resolved.operands), local)[0][0]
     return int((json.loads(plan) if isinstance(plan, str | bytes) else plan)[0]["Plan"]["Plan Rows"])

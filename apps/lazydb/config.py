@@ -24,7 +24,7 @@ import tomllib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from lazydb.options import as_stored, read_options
+from lazydb.options import as_stored, map_secrets, read_options
 from qapla.database.spec import SERVER_FIELDS, ConnectionSpec, check_name, from_fields
 from qapla.database.url import read_url, shown
 from qapla.errors import InputError, NameTaken, QaplaError
@@ -100,8 +100,13 @@ def import_config(connections: Connections, text: str, environment: Mapping[str,
 def _described(known: Registered) -> dict[str, Any]:
     fields = {name: value for name, value in known.spec.as_fields().items() if name in FIELDS}
     if known.has_password:
-        fields["password"] = {"env": f"{PASSWORD_VARIABLES}{re.sub('[^A-Z0-9]', '_', known.name.upper())}"}
-    return {**fields, **as_stored(known.options), **({"paused": True} if known.paused else {})}
+        fields["password"] = _variable(known.name)
+    settings = map_secrets(as_stored(known.options), lambda name, _value: _variable(f"{known.name} {name}"))
+    return {**fields, **settings, **({"paused": True} if known.paused else {})}
+
+
+def _variable(name: str) -> dict[str, str]:
+    return {"env": f"{PASSWORD_VARIABLES}{re.sub('[^A-Z0-9]', '_', name.upper())}"}
 
 
 def _inline(value: dict[str, Any]) -> Any:
@@ -137,9 +142,14 @@ def _read_entry(connections: Connections, name: str, table: dict[str, Any], envi
         if "url" in given:
             fields = {**_fields_of_url(given.pop("url")), **fields}
         if "password" in fields:
-            fields["password"] = _read_secret(fields["password"], environment)
-        read_options(given)
-        return Entry(name, from_fields(fields, origin=connections.origins["import"]), given, paused)
+            fields["password"] = _read_secret("password", fields["password"], environment)
+        spec = from_fields(fields, origin=connections.origins["import"])
+        settings = map_secrets(
+            {setting.replace("-", "_"): value for setting, value in given.items()},
+            lambda setting, value: _read_secret(setting, value, environment),
+        )
+        read_options(settings, engine=spec.engine)
+        return Entry(name, spec, settings, paused)
     except QaplaError as error:
         raise InputError(f"database {shown(name)}: {error.message}", hint=error.hint or "nothing was imported") from None
 
@@ -151,15 +161,15 @@ def _fields_of_url(url: Any) -> dict[str, Any]:
     return fields
 
 
-def _read_secret(reference: Any, environment: Mapping[str, str]) -> str:
+def _read_secret(what: str, reference: Any, environment: Mapping[str, str]) -> str:
     if not isinstance(reference, dict) or set(reference) != {"env"} or not isinstance(reference["env"], str):
-        raise InputError("the password is written out", hint='write password = { env = "NAME_OF_A_VARIABLE" }')
+        raise InputError(f"the {what} is written out", hint=f'write {what} = {{ env = "NAME_OF_A_VARIABLE" }}')
     name = reference["env"]
     if name.startswith(OWN_VARIABLES) and not name.startswith(PASSWORD_VARIABLES):  # a file must not send our key to its host
         raise InputError(f"variable {shown(name)} is not for passwords of databases", hint=f"call it {PASSWORD_VARIABLES}NAME")
     value = environment.get(name)
     if value is None:
-        raise InputError(f"variable {shown(name)}, which holds the password, is not set", hint="nothing was imported")
+        raise InputError(f"variable {shown(name)}, which holds the {what}, is not set", hint="nothing was imported")
     return value
 
 

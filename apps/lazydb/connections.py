@@ -7,7 +7,7 @@ connected database. After a change every function in ``on_change`` is called, so
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import delete, select, update
@@ -16,9 +16,9 @@ from sqlalchemy.exc import IntegrityError
 from lazydb.flights import Flights
 from lazydb.grants import move_rights
 from lazydb.models import Connection, bump, now
-from lazydb.options import as_stored, read_options
+from lazydb.options import read_options
 from lazydb.records import Records, Registered, place_of, target_key, transaction
-from lazydb.storing import store_check, store_schema, store_spec
+from lazydb.storing import store_check, store_options, store_schema, store_spec
 from qapla.database.check import Checked, check, read_schema
 from qapla.database.schema.diff import Change, diff
 from qapla.database.schema.storage import from_json, to_json
@@ -85,7 +85,7 @@ class Connections(Records):
         """Try *spec* without keeping anything; *name*: with the stored password of that connection, where *spec* has none."""
         if name is not None:
             spec = self._with_stored_password(self.get(name), spec)
-        return check(spec, read_options(settings or {}))
+        return check(spec, read_options(settings or {}, engine=spec.engine))
 
     def add(
         self, spec: ConnectionSpec, *, name: str | None = None, settings: Mapping[str, Any] | None = None, paused: bool = False
@@ -110,11 +110,11 @@ class Connections(Records):
             if known.spec.target != spec.target:
                 raise _taken(name)
             return self._add_again(known, spec, settings or {}, paused)
-        options = read_options(settings or {})
+        options = read_options(settings or {}, engine=spec.engine)
         checked = self._check(spec, options, paused)
         with transaction(self._database) as session:
             stored = {"engine": spec.engine, "target": spec.as_fields(), "target_key": target_key(spec)}
-            row = Connection(name=name, options=as_stored(options), **stored)
+            row = Connection(name=name, options={}, **stored)
             session.add(row)
             try:
                 session.flush()
@@ -122,6 +122,7 @@ class Connections(Records):
                 raise _taken(name) from error
             row.paused = paused
             store_spec(row, spec, self._sealing)
+            store_options(row, options, self._sealing)
             store_check(session, row, checked)
             row.revision = bump(session)
         self._changed()
@@ -146,7 +147,7 @@ class Connections(Records):
         if new_name is not None and new_name != name and self.find(check_name(new_name)) is not None:
             raise _taken(new_name)
         full = self._with_stored_password(known, spec) if spec is not None else None
-        options = read_options(settings or {}, known.options)
+        options = self._changed_options(known, spec or known.spec, settings or {})
         checked = self._check(full, options, paused) if full is not None else self._check_again(known, options, paused)
         with transaction(self._database) as session:
             row = self._row(session, known.id)
@@ -156,9 +157,10 @@ class Connections(Records):
             except IntegrityError as error:
                 raise _taken(new_name or name) from error
             move_rights(session, name, new_name or name)
-            row.options, row.paused = as_stored(options), paused or (known.paused and checked is None)
+            row.paused = paused or (known.paused and checked is None)
             if full is not None:
                 store_spec(row, full, self._sealing)
+            store_options(row, options, self._sealing)
             if checked is not None:
                 store_check(session, row, checked)
             row.revision = bump(session)
@@ -253,6 +255,20 @@ class Connections(Records):
             hint = "it is not sent to another host unasked"
             raise TargetRefused("the host has changed: enter the password again", field="password", hint=hint)
         return spec.with_password(self.spec_with_password(known.name).password)
+
+    def _changed_options(self, known: Registered, spec: ConnectionSpec, settings: Mapping[str, Any]) -> Options:
+        """Return the settings of *known* with those given changed; a secret does not get lost, nor to another host, unasked."""
+        names = {name.replace("-", "_").replace("app.settings", "app_settings") for name in settings}
+        for name in known.lost:
+            if name not in names and name.partition(".")[0] not in names:
+                raise TargetRefused(f"{name} cannot be opened any more: enter it again", field=name.partition(".")[0], hint="or empty it")
+        before = known.options
+        if before.app_settings and place_of(known.id, spec.host) != place_of(known.id, known.spec.host):
+            before = replace(before, app_settings=())
+            if not any(name.startswith("app_settings") for name in names):
+                hint = "they are not sent to another host unasked"
+                raise TargetRefused("the host has changed: enter app_settings again", field="app_settings", hint=hint)
+        return read_options(settings, before, engine=spec.engine)
 
     def _set_paused(self, known: Registered, paused: bool) -> None:
         with transaction(self._database) as session:

@@ -1,4 +1,8 @@
-"""What the registry says about connections, as values: nothing here holds a session, and no password is in any of them."""
+"""What the registry says about connections, as values: nothing here holds a session, and no password is in any of them.
+
+The secrets among the settings of a connection are there, so that a change keeps them; their ``repr`` is masked, and
+``options.as_shown`` is what people see.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ from sqlalchemy import select
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from lazydb.models import Connection, Snapshot
-from lazydb.options import read_options
+from lazydb.options import map_secrets, read_options
 from lazydb.sealing import ENTER_AGAIN
 from qapla.database.catalog import Options
 from qapla.database.spec import ConnectionSpec
@@ -61,6 +65,7 @@ class Registered:
     updated_at: datetime
     snapshot: SnapshotFacts | None = None
     locked: bool = field(default=False)  # its password cannot be opened: another secret key
+    lost: tuple[str, ...] = ()  # settings whose secret cannot be opened
 
     @property
     def engine(self) -> str:
@@ -72,7 +77,7 @@ class Registered:
         """Return how it is, as far as the registry knows; a bulkhead may know better."""
         if self.paused:
             return "paused"
-        if self.locked:
+        if self.locked or self.lost:
             return "locked"
         if self.snapshot is None:
             return "unread"
@@ -81,7 +86,8 @@ class Registered:
     @property
     def problem(self) -> str | None:
         """Return why it cannot be used until somebody does something, or None."""
-        said = {"paused": "it is paused", "locked": ENTER_AGAIN, "unread": "it was never read; refresh it"}
+        again = ENTER_AGAIN if self.locked else f"enter {', '.join(self.lost)} again"
+        said = {"paused": "it is paused", "locked": again, "unread": "it was never read; refresh it"}
         return said.get(self.state)
 
 
@@ -160,6 +166,7 @@ class Records:
 
     def _value(self, row: Row) -> Registered:
         connection, facts = row[0], row[1:]
+        options, _problem, lost = stored_options(connection, self._sealing)
         try:
             open_spec(connection, self._sealing)
             locked = False
@@ -170,7 +177,7 @@ class Records:
             name=connection.name,
             spec=ConnectionSpec.from_stored(connection.target),
             has_password=connection.sealed is not None,
-            options=stored_options(connection)[0],
+            options=options,
             paused=connection.paused,
             error=connection.error,
             latency_s=connection.latency_s,
@@ -180,6 +187,7 @@ class Records:
             updated_at=connection.updated_at,
             snapshot=SnapshotFacts(*facts) if facts[0] is not None else None,
             locked=locked,
+            lost=lost,
         )
 
 
@@ -229,12 +237,26 @@ def open_spec(connection: Connection, sealing: SecretBox) -> ConnectionSpec:
     return spec.with_password(sealing.open(connection.sealed, place_of(connection.id, spec.host)))
 
 
-def stored_options(connection: Connection) -> tuple[Options, str | None]:
-    """Return the settings of a row; the defaults, and what is wrong, where another release wrote what this one does not know."""
+def stored_options(connection: Connection, sealing: SecretBox) -> tuple[Options, str | None, tuple[str, ...]]:
+    """Return the settings of a row, what is wrong with them, and the names of those whose secret cannot be opened.
+
+    Where another release wrote what this one does not know they are the defaults.
+    """
+    place = place_of(connection.id, connection.target.get("host"))
+    lost: list[str] = []
+
+    def opened(name: str, value: dict[str, str]) -> str:
+        try:
+            return sealing.open(value["sealed"], f"{place} {name}")
+        except SecretLost:
+            lost.append(name)
+            return ""
+
     try:
-        return read_options(connection.options), None
+        options = read_options(map_secrets(connection.options, opened))
     except QaplaError as error:
-        return Options(), f"its settings cannot be read: {error.message}"
+        return Options(), f"its settings cannot be read: {error.message}", tuple(lost)
+    return options, f"enter {', '.join(lost)} again" if lost else None, tuple(lost)
 
 
 def target_key(spec: ConnectionSpec) -> str:

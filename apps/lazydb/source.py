@@ -146,7 +146,7 @@ class RegistrySource:
         return kept
 
     def _make(self, row: Connection, body: str | None, before: Entry | None) -> Entry:
-        options, problem = stored_options(row)
+        options, problem, _lost = stored_options(row, self._sealing)
         schema, unread = _read_schema(row, body)
         problem = unread or problem
         spec: ConnectionSpec | None = None

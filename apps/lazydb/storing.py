@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from lazydb.models import Connection, Snapshot, now
+from lazydb.options import as_stored, map_secrets
 from lazydb.records import place_of, target_key
 from qapla.database.schema.storage import to_json
 
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session
 
+    from qapla.database.catalog import Options
     from qapla.database.check import Checked
     from qapla.database.schema.description import DatabaseSchema
     from qapla.database.spec import ConnectionSpec
@@ -21,6 +23,12 @@ def store_spec(row: Connection, spec: ConnectionSpec, sealing: SecretBox) -> Non
     """Keep how to connect; the password sealed, bound to the row's id and its host. The row must have its id."""
     row.engine, row.target, row.target_key = spec.engine, spec.as_fields(), target_key(spec)
     row.sealed = sealing.seal(spec.password, place_of(row.id, spec.host)) if spec.password is not None else None
+
+
+def store_options(row: Connection, options: Options, sealing: SecretBox) -> None:
+    """Keep the settings; each secret among them sealed, bound to its name and to what the password is bound to."""
+    place = place_of(row.id, row.target.get("host"))
+    row.options = map_secrets(as_stored(options), lambda name, value: {"sealed": sealing.seal(value, f"{place} {name}")})
 
 
 def store_check(session: Session, row: Connection, checked: Checked) -> None:

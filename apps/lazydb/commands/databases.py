@@ -87,18 +87,18 @@ def list_command(as_json: bool) -> None:
 @json_option
 def show_command(name: str, as_json: bool) -> None:
     """Show one database: where it is, its settings, and what was found in it."""
-    from dataclasses import asdict
+    from lazydb.options import as_shown
 
     with open_lazydb() as app:
         known = app["connections"].get(name)
         report = _report(app["connections"], known)
-    settings = asdict(known.options)
+    settings = as_shown(known.options)
 
     def for_people() -> None:
         found = _facts(known)
         facts((label.replace("_", " "), found[label]) for label in found)
         say("\nsettings")
-        facts((f"  {label}", value if value is not None else "(none)") for label, value in settings.items() if value not in ((), ""))
+        facts((f"  {label}", _as_text(value)) for label, value in settings.items() if value not in ([], {}, ""))
         if report:
             say("\nreport")
             for line in report:
@@ -164,6 +164,13 @@ def remove_command(name: str, yes: bool, as_json: bool) -> None:
             click.confirm(f"forget {name!r} ({known.engine} at {known.spec.place})?", abort=True, err=True)
         app["connections"].remove(name)
     show({"name": name, "state": "removed"}, as_json, lambda: say(f"{name}: removed; nothing in the database itself was touched"))
+
+
+def _as_text(value: Any) -> Any:
+    """Return the value of a setting in one line."""
+    if isinstance(value, dict):
+        return ", ".join(f"{name}={text}" for name, text in value.items())
+    return "(none)" if value is None else value
 
 
 def _facts(known: Registered) -> dict[str, Any]:

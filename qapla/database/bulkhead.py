@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -131,9 +131,9 @@ class Bulkhead:
 
         Args:
             local: as whom, and with which settings, it runs.
-            read_only: writes are an error in it; without *local* it is what the connection is.
+            read_only: writes are an error in it, where the engine has that.
         """
-        with self._turn():
+        with nullcontext() if read_only else self._turn():
             transaction = self._begin(local, read_only)
             try:
                 yield transaction
@@ -235,8 +235,19 @@ class Bulkhead:
 
     # ------------------------------------------------------------------------------------------------ running
 
-    def guard(self, lease: PoolProxiedConnection, until: float, run: Callable[..., Any], *arguments: Any, last: bool = False) -> Any:
+    def guard(
+        self,
+        lease: PoolProxiedConnection,
+        until: float,
+        run: Callable[..., Any],
+        *arguments: Any,
+        last: bool = False,
+        is_shortened: bool = False,
+    ) -> Any:
         """Call *run* with the driver's connection, under the deadline, with its errors translated.
+
+        Args:
+            is_shortened: *until* is sooner than the server's own limit, which is not to blame when it is over.
 
         Raises:
             _Stale: the connection had been lost, and it is worth trying another one.
@@ -247,7 +258,7 @@ class Bulkhead:
             answer = run(connection, *arguments)
         except Exception as error:
             if deadline.unwatch(number):
-                if not self._is_file:
+                if not self._is_file and not is_shortened:
                     self._breaker.failed()  # the server did not even keep its own limit, which is shorter: it is not there
                 self._drop(lease, error, others=False)
                 raise self._late() from error

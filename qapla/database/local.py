@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 Isolation = Literal["read committed", "repeatable read", "serializable"]
 SAID = Statement("SELECT current_setting('response.status', true), current_setting('response.headers', true)")
+UNSAY = Statement("SELECT set_config('response.status', '', true), set_config('response.headers', '', true)")
 
 
 class Said:

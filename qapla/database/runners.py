@@ -28,6 +28,7 @@ class Runner:
     """Plain DB-API on a connection in autocommit."""
 
     begin: str | None = "BEGIN"
+    begin_reading = "BEGIN READ ONLY"
     commit: str = "COMMIT"
     rollback: str = "ROLLBACK"
     check_constraints: str | None = None  # before a rollback that pretends to be a commit
@@ -144,6 +145,7 @@ class MysqlRunner(Runner):
     """PyMySQL. A JSON that was cut, or left out as NULL, for being too large is only a warning of the server: here it is an error."""
 
     begin = "START TRANSACTION"
+    begin_reading = "START TRANSACTION READ ONLY"
 
     def fetch(self, connection: Any, statement: Statement) -> Rows:
         """Run a read and return all of its rows."""
@@ -200,6 +202,7 @@ class SqliteRunner(Runner):
     """sqlite3. Text comes as bytes: a file may hold text that is not UTF-8."""
 
     begin = "BEGIN IMMEDIATE"  # a write that finds the file locked waits here, and not in the middle
+    begin_reading = "BEGIN"  # does not wait for writers
 
     def fetch(self, connection: Any, statement: Statement) -> Rows:
         """Run a read and return all of its rows."""

@@ -30,6 +30,7 @@ class Transaction:
     ) -> None:
         self.lease = lease
         self.local = local
+        self.until: float | None = None  # the moment at which all of it is cut off, whatever each statement may take
         self._bulkhead = bulkhead
         self._runner = bulkhead.runner
         self._is_rollback_only = False
@@ -38,12 +39,16 @@ class Transaction:
         elif self._runner.begin is None:
             lease.driver_connection.autocommit = False  # type: ignore[union-attr]
         else:
-            bulkhead.guard(lease, until, self._runner.run, self._runner.begin, last=last)
+            begin = self._runner.begin_reading if read_only else self._runner.begin
+            bulkhead.guard(lease, until, self._runner.run, begin, last=last)
 
     def execute(self, statement: Statement) -> Result:
         """Run one statement and return its rows and how many rows it touched."""
         self._bulkhead.tell(statement)
-        return self._bulkhead.guard(self.lease, self._bulkhead.deadline_from_now(), self._runner.execute, statement, last=True)
+        until = self._bulkhead.deadline_from_now()
+        if self.until is None or self.until > until:
+            return self._bulkhead.guard(self.lease, until, self._runner.execute, statement, last=True)
+        return self._bulkhead.guard(self.lease, self.until, self._runner.execute, statement, last=True, is_shortened=True)
 
     def rollback_only(self) -> None:
         """Decide that nothing of this is kept, though everything is executed and checked."""
@@ -60,7 +65,7 @@ class Transaction:
             return
         keep = keep and not self._is_rollback_only
         if self.local is not None and self.local.said is not None and not is_failing:
-            self._hear(self.local)
+            self.hear(self.local)
         if self._is_rollback_only and not is_failing and self._runner.check_constraints:
             try:
                 self._say(self._runner.check_constraints)
@@ -72,7 +77,8 @@ class Transaction:
         else:
             self._roll_back()
 
-    def _hear(self, local: Local) -> None:
+    def hear(self, local: Local) -> None:
+        """Keep what functions have said about the HTTP answer until now."""
         try:
             self._bulkhead.guard(self.lease, self._bulkhead.deadline_from_now(), self._runner.hear, local, last=True)
         except QaplaError:

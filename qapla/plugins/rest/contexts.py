@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from qapla.driver.keys import KeyValues
     from qapla.ports import Rights
 
+    Parts = tuple[Served, Rights, str | None]  # the database, what the caller may do in it, and the schema chosen by a header
+
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
 
 
@@ -138,17 +140,24 @@ def make_root(request: Request) -> Root:
 def make_resource(request: Request) -> Resource:
     """Return the table, row, function or page that the path names (route factory)."""
     served, rights, profile = _open_database(request)
-    path = request.matchdict["rest"]
-    parts = (served, rights, profile)
+    return find_resource(request.matchdict["rest"], (served, rights, profile))
+
+
+def find_resource(path: str, parts: Parts) -> Resource:
+    """Return what *path*, below that of the database and decoded, names there.
+
+    Raises:
+        NotFound: nothing.
+    """
     if path.startswith("-/") or path == "-":
         return _make_page(path[2:], parts)
     if path.startswith("rpc/") or path == "rpc":
         return Function(path[4:], *parts)
-    table, key = find_target(served.schema, path, profile)
+    table, key = find_target(parts[0].schema, path, parts[2])
     return Collection(table, *parts) if key is None else Row(key, table, *parts)
 
 
-def _make_page(path: str, parts: tuple[Served, Rights, str | None]) -> Resource:
+def _make_page(path: str, parts: Parts) -> Resource:
     if path == "health":
         return Health(*parts)
     if path == "batch":
@@ -185,7 +194,7 @@ def _open_database(request: Request) -> tuple[Served, Rights, str | None]:
     rights = request.rights(name)
     if not served.is_visible_to(rights):
         raise (AccessError if rights.authenticated else NotAuthenticated)(f"permission denied for database {name}")
-    return served, rights, _read_profile(request, served)
+    return served, rights, read_profile(request, served)
 
 
 def _find_database(request: Request, name: str) -> Served:
@@ -199,7 +208,7 @@ def _find_database(request: Request, name: str) -> Served:
     return found
 
 
-def _read_profile(request: Request, served: Served) -> str | None:
+def read_profile(request: Request, served: Served) -> str | None:
     """Return the schema that the request chooses by a header, or None.
 
     A name that no header can hold is percent-encoded. Clients of PostgREST ask for ``public`` unless they are told otherwise: where an

@@ -115,7 +115,7 @@ class TableReadDriver:
         if resolved.backward:
             rows.reverse()
         if query.count != "none" and total is None:
-            total = self._get_total(query, resolved, len(rows))
+            total = self._get_total(query, resolved, len(rows), more=more)
         return Page(resolved, rows, total, get_renderer(self.served.schema.engine), more=more)
 
     def find_row(self, table: TableName, columns: Sequence[str], values: Sequence[str], select: Selection = ALL_COLUMNS) -> bytes | None:
@@ -192,12 +192,15 @@ class TableReadDriver:
     def _compile(self, resolved: Resolved) -> Any:
         return compile(resolved, self.served.schema, self.served.statements)
 
-    def _get_total(self, query: Query, resolved: Resolved, count_rows: int) -> int:
-        """Return what ``count=`` asks for where the page's own statement did not count."""
-        if resolved.limit is None and not resolved.offset and not resolved.started:
-            return count_rows
+    def _get_total(self, query: Query, resolved: Resolved, count_rows: int, *, more: bool) -> int:
+        """Return what ``count=`` asks for where the page's own statement did not count; a page that has the last row tells it by itself."""
+        seen = resolved.offset + count_rows
+        if not resolved.started and not more and (count_rows or not resolved.offset):
+            return seen
         found = estimate_rows(query, resolved, self.served, self.local)
-        return self.count(query) if found is None else found
+        if found is None:
+            return self.count(query)
+        return max(found, seen + more) if count_rows else found
 
 
 def _take_total(rows: list[tuple[Any, ...]]) -> int:

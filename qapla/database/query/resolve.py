@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 SUMMABLE = frozenset({"integer", "decimal", "float", "interval", "unknown"})
 DEFAULTS = Options()
+COUNT = Path("count")  # where no column is called so it counts the rows, as PostgreSQL reads "t"."count", and clients rely on it
 MAX_NUMBER = 2**62  # of rows; more than this is no number for an engine
 
 
@@ -178,6 +179,8 @@ class Resolver:
                 cells.append(self._resolve_aggregate(table, item))
             elif item.path.column == "*" and not item.path.steps:
                 cells.append(self._all_columns(table, item.preview))
+            elif item.path == COUNT and COUNT.column not in table.by_name and item.cast is None:
+                cells.append(AggregateCell(item.alias or COUNT.column, "count", None, None))
             else:
                 cells.append(self._resolve_field(table, item))
         return tuple(cells), embeds

@@ -12,7 +12,7 @@ from cornice import Service
 from cornice.pyramidhook import register_service_views
 from cornice.renderer import CorniceRenderer
 
-from qapla.plugins.rest import contexts, pages, reads, writes
+from qapla.plugins.rest import contexts, pages, views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -26,20 +26,7 @@ VIEWS: dict[type, dict[str, Callable]] = {
     contexts.Health: {"GET": pages.check_health},
     contexts.Batch: {"POST": pages.refuse_batch},
     contexts.SchemaPage: {"GET": pages.show_schema},
-    contexts.Function: {"GET": pages.refuse_call, "POST": pages.refuse_call},
-    contexts.Collection: {
-        "GET": reads.list_rows,
-        "POST": writes.insert_rows,
-        "PATCH": writes.update_rows,
-        "PUT": writes.put_row,
-        "DELETE": writes.delete_rows,
-    },
-    contexts.Row: {
-        "GET": reads.get_row,
-        "PATCH": writes.update_row,
-        "PUT": writes.replace_row,
-        "DELETE": writes.delete_row,
-    },
+    **views.VIEWS,
 }
 METHODS = ("GET", "POST", "PATCH", "PUT", "DELETE")
 ROUTES = {

@@ -141,6 +141,8 @@ def _connect_postgresql(spec: ConnectionSpec, options: Options, address: str | N
         "extra_float_digits": "1",
         "default_transaction_read_only": "off" if options.writable else "on",
     }
+    if options.as_postgrest:
+        del settings["TimeZone"]  # that of the server, the database or the account
     calls = ", ".join("pg_catalog.set_config(%s, %s, false)" for _ in settings)
     connection.execute(f"SELECT {calls}", [part for item in settings.items() for part in item])
     _keep_as_printed(connection)

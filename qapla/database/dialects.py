@@ -39,6 +39,7 @@ class Engine:
     has_default_keyword: bool = True  # UPDATE … SET column = DEFAULT
     has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
     has_public: bool = False  # new databases have a schema of this name
+    zone_names: str | None = None  # lists the time zones that a transaction may be set to; None: there is no such setting
     has_roles: bool = False  # SET LOCAL ROLE, and settings of one transaction by any name
     two_phase: Literal["prepare", "xa"] | None = None  # "xa" has to be said, and named, when a transaction begins; "prepare" at its end
 
@@ -65,6 +66,7 @@ POSTGRESQL = Engine(
     returns=frozenset({"insert", "update", "delete"}),
     has_on_conflict=True,
     has_public=True,
+    zone_names="SELECT name FROM pg_catalog.pg_timezone_names",
     has_roles=True,
     two_phase="prepare",
 )

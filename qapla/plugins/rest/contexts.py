@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from pyramid.request import Request
 
     from qapla.database.catalog import Served
+    from qapla.database.local import Local
     from qapla.database.schema.description import Table
     from qapla.driver.keys import KeyValues
     from qapla.ports import Rights
@@ -45,6 +46,7 @@ class Resource:
 
     __slots__ = ("profile", "rights", "served")
     methods: tuple[str, ...] = READ_METHODS
+    local: Local | None = None
 
     def __init__(self, served: Served, rights: Rights, profile: str | None = None) -> None:
         self.served = served

@@ -6,10 +6,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qapla.errors import NotOffered, QueryError
+from qapla.errors import QueryError
+from qapla.plugins.rest import zones
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+    from qapla.database.catalog import Served
 
 # What a request may prefer: the name, its values (None: see _is_valid), and the methods for which it means something.
 _READS = frozenset({"GET", "HEAD"})
@@ -51,17 +54,17 @@ class Preferences:
 NO_PREFERENCES = Preferences()
 
 
-def parse_preferences(header: str | None, method: str, *, tx_override: bool = True) -> Preferences:
+def parse_preferences(header: str | None, method: str, *, tx_override: bool = True, served: Served | None = None) -> Preferences:
     """Return what the ``Prefer`` header asks for in a request with *method*.
 
     What is unknown or not valid is passed over, unless ``handling=strict`` is among it. The first of two values of one name counts.
 
     Args:
         tx_override: whether the connection lets a caller choose how a transaction ends.
+        served: the database that is asked which time zones there are; without it only UTC is known.
 
     Raises:
         QueryError: PGRST122, handling is strict and something is not valid.
-        NotOffered: a time zone other than UTC.
     """
     if not header:
         return NO_PREFERENCES
@@ -69,7 +72,7 @@ def parse_preferences(header: str | None, method: str, *, tx_override: bool = Tr
     invalid: list[str] = []
     for name, value, text in _split(header):
         known = PREFERENCES.get(name)
-        if known is None or not _is_valid(name, value, known[0]) or (name == "tx" and not tx_override):
+        if known is None or not _is_valid(name, value, known[0], served) or (name == "tx" and not tx_override):
             invalid.append(text)
         else:
             found.setdefault(name, value)
@@ -83,9 +86,6 @@ def parse_preferences(header: str | None, method: str, *, tx_override: bool = Tr
 
 
 def _make(honoured: dict[str, str]) -> Preferences:
-    zone = honoured.get("timezone")
-    if zone is not None and zone.upper() not in ("UTC", "ETC/UTC"):
-        raise NotOffered(f"times in the zone {zone[:60]!r} are not offered", hint="leave timezone out: times come in UTC")
     affected = honoured.get("max-affected")
     return Preferences(
         resolution=honoured.get("resolution"),
@@ -94,7 +94,7 @@ def _make(honoured: dict[str, str]) -> Preferences:
         missing=honoured.get("missing"),
         handling=honoured.get("handling"),
         tx=honoured.get("tx"),
-        timezone=zone,
+        timezone=honoured.get("timezone"),
         max_affected=int(affected) if affected else None,
         applied=tuple(f"{name}={honoured[name]}" for name in PREFERENCES if name in honoured),
     )
@@ -114,7 +114,9 @@ def _split(header: str) -> Iterable[tuple[str, str, str]]:
         yield found[1].lower(), value or "", found[0].strip(" ,\t")[:100]
 
 
-def _is_valid(name: str, value: str, values: tuple[str, ...] | None) -> bool:
+def _is_valid(name: str, value: str, values: tuple[str, ...] | None, served: Served | None) -> bool:
     if values is not None:
         return value in values
-    return bool(_COUNT.fullmatch(value)) if name == "max-affected" else bool(value)
+    if name == "max-affected":
+        return bool(_COUNT.fullmatch(value))
+    return value.upper() in zones.UTC_NAMES if served is None else zones.is_known(served, value)

@@ -17,6 +17,7 @@ from qapla.plugins.rest.errors import NotAcceptable
 from qapla.plugins.rest.formats import ROW, ROWS, choose_format
 from qapla.plugins.rest.language import Limits, parse_query
 from qapla.plugins.rest.preferences import parse_preferences
+from qapla.plugins.rest.zones import in_zone
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -37,13 +38,13 @@ def list_rows(request: Request) -> Response:
     context: Collection = request.context
     environ = request.environ
     kind = choose_format(environ.get("HTTP_ACCEPT"), ROWS)
-    preferences = parse_preferences(environ.get("HTTP_PREFER"), "GET")
+    preferences = parse_preferences(environ.get("HTTP_PREFER"), "GET", served=context.served)
     query = parse_query(environ["QUERY_STRING"], context.table.name, limits_of(context.served.options))
     if "HTTP_RANGE" in environ:
         query = replace(query, window=paging.narrow(query.window, environ["HTTP_RANGE"]))
     if preferences.count:
         query = replace(query, count=cast("CountMode", preferences.count))
-    driver = TableReadDriver(context.served, context.rights)
+    driver = TableReadDriver(context.served, context.rights, in_zone(context.served, context.local, preferences))
     if kind == "csv" or kind == "ndjson":
         return _stream(request, driver, query, kind, preferences)
     return _page(request, driver, query, kind, preferences)
@@ -101,9 +102,9 @@ def get_row(request: Request) -> Response:
     context: Row = request.context
     environ = request.environ
     kind = choose_format(environ.get("HTTP_ACCEPT"), ROW)
-    preferences = parse_preferences(environ.get("HTTP_PREFER"), "GET")
+    preferences = parse_preferences(environ.get("HTTP_PREFER"), "GET", served=context.served)
     query = row_query(context, environ["QUERY_STRING"])
-    page = TableReadDriver(context.served, context.rights).page(query)
+    page = TableReadDriver(context.served, context.rights, in_zone(context.served, context.local, preferences)).page(query)
     if page.count_rows != 1:
         raise no_row(context)
     body = single(page.body, page.count_rows)

@@ -31,6 +31,7 @@ from qapla.plugins.rest.preferences import parse_preferences
 from qapla.plugins.rest.printing import print_query
 from qapla.plugins.rest.reads import collection_url, limits_of, no_row, row_url, single
 from qapla.plugins.rest.uploads import read_upload
+from qapla.plugins.rest.zones import in_zone
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -56,7 +57,9 @@ class Write:
         self.context = context
         self.kind = choose_format(environ.get("HTTP_ACCEPT"), ROWS)
         can_override = options.db_tx_end.endswith("-allow-override")
-        self.preferences = parse_preferences(environ.get("HTTP_PREFER"), request.method, tx_override=can_override)
+        self.preferences = parse_preferences(
+            environ.get("HTTP_PREFER"), request.method, tx_override=can_override, served=context.served
+        )
         self.asked = _parse(environ["QUERY_STRING"], context, limits_of(options))
         wished = self.preferences.returned or ("representation" if is_row and request.method != "DELETE" else "minimal")
         self.wants_rows = wished == "representation"
@@ -68,7 +71,8 @@ class Write:
     @property
     def driver(self) -> TableWriteDriver:
         """Return the driver for the caller's rights."""
-        return TableWriteDriver(self.context.served, self.context.rights)
+        context = self.context
+        return TableWriteDriver(context.served, context.rights, in_zone(context.served, context.local, self.preferences))
 
     @property
     def where(self) -> Condition | None:

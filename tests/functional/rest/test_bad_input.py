@@ -156,7 +156,8 @@ class TestUrls:
             ({"Accept-Profile": "public"}, 200),
             ({"Prefer": "handling=strict, nonsense=1"}, 400),
             ({"Prefer": "nonsense=1; x, ,,="}, 200),
-            ({"Prefer": "timezone=America/New_York"}, 400),
+            ({"Prefer": "timezone=Jupiter/Red_Spot"}, 200),
+            ({"Prefer": "handling=strict, timezone=Jupiter/Red_Spot"}, 400),
             ({"Authorization": "Bearer bad"}, 401),
         ],
     )

@@ -1,0 +1,85 @@
+"""What the settings of a connection change in the answers of its API."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from qapla.database.catalog import Options
+from qapla.database.connect import make_engine_from_url
+from qapla.testing.catalogs import serve_url
+from qapla.testing.servers import make_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qapla.database.catalog import Served
+
+    Client = Any
+
+SCRIPT = (
+    "CREATE TABLE moment (id INTEGER PRIMARY KEY, at TIMESTAMPTZ)",
+    "INSERT INTO moment VALUES (1, '2024-07-01 12:00:00+00')",
+)
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[Served]:
+    """Keep a database on PostgreSQL whose sessions are somewhere else than in UTC."""
+    with make_database("postgresql") as url:
+        engine = make_engine_from_url(url, Options(writable=True))
+        with engine.connect() as connection:
+            for text in (*SCRIPT, f"ALTER DATABASE \"{url.database}\" SET timezone = 'Asia/Tokyo'"):
+                connection.exec_driver_sql(text)
+        engine.dispose()
+        found = serve_url(url, "settings", Options(anonymous="write", writable=True))
+        yield found
+        found.bulkhead.close()
+
+
+@pytest.fixture
+def pg(rest_application: Client, served: Served) -> Client:
+    """Give the test a client of that database."""
+    rest_application.serve(served)
+    return rest_application
+
+
+class TestTimezone:
+    """Prefer: timezone"""
+
+    def test_moves_times_into_the_zone(self, pg: Client) -> None:
+        """Times with a zone come in the one that is preferred, from reads and from writes."""
+        wish = {"Prefer": "timezone=America/Los_Angeles, return=representation"}
+
+        row = pg.get("/api/settings/moment/1", headers=wish)
+        rows = pg.get("/api/settings/moment", headers=wish)
+        written = pg.patch_json("/api/settings/moment?id=eq.1", {"at": "2024-07-01T14:00:00+02:00"}, headers=wish)
+
+        assert row.json == {"id": 1, "at": "2024-07-01T05:00:00-07:00"}
+        assert rows.json == written.json == [row.json]
+        assert rows.headers["Preference-Applied"] == "timezone=America/Los_Angeles"
+        assert pg.get("/api/settings/moment/1").json["at"] == "2024-07-01T12:00:00+00:00"
+
+    def test_streams_in_the_zone(self, pg: Client) -> None:
+        """CSV, which is streamed, is in it, too."""
+        answer = pg.get("/api/settings/moment", headers={"Prefer": "timezone=Asia/Kolkata", "Accept": "text/csv"})
+
+        assert "17:30:00+05:30" in answer.text
+
+    def test_passes_over_a_zone_that_is_none(self, pg: Client) -> None:
+        """What the server does not know is not applied, and refused when the caller is strict."""
+        answer = pg.get("/api/settings/moment", headers={"Prefer": "timezone=Jupiter/Red_Spot"})
+        refused = pg.get("/api/settings/moment", headers={"Prefer": "handling=strict, timezone=Jupiter/Red_Spot"}, status=400)
+
+        assert "Preference-Applied" not in answer.headers
+        assert answer.json[0]["at"] == "2024-07-01T12:00:00+00:00"
+        assert (refused.json["code"], refused.json["details"]) == ("PGRST122", "Invalid preferences: timezone=Jupiter/Red_Spot")
+
+    def test_other_engines_know_utc(self, sqlite_web: Client) -> None:
+        """Where the engine has no such setting, UTC is the only zone."""
+        utc = sqlite_web.get("/api/shop/customer", headers={"Prefer": "handling=strict, timezone=UTC"})
+        other = sqlite_web.get("/api/shop/customer", headers={"Prefer": "handling=strict, timezone=Europe/Berlin"}, status=400)
+
+        assert utc.headers["Preference-Applied"] == "handling=strict, timezone=UTC"
+        assert other.json["code"] == "PGRST122"

@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pyramid.response import Response
 from webob.response import EmptyResponse
 
-from qapla.plugins.rest import cors
+from qapla.plugins.rest import cors, watching
 from qapla.plugins.rest.formats import CONTENT_TYPES
 
 if TYPE_CHECKING:
@@ -115,4 +115,6 @@ def close(chunks: Iterator[bytes]) -> None:
 def _finish(request: Request, response: Response) -> Response:
     if "HTTP_ORIGIN" in request.environ:
         cors.add_headers(request, response)
+    if watching.KEY in request.environ:
+        watching.add_headers(request, response)
     return response

@@ -13,7 +13,8 @@ from urllib.parse import unquote
 from qapla.database.dialects import get_engine
 from qapla.driver.keys import find_target
 from qapla.errors import AccessError, NotAuthenticated, NotFound, QueryError, nearest
-from qapla.plugins.rest import cors
+from qapla.plugins.rest import callers, cors
+from qapla.plugins.rest.watching import Watch
 from qapla.ports import NO_RIGHTS
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
     from qapla.driver.keys import KeyValues
     from qapla.ports import Rights
 
-    Parts = tuple[Served, Rights, str | None]  # the database, what the caller may do in it, and the schema chosen by a header
+    # the database, what the caller may do in it, the schema chosen by a header, and as whom statements run there
+    Parts = tuple[Served, Rights, str | None, Local | None]
 
 READ_METHODS = ("GET", "HEAD", "OPTIONS")
 
@@ -34,24 +36,28 @@ class Databases:
     """``/api/``: the databases that the caller may see."""
 
     methods: tuple[str, ...] = READ_METHODS
-    served = None
+    served = local = None
 
     def __init__(self, request: Request) -> None:
         prepare(request)
-        request.identity  # noqa: B018  credentials that are not valid are refused here, too
+        if not callers.is_known_somewhere(request):
+            request.identity  # noqa: B018  credentials that are not valid are refused here, too
 
 
 class Resource:
-    """Something in one database. ``methods`` is what ``Allow`` says; ``profile`` the schema that the caller has chosen."""
+    """Something in one database. ``methods`` is what ``Allow`` says; ``profile`` the schema that the caller has chosen.
 
-    __slots__ = ("profile", "rights", "served")
+    ``local`` is as whom, and with which settings, statements for this caller run: every driver and every transaction gets it.
+    """
+
+    __slots__ = ("local", "profile", "rights", "served")
     methods: tuple[str, ...] = READ_METHODS
-    local: Local | None = None
 
-    def __init__(self, served: Served, rights: Rights, profile: str | None = None) -> None:
+    def __init__(self, served: Served, rights: Rights, profile: str | None = None, local: Local | None = None) -> None:
         self.served = served
         self.rights = rights
         self.profile = profile
+        self.local = local
 
 
 class Root(Resource):
@@ -141,8 +147,7 @@ def make_root(request: Request) -> Root:
 
 def make_resource(request: Request) -> Resource:
     """Return the table, row, function or page that the path names (route factory)."""
-    served, rights, profile = _open_database(request)
-    return find_resource(request.matchdict["rest"], (served, rights, profile))
+    return find_resource(request.matchdict["rest"], _open_database(request))
 
 
 def find_resource(path: str, parts: Parts) -> Resource:
@@ -180,23 +185,33 @@ def prepare(request: Request) -> None:
 
 def may_see(request: Request, served: Served) -> bool:
     """Tell whether the caller may know of a database."""
+    if not served.is_plain:
+        return callers.may_see(request, served)
     if request.identity.kind == "anonymous" and served.options.anonymous == "none":
         return False
     return served.is_visible_to(request.rights(served.name))
 
 
-def _open_database(request: Request) -> tuple[Served, Rights, str | None]:
+def _open_database(request: Request) -> Parts:
     prepare(request)
     name = request.matchdict["database"]
     served = _find_database(request, name)
+    options = served.options
+    watch = Watch(request, options) if options.server_timing_enabled or options.server_trace_header else None
     if cors.is_preflight(request) and cors.is_allowed(request.environ["HTTP_ORIGIN"], served.options):
-        return served, NO_RIGHTS, None  # a browser asks without credentials whether it may ask
+        return served, NO_RIGHTS, None, None  # a browser asks without credentials whether it may ask
+    rights, profile, local = _open_plain(request, served) if served.is_plain else callers.open_database(request, served, read_profile)
+    return (served if watch is None else watch.stand_in(served)), rights, profile, local
+
+
+def _open_plain(request: Request, served: Served) -> tuple[Rights, str | None, None]:
+    """Return what the caller may do in a database that asks nothing more of callers than who they are."""
     if request.identity.kind == "anonymous" and served.options.anonymous == "none":
         raise NotAuthenticated("Anonymous access is disabled", code="PGRST302", hint="send the header Authorization: Bearer <token>")
-    rights = request.rights(name)
+    rights = request.rights(served.name)
     if not served.is_visible_to(rights):
-        raise (AccessError if rights.authenticated else NotAuthenticated)(f"permission denied for database {name}")
-    return served, rights, read_profile(request, served)
+        raise (AccessError if rights.authenticated else NotAuthenticated)(f"permission denied for database {served.name}")
+    return rights, read_profile(request, served), None
 
 
 def _find_database(request: Request, name: str) -> Served:

@@ -14,7 +14,7 @@ from pyramid.httpexceptions import HTTPException
 from pyramid.response import Response
 
 from qapla.errors import QaplaError, QueryError
-from qapla.plugins.rest import cors
+from qapla.plugins.rest import cors, watching
 
 if TYPE_CHECKING:
     from pyramid.config import Configurator
@@ -73,6 +73,7 @@ def render_error(error: Exception, request: Request) -> Response:
         headers.append(("WWW-Authenticate", 'Bearer realm="api"'))
     response = Response(error_body(found), status=found.status, headerlist=headers)
     cors.add_headers(request, response)
+    watching.add_headers(request, response)
     return response
 
 

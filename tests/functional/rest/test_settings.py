@@ -83,3 +83,50 @@ class TestTimezone:
 
         assert utc.headers["Preference-Applied"] == "handling=strict, timezone=UTC"
         assert other.json["code"] == "PGRST122"
+
+
+class TestWatching:
+    """server_timing_enabled, server_trace_header"""
+
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [("GET", "/moment"), ("GET", "/moment/1"), ("HEAD", "/moment"), ("PATCH", "/moment?id=eq.1"), ("GET", "/"), ("GET", "/none")],
+    )
+    def test_tells_where_the_time_went(self, rest_application: Client, served: Served, method: str, path: str) -> None:
+        """Every answer has the stages of PostgREST, in milliseconds, errors included."""
+        rest_application.serve(served, server_timing_enabled=True)
+
+        answer = rest_application.request(
+            f"/api/settings{path}", method=method, body=b'{"id":1}' if method == "PATCH" else b"", expect_errors=True
+        )
+
+        stages = dict(part.strip().split(";dur=") for part in answer.headers["Server-Timing"].split(","))
+        assert list(stages) == ["jwt", "parse", "plan", "transaction", "response"]
+        assert all(float(milliseconds) >= 0 for milliseconds in stages.values())
+        assert (float(stages["transaction"]) > 0) is (path.startswith("/moment"))
+
+    def test_times_a_stream_until_it_begins(self, rest_application: Client, served: Served) -> None:
+        """The headers of a stream tell what its first rows took."""
+        rest_application.serve(served, server_timing_enabled=True)
+
+        answer = rest_application.get("/api/settings/moment", headers={"Accept": "text/csv"})
+
+        assert "transaction;dur=0.0," not in answer.headers["Server-Timing"]
+
+    def test_gives_the_callers_own_id_back(self, rest_application: Client, served: Served) -> None:
+        """The header that the setting names comes back as it was sent; any other does not."""
+        rest_application.serve(served, server_trace_header="X-Request-Id")
+        given = {"X-Request-Id": "abc-1", "X-Other": "2"}
+
+        found, missing = rest_application.get("/api/settings/moment", headers=given), rest_application.get("/api/settings/moment")
+        error = rest_application.get("/api/settings/none", headers=given, status=404)
+
+        assert (found.headers["X-Request-Id"], error.headers["X-Request-Id"]) == ("abc-1", "abc-1")
+        assert "X-Other" not in found.headers
+        assert "X-Request-Id" not in missing.headers
+
+    def test_tells_nothing_unasked(self, pg: Client) -> None:
+        """Without the settings there is neither."""
+        answer = pg.get("/api/settings/moment", headers={"X-Request-Id": "1"})
+
+        assert not {"Server-Timing", "X-Request-Id"} & set(answer.headers)

@@ -12,11 +12,17 @@ if TYPE_CHECKING:
 VIEWS = ("view", "materialized_view")
 
 
-def describe_database(name: str, schema: DatabaseSchema, visible: Callable[[Table], bool] = lambda table: True) -> dict[str, Any]:
+def describe_database(
+    name: str,
+    schema: DatabaseSchema,
+    visible: Callable[[Table], bool] = lambda table: True,
+    callable_: Callable[[Function], bool] = lambda function: True,
+) -> dict[str, Any]:
     """Return the description of the database called *name*.
 
     Args:
         visible: which tables the caller may know of; of the others nothing is said, in the report neither.
+        callable_: which functions the caller may call; of the others nothing is said.
     """
     tables = [table for table in schema.tables if visible(table)]
     closed = {str(table.name) for table in schema.tables} - {str(table.name) for table in tables}
@@ -27,7 +33,7 @@ def describe_database(name: str, schema: DatabaseSchema, visible: Callable[[Tabl
         "schemas": list(schema.schemas),
         "tables": [describe_table(table) for table in tables if table.kind not in VIEWS],
         "views": [describe_table(table) for table in tables if table.kind in VIEWS],
-        "functions": [describe_function(function) for function in schema.functions],
+        "functions": [describe_function(function) for function in schema.functions if callable_(function)],
         "report": [describe_finding(finding) for finding in schema.report if finding.subject not in closed],
     }
 
@@ -92,6 +98,7 @@ def describe_function(function: Function) -> dict[str, Any]:
         "parameters": [describe_parameter(parameter) for parameter in function.parameters],
         "returns": describe_type(function.returns),
         "returns_set": function.returns_set,
+        "returns_table": function.returns_table.name if function.returns_table else None,
         "volatility": function.volatility,
         "comment": function.comment,
     }

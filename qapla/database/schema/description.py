@@ -44,6 +44,11 @@ class ColumnType:
     values: tuple[str, ...] = ()  # of an enum, in their order
     item: ColumnType | None = None  # of an array or a range
 
+    @property
+    def is_composite(self) -> bool:
+        """Tell whether values are composites of PostgreSQL, or arrays of them."""
+        return self.kind == "composite" or (self.kind == "array" and self.item is not None and self.item.is_composite)
+
 
 @dataclass(frozen=True, slots=True)
 class Column:
@@ -147,17 +152,34 @@ class Relation:
 
 @dataclass(frozen=True, slots=True)
 class Parameter:
-    """A parameter of a function. ``mode`` as in the catalog of PostgreSQL."""
+    """A parameter of a function. ``mode`` as in the catalog of PostgreSQL.
+
+    ``cast`` is the full name of its type as a statement writes it, where a value has to be made into that type first (composites).
+    """
 
     name: str | None
     type: ColumnType
     mode: Literal["in", "out", "inout", "variadic", "table"] = "in"
     has_default: bool = False
+    cast: str | None = None
+
+    @property
+    def goes_in(self) -> bool:
+        """Tell whether a caller gives it."""
+        return self.mode in ("in", "inout", "variadic")
+
+    @property
+    def comes_out(self) -> bool:
+        """Tell whether it is a column of the answer."""
+        return self.mode in ("out", "inout", "table")
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """A stored function or procedure. ``returns_table`` names the table whose rows it gives, if it is one."""
+    """A stored function or procedure. ``returns_table`` names the table whose rows it gives, if it is one.
+
+    ``columns`` are those of a composite type that it returns; ``settings`` what it sets while it runs, by name.
+    """
 
     schema: str | None
     name: str
@@ -168,6 +190,18 @@ class Function:
     volatility: Literal["immutable", "stable", "volatile"] = "volatile"
     kind: Literal["function", "procedure"] = "function"
     comment: str | None = None
+    columns: tuple[Column, ...] = ()
+    settings: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def inputs(self) -> tuple[Parameter, ...]:
+        """Return the parameters that a caller gives."""
+        return tuple(parameter for parameter in self.parameters if parameter.goes_in)
+
+    @property
+    def outputs(self) -> tuple[Parameter, ...]:
+        """Return the parameters that are columns of the answer."""
+        return tuple(parameter for parameter in self.parameters if parameter.comes_out)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,6 +242,14 @@ class DatabaseSchema:
         for relation in self.relations:
             found.setdefault(relation.source, []).append(relation)
         return {name: tuple(relations) for name, relations in found.items()}
+
+    @cached_property
+    def functions_by_name(self) -> dict[tuple[str | None, str], tuple[Function, ...]]:
+        """Return the functions by schema and name: those of one name are told apart by their parameters."""
+        found: dict[tuple[str | None, str], list[Function]] = {}
+        for function in self.functions:
+            found.setdefault((function.schema, function.name), []).append(function)
+        return {name: tuple(functions) for name, functions in found.items()}
 
     def find_table(self, name: str, schema: str | None = None) -> Table | None:
         """Return the table *name* of *schema* (the default one when None), or None."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 KINDS: dict[str, TableKind] = {"BASE TABLE": "table", "SYSTEM VERSIONED": "table", "VIEW": "view"}
 MODES: dict[str, Literal["in", "out", "inout"]] = {"IN": "in", "OUT": "out", "INOUT": "inout"}
 OWN = ("information_schema", "mysql", "performance_schema", "sys")
+JSON_COLLATION = "utf8mb4_bin"  # MariaDB declares a parameter that is JSON as a long text with this one, and nothing else tells
 JSON_CHECK = re.compile(r"json_valid\(`((?:[^`]|``)+)`\)")
 
 SERVER = "SELECT VERSION(), DATABASE(), @@lower_case_table_names"
@@ -52,7 +53,7 @@ FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA IN %s
 """
 PARAMETERS = """
 SELECT SPECIFIC_SCHEMA, SPECIFIC_NAME, ROUTINE_TYPE, ORDINAL_POSITION, PARAMETER_MODE, PARAMETER_NAME, DATA_TYPE, DTD_IDENTIFIER,
-    CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE
+    CHARACTER_MAXIMUM_LENGTH, NUMERIC_PRECISION, NUMERIC_SCALE, COLLATION_NAME
 FROM information_schema.PARAMETERS WHERE SPECIFIC_SCHEMA IN %s
 """
 ACCOUNT = """CONCAT(QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', 1)), '@', QUOTE(SUBSTRING_INDEX(CURRENT_USER(), '@', -1)))"""
@@ -278,7 +279,9 @@ def _as_regex(match: re.Match[str]) -> str:
 
 def parameter_type(row: Sequence[Any]) -> ColumnType:
     """Return the type of a parameter, or of what a function returns."""
-    data_type, printed, length, precision, scale = row[6:11]
+    data_type, printed, length, precision, scale, collation = row[6:12]
+    if data_type == "longtext" and collation == JSON_COLLATION:
+        return ColumnType("json", "json")
     return mysql_type(data_type or "", printed or data_type or "", length, precision, scale, None)
 
 

@@ -1,4 +1,4 @@
-"""Read the catalog of PostgreSQL: eight statements, however many tables there are."""
+"""Read the catalog of PostgreSQL: nine statements, however many tables there are."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from qapla.errors import NotOffered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-    from qapla.database.schema.description import ColumnType
 
 OLDEST = 120000
 KINDS: dict[str, TableKind] = {"r": "table", "p": "table", "v": "view", "m": "materialized_view", "f": "foreign"}
@@ -105,13 +103,26 @@ WHERE k.conrelid = ANY(%s::oid[]) AND k.contype = 'f' AND k.conparentid = 0
 
 FUNCTIONS = """
 SELECT n.nspname, p.proname, p.prokind::text, p.proretset, p.prorettype::bigint, p.provolatile::text, p.pronargdefaults, p.proargnames,
-    p.proargmodes::text[], coalesce(p.proallargtypes, p.proargtypes::oid[])::bigint[], pg_catalog.left(d.description, 4001)
+    p.proargmodes::text[], coalesce(p.proallargtypes, p.proargtypes::oid[])::bigint[], pg_catalog.left(d.description, 4001), p.proconfig
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 LEFT JOIN pg_catalog.pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_catalog.pg_proc'::regclass AND d.objsubid = 0
 WHERE n.nspname = ANY(%s) AND p.prokind IN ('f', 'p') AND pg_catalog.has_function_privilege(p.oid, 'EXECUTE')
     AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype, 'internal'::regtype)
     AND NOT 'internal'::regtype = ANY(p.proargtypes::oid[])
+"""
+
+
+# of the composite types that functions return, also through a domain; those of tables that are listed are known already
+ROW_TYPES = """
+SELECT t.oid::bigint, a.attname, a.atttypid::bigint, a.atttypmod, pg_catalog.format_type(a.atttypid, a.atttypmod),
+    pg_catalog.left(d.description, 4001)
+FROM pg_catalog.pg_type t
+LEFT JOIN pg_catalog.pg_type b ON b.oid = t.typbasetype
+JOIN pg_catalog.pg_attribute a ON a.attrelid = CASE WHEN t.typtype = 'd' THEN b.typrelid ELSE t.typrelid END
+LEFT JOIN pg_catalog.pg_description d ON d.objoid = a.attrelid AND d.classoid = 'pg_catalog.pg_class'::regclass AND d.objsubid = a.attnum
+WHERE t.oid = ANY(%s::oid[]) AND a.attnum > 0 AND NOT a.attisdropped AND a.attrelid <> ALL(%s::oid[])
+ORDER BY t.oid, a.attnum
 """
 
 
@@ -127,6 +138,7 @@ class PostgresqlReader(Reader):
         self.numbers: dict[int, dict[int, str]] = {}
         self.column_rows: Sequence[Sequence[Any]] = ()
         self.function_rows: Sequence[Sequence[Any]] = ()
+        self.row_type_rows: Sequence[Sequence[Any]] = ()
         self.types = CatalogTypes()
 
         self.need("the server's version", self.read_server)
@@ -137,6 +149,7 @@ class PostgresqlReader(Reader):
             self.close(views)
         self.attempt("columns", lambda: self.fetch_columns(ids))
         self.attempt("functions", self.fetch_functions)
+        self.attempt("columns of what functions return", lambda: self.fetch_row_types(ids))
         self.attempt("types", self.read_types)
         self.file_columns()
         self.file_functions()
@@ -216,9 +229,14 @@ class PostgresqlReader(Reader):
         """Fetch the functions that the account may call."""
         self.function_rows = self.rows(FUNCTIONS, (list(self.reading.schemas),))
 
+    def fetch_row_types(self, ids: list[int]) -> None:
+        """Fetch the columns of the composite types that functions return."""
+        returned = sorted({row[4] for row in self.function_rows})
+        self.row_type_rows = self.rows(ROW_TYPES, (returned, ids)) if returned else ()
+
     def read_types(self) -> None:
         """Read the types that columns and functions use, and those that they are made of."""
-        used = {row[3] for row in self.column_rows}
+        used = {row[3] for row in self.column_rows} | {row[2] for row in self.row_type_rows}
         for row in self.function_rows:
             used.update((row[4], *row[9]))
         self.types = CatalogTypes(self.rows(TYPES, (sorted(used),)))
@@ -276,19 +294,26 @@ class PostgresqlReader(Reader):
 
     def file_functions(self) -> None:
         """File the fetched functions."""
-        for schema, name, kind, returns_set, returns, volatility, defaults, names, modes, type_ids, comment in self.function_rows:
+        columns: dict[int, list[Column]] = {}
+        for oid, name, type_id, modifier, printed, comment in self.row_type_rows:
+            column = Column(name, self.types.get_type(type_id, modifier, printed), comment=shortened(comment))
+            columns.setdefault(oid, []).append(column)
+        for schema, name, kind, returns_set, returns, volatility, defaults, names, modes, type_ids, comment, settings in self.function_rows:
             found = self.types.by_id.get(returns)
             is_void = found is not None and found.name == "void"
+            relation = self.types.find_relation(returns)
             function = Function(
                 schema=schema,
                 name=name,
-                parameters=parameters([self.types.get_type(oid) for oid in type_ids], names, modes, defaults),
+                parameters=parameters(self.types, type_ids, names, modes, defaults),
                 returns=None if is_void or (kind == "p" and not returns) else self.types.get_type(returns),
                 returns_set=returns_set,
-                returns_table=self.names.get(found.relation) if found and found.relation else None,
+                returns_table=self.names.get(relation) if relation else None,
                 volatility=VOLATILITIES[volatility],
                 kind="procedure" if kind == "p" else "function",
                 comment=shortened(comment),
+                columns=tuple(columns.get(returns, ())),
+                settings=tuple((key, value) for key, _, value in (each.partition("=") for each in settings or ())),
             )
             self.reading.functions.append(function)
 
@@ -302,12 +327,20 @@ def how_generated(identity: str, generated: str, default: str | None) -> Generat
     return None
 
 
-def parameters(types: list[ColumnType], names: Sequence[str] | None, modes: Sequence[str] | None, defaults: int) -> tuple[Parameter, ...]:
+def parameters(
+    types: CatalogTypes, type_ids: Sequence[int], names: Sequence[str] | None, modes: Sequence[str] | None, defaults: int
+) -> tuple[Parameter, ...]:
     """Return the parameters of a function; the last *defaults* of those that go in have a default."""
-    ways = [MODES[mode] for mode in modes] if modes else list(repeat(MODES["i"], len(types)))
+    ways = [MODES[mode] for mode in modes] if modes else list(repeat(MODES["i"], len(type_ids)))
     going_in = [place for place, way in enumerate(ways) if way in ("in", "inout", "variadic")]
     optional = set(going_in[len(going_in) - defaults :])
     return tuple(
-        Parameter((names[place] or None) if names else None, types[place], ways[place], place in optional)
-        for place in range(len(types))
-    )  # fmt: skip
+        Parameter(
+            name=(names[place] or None) if names else None,
+            type=types.get_type(type_ids[place]),
+            mode=ways[place],
+            has_default=place in optional,
+            cast=types.find_cast(type_ids[place]) if place in going_in else None,
+        )
+        for place in range(len(type_ids))
+    )

@@ -27,9 +27,11 @@ SELECT t.oid::bigint, t.typname, t.typtype::text, t.typcategory::text, t.typelem
     t.typnotnull, t.typdefault, coalesce(r.rngsubtype, 0)::bigint, t.typrelid::bigint, pg_catalog.format_type(t.oid, NULL),
     CASE WHEN t.typtype = 'e' THEN ARRAY(
         SELECT e.enumlabel::text FROM pg_catalog.pg_enum e WHERE e.enumtypid = t.oid ORDER BY e.enumsortorder
-    ) END
+    ) END,
+    pg_catalog.quote_ident(n.nspname) || '.' || pg_catalog.quote_ident(t.typname)
 FROM used
 JOIN pg_catalog.pg_type t ON t.oid = used.oid
+JOIN pg_catalog.pg_namespace n ON n.oid = t.typnamespace
 LEFT JOIN pg_catalog.pg_range r ON r.rngtypid = t.oid
 """
 
@@ -51,6 +53,7 @@ class CatalogType:
     relation: int
     printed: str
     labels: Sequence[str] | None
+    full_name: str
 
 
 class CatalogTypes:
@@ -71,6 +74,18 @@ class CatalogTypes:
         """Tell whether a domain, or one it stands on, refuses NULL."""
         found = self.by_id.get(oid)
         return found is not None and found.type == "d" and (found.not_null or self.is_not_null(found.base))
+
+    def find_relation(self, oid: int) -> int | None:
+        """Return the id of the table, or of the composite type, whose row type this is, or a domain on it; None for other types."""
+        found = self.by_id.get(oid)
+        if found is None:
+            return None
+        return self.find_relation(found.base) if found.type == "d" else found.relation or None
+
+    def find_cast(self, oid: int) -> str | None:
+        """Return the full name of a type whose values PostgreSQL has to make out of JSON: composites, and arrays of them."""
+        found = self.by_id.get(oid)
+        return found.full_name if found and found.printed != "record" and self.get_type(oid).is_composite else None
 
     def find_default(self, oid: int) -> str | None:
         """Return the default that a domain gives its columns."""

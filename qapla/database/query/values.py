@@ -78,7 +78,7 @@ def read_json(value: object, type: ColumnType, engine: str, column: str | None =
 
 def is_composite(type: ColumnType) -> bool:
     """Tell whether values are composites of PostgreSQL, or arrays of them."""
-    return type.kind == "composite" or (type.kind == "array" and type.item is not None and is_composite(type.item))
+    return type.is_composite
 
 
 def read_composite(value: object, column: str) -> object:

@@ -31,11 +31,16 @@ WRITES: frozenset[Operation] = frozenset({"insert", "update", "delete"})
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """Who is asking. ``id`` is that of the user or the token; the name is for people and logs."""
+    """Who is asking. ``id`` is that of the user or the token; the name is for people and logs.
 
-    kind: Literal["anonymous", "token", "user", "system"]
+    ``jwt`` is somebody with a token of a database's own issuer, known in that database only. ``role`` is the role of the database that
+    is taken for the caller there, where its connection maps callers to roles.
+    """
+
+    kind: Literal["anonymous", "token", "user", "system", "jwt"]
     id: int | None = None
     name: str = "anonymous"
+    role: str | None = None
 
 
 ANONYMOUS = Identity("anonymous")
@@ -57,10 +62,14 @@ class Rights(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class FixedRights:
-    """The same operations on every table."""
+    """The same operations on every table.
+
+    ``by_role``: it is the role, taken in the transaction, whose grants decide; without it nothing may run for this caller.
+    """
 
     operations: frozenset[Operation]
     authenticated: bool = True
+    by_role: bool = False
 
     def allows(self, operation: Operation, schema: str | None, table: str, column: str | None = None) -> bool:
         """Tell whether *operation* is among the fixed ones."""

@@ -17,6 +17,7 @@ _OPERATIONS: dict[Right, frozenset[Operation]] = {
 }
 _KNOWN = {right: FixedRights(operations) for right, operations in _OPERATIONS.items()}
 _ANONYMOUS = {right: FixedRights(operations, authenticated=False) for right, operations in _OPERATIONS.items()}
+_BY_ROLE = {known: FixedRights(ALL_RIGHTS.operations, authenticated=known, by_role=True) for known in (False, True)}
 _ORDER = ("none", "read", "write")
 
 
@@ -24,7 +25,8 @@ class RegistryPolicy:
     """A ``Policy``: rights by database, the same on every table of it.
 
     Somebody who is known may at least what anybody may. Whether a connection takes writes at all is not a right: whoever may write
-    in a database that is read only meets 25006 and not 42501, and its sessions are read only in the database itself.
+    in a database that is read only meets 25006 and not 42501, and its sessions are read only in the database itself. Whoever has a role
+    of the database may what its grants allow, which the database says when a statement runs as that role.
     """
 
     def __init__(self, catalog: Catalog, accounts: Accounts) -> None:
@@ -38,8 +40,12 @@ class RegistryPolicy:
             return NO_RIGHTS
         if identity.kind == "system":
             return ALL_RIGHTS
+        if identity.role is not None:
+            return _BY_ROLE[identity.kind != "anonymous"]
         anybody: Right = served.options.anonymous
         if identity.kind == "anonymous":
             return _ANONYMOUS[anybody]
+        if identity.kind == "jwt":
+            return _KNOWN[max(served.options.jwt_right, anybody, key=_ORDER.index)]
         own = self._accounts.right_of(identity, database)
         return _KNOWN[max(own, anybody, key=_ORDER.index)]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from qapla.errors import NotFound, Unavailable
@@ -50,6 +51,7 @@ class Options:
     jwt_secret_is_base64: bool = False
     jwt_aud: str | None = None
     jwt_role_claim_key: str = ".role"
+    jwt_right: Literal["none", "read", "write"] = "read"  # of callers with a valid token, where the engine has no roles
     server_cors_allowed_origins: tuple[str, ...] = ()
     server_timing_enabled: bool = False
     server_trace_header: str | None = None
@@ -85,6 +87,13 @@ class Served:
     revision: int = 0
     problem: str | None = None
     statements: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+
+    @cached_property
+    def is_plain(self) -> bool:
+        """Tell whether callers are asked only who they are: the connection has no tokens, roles, settings or limits for them."""
+        options = self.options
+        own = (options.jwt_secret, options.db_anon_role, options.db_pre_request, options.db_extra_search_path, options.app_settings)
+        return not (any(own) or options.requests_per_minute or options.as_postgrest)
 
     def is_visible_to(self, rights: Rights) -> bool:
         """Tell whether whoever has *rights* may do anything at all here; others do not learn what its tables are called."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qapla.database.dialects import get_engine
+from qapla.database.query.grouping import count_groups, embed_groups, is_derived, make_groups
 from qapla.database.query.lookups import KEYWORDS, OPERATORS
 from qapla.database.query.places import find_after, has_nulls_behind, union_parts
 from qapla.database.query.render import INTEGER, TEXT, ref_type
@@ -38,7 +39,7 @@ from qapla.database.statement import Statement
 if TYPE_CHECKING:
     from collections.abc import Hashable, MutableMapping
 
-    from qapla.database.query.printing import Form
+    from qapla.database.query.printing import CellForm
     from qapla.database.query.shape import AnyCell, AnyTest, Ref, Resolved, Term
     from qapla.database.schema.description import ColumnType, DatabaseSchema, Relation, Table, TableName
 
@@ -68,7 +69,7 @@ def compile(resolved: Resolved, schema: DatabaseSchema, cache: MutableMapping[Ha
     return template.bind(resolved.operands)
 
 
-def compile_separate(resolved: Resolved, schema: DatabaseSchema) -> tuple[Statement, tuple[str, ...], tuple[Form, ...]] | None:
+def compile_separate(resolved: Resolved, schema: DatabaseSchema) -> tuple[Statement, tuple[str, ...], tuple[CellForm, ...]] | None:
     """Return a statement with a column per cell (and the places behind them), the cells' names and their forms; None where a renderer
     has no such thing. It is needed so rarely that it is not kept."""
     compiler = Compiler(schema)
@@ -125,25 +126,27 @@ class Compiler:
         """Return the SELECT of the rows of *read*."""
         table, alias = self.schema.by_name[read.table], self.alias()
         tests = [self.test(test, table, alias) for test in (read.where, read.after) if test is not None]
-        source, tail = self.source(read.table, alias), self.tail(read, table, alias)
+        source = self.source(read.table, alias)
         if read.is_grouped:
-            body, source = self.grouped(read, table, alias, sql("{}{}", source, where(tests)), tail)
-            return sql("SELECT {} AS body FROM {}", body, source)
-        rest = sql("{}{}", where(tests), tail)
+            body, source = self.grouped(read, table, alias, sql("{}{}", source, where(tests)))
+            return sql("SELECT {} AS body FROM {}", self.renderer.formed(body, read.form), source)
+        rest = sql("{}{}", where(tests), self.tail(read, table, alias))
         if self.renderer.cuts_first and has_nulls_behind(read):
             source, rest = sql("({}) AS {}", union_parts(self, read, table, alias), name(alias)), NOTHING
         elif self.renderer.cuts_first and (read.limit is not None or read.offset is not None):
             source, rest = sql("(SELECT {}.* FROM {}{}) AS {}", name(alias), source, rest, name(alias)), NOTHING
         body, source = self.renderer.body(self.cells(read.cells, table, alias), source, alias)
         places = sql(", {} AS places", self.places(read, table, alias)) if read.keys else NOTHING
-        return sql("SELECT {} AS body{} FROM {}{}", body, places, source, rest)
+        return sql("SELECT {} AS body{} FROM {}{}", self.renderer.formed(body, read.form), places, source, rest)
 
     def count(self, read: Read) -> Sql:
         """Return the SELECT of how many rows there are beyond the page."""
         table, alias = self.schema.by_name[read.table], self.alias()
         tests = [self.test(read.where, table, alias)] if read.where is not None else []
         rest = sql("{}{}", self.source(read.table, alias), where(tests))
-        if read.is_grouped:
+        if read.is_grouped and is_derived(read.cells):
+            rest = count_groups(self, read, table, alias, rest)
+        elif read.is_grouped:
             rest = sql("(SELECT count(*) FROM {}{}) AS c", rest, self.groups(read.cells, table, alias))
         return sql("SELECT {}{} FROM {}", self.renderer.count(), ", NULL" if read.keys else NOTHING, rest)
 
@@ -216,7 +219,12 @@ class Compiler:
         if cell.ref is None:
             found, type = sql("count(*)"), INTEGER
         else:
-            found, type = self.renderer.aggregate(cell.function, *self.value(cell.ref, table, alias))
+            return self.aggregated(cell, *self.value(cell.ref, table, alias))
+        return self.renderer.cell(self.renderer.cast(found, cell.cast), TEXT) if cell.cast else self.renderer.cell(found, type)
+
+    def aggregated(self, cell: AggregateCell, value: Sql, type: ColumnType) -> Sql:
+        """Return the cell of an aggregate of *value*."""
+        found, type = self.renderer.aggregate(cell.function, value, type)
         return self.renderer.cell(self.renderer.cast(found, cell.cast), TEXT) if cell.cast else self.renderer.cell(found, type)
 
     def groups(self, cells: tuple[AnyCell, ...], table: Table, alias: str) -> Sql:
@@ -229,8 +237,11 @@ class Compiler:
                 values.append(self.value(cell.ref, table, alias)[0])
         return sql(" GROUP BY {}", join(", ", values)) if values else NOTHING
 
-    def grouped(self, read: Read, table: Table, alias: str, rest: Sql, tail: Sql) -> tuple[Sql, Sql]:
+    def grouped(self, read: Read, table: Table, alias: str, rest: Sql) -> tuple[Sql, Sql]:
         """Return the body of grouped rows, and what to select it from."""
+        if is_derived(read.cells):
+            return make_groups(self, read, table, alias, rest)
+        tail = self.tail(read, table, alias)
         rest = sql("{}{}{}", rest, self.groups(read.cells, table, alias), tail)
         return self.renderer.grouped(self.cells(read.cells, table, alias), rest)
 
@@ -238,12 +249,15 @@ class Compiler:
         """Return the cell with the related rows."""
         read, relation = cell.read, cell.relation
         table, alias = self.schema.by_name[read.table], self.alias()
+        has_groups = any(not isinstance(each, AggregateCell) for each in read.cells)
+        if read.is_grouped and has_groups and not self.renderer.looks_outside:
+            return embed_groups(self, read, table, relation, outer)
         source, tests = self.related(relation, outer, alias)
         if read.where is not None:
             tests.append(self.test(read.where, table, alias))
         if read.is_grouped:
-            body, source = self.grouped(read, table, alias, sql("{}{}", source, where(tests)), self.tail(read, table, alias))
-            return self.renderer.grouped_rows(body, source, has_groups=bool(self.groups(read.cells, table, alias)))
+            body, source = self.grouped(read, table, alias, sql("{}{}", source, where(tests)))
+            return self.renderer.grouped_rows(body, source, has_groups=has_groups)
         body, source = self.renderer.body(self.cells(read.cells, table, alias), source, alias)
         rest = sql("{}{}", source, where(tests))
         if relation.kind == "to_one":
@@ -251,30 +265,39 @@ class Compiler:
         return self.renderer.many(body, rest, self.order_by(read.order, table, alias), (read.limit, read.offset))
 
     def spread(self, cell: SpreadCells, outer: str) -> list[tuple[str, Sql]]:
-        """Return the cells of the one related row."""
+        """Return the cells of the one related row, or an array for each cell of many; all arrays are in one order."""
         table, alias = self.schema.by_name[cell.read.table], self.alias()
         source, tests = self.related(cell.relation, outer, alias)
         if cell.read.where is not None:
             tests.append(self.test(cell.read.where, table, alias))
         rest = sql("{}{}", source, where(tests))
-        return [(key, self.renderer.spread(each, rest)) for key, each in self.cells(cell.read.cells, table, alias)]
+        cells = self.cells(cell.read.cells, table, alias)
+        if cell.relation.kind == "to_one":
+            return [(key, self.renderer.spread(each, rest)) for key, each in cells]
+        order, limits = self.order_by(cell.read.order, table, alias), (cell.read.limit, cell.read.offset)
+        return [(key, self.renderer.many(self.renderer.element(each), rest, order, limits)) for key, each in cells]
 
     def related(self, relation: Relation, outer: str, alias: str) -> tuple[Sql, list[Sql]]:
         """Return the source of related rows under *alias*, and the tests that tie them to the row called *outer*."""
+        source, pairs = self.relate(relation, outer, alias)
+        return source, [sql("{} = {}", inner, theirs) for inner, theirs in pairs]
+
+    def relate(self, relation: Relation, outer: str, alias: str) -> tuple[Sql, list[tuple[Sql, Sql]]]:
+        """Return the source of related rows under *alias*, and which values of it equal which of the row called *outer*."""
         if relation.via is None:
-            return self.source(relation.target, alias), _equal(alias, relation.target_columns, outer, relation.columns)
+            return self.source(relation.target, alias), _pairs(alias, relation.target_columns, outer, relation.columns)
         junction = self.alias()
-        on = _equal(alias, relation.target_columns, junction, relation.via.target_columns)
+        on = [sql("{} = {}", *pair) for pair in _pairs(alias, relation.target_columns, junction, relation.via.target_columns)]
         source = sql(
             "{} JOIN {} ON {}", self.source(relation.via.table, junction), self.source(relation.target, alias), join(" AND ", on)
         )
-        return source, _equal(junction, relation.via.source_columns, outer, relation.columns)
+        return source, _pairs(junction, relation.via.source_columns, outer, relation.columns)
 
-    def separate(self, read: Read) -> tuple[Sql, tuple[str, ...], tuple[Form, ...]]:
+    def separate(self, read: Read) -> tuple[Sql, tuple[str, ...], tuple[CellForm, ...]]:
         """Return the SELECT of the rows of *read* with a column per cell."""
         table, alias = self.schema.by_name[read.table], self.alias()
         tests = [self.test(test, table, alias) for test in (read.where, read.after) if test is not None]
-        found: list[tuple[str, Sql, Form]] = []
+        found: list[tuple[str, Sql, CellForm]] = []
         for cell in read.cells:
             if isinstance(cell, Columns) and cell.preview is None:
                 found.extend((each, *self.renderer.separate(name(alias, each), table.by_name[each].type)) for each in cell.names)
@@ -343,5 +366,5 @@ class Compiler:
         return sql("EXISTS (SELECT 1 FROM {}{})", source, where(tests))
 
 
-def _equal(alias: str, columns: tuple[str, ...], other: str, other_columns: tuple[str, ...]) -> list[Sql]:
-    return [sql("{} = {}", name(alias, column), name(other, theirs)) for column, theirs in zip(columns, other_columns, strict=True)]
+def _pairs(alias: str, columns: tuple[str, ...], other: str, other_columns: tuple[str, ...]) -> list[tuple[Sql, Sql]]:
+    return [(name(alias, column), name(other, theirs)) for column, theirs in zip(columns, other_columns, strict=True)]

@@ -17,12 +17,13 @@ from qapla.database.schema.description import ColumnType
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qapla.database.query.printing import Form
-    from qapla.database.query.shape import Ref, Term
+    from qapla.database.query.printing import CellForm
+    from qapla.database.query.shape import Form, Ref, Term
     from qapla.database.schema.description import Kind
 
 TEXT = ColumnType("text", "text")
 JSON = ColumnType("json", "json")
+JSON_BODY = ColumnType("json", "")  # of a printed cell that groups
 INTEGER = ColumnType("integer", "bigint")
 NUMBER = ColumnType("float", "double precision")
 LONG_KINDS: frozenset[Kind] = frozenset({"text", "json", "array", "composite", "unknown", "geometry", "range"})
@@ -44,8 +45,10 @@ class Renderer:
     nulls_are_small = True  # NULL sorts before everything else
     cuts_first = False  # a window has to be cut out before cells are printed, or all rows of the table are printed and sorted
     compares_rows = True  # (a, b) > (x, y) uses an index
+    looks_outside = True  # a derived table in a subselect may name the row outside
     has_separate_cells = False  # ``separate`` is there: for rows that are too large to be printed in one piece
     placed_kinds: frozenset[Kind] = frozenset()  # whose cells, read back, are the very value that was sorted
+    forms: frozenset[Form] = frozenset({"row"})  # of a body that the database makes by itself
 
     # ------------------------------------------------------------------------------------------------ values
 
@@ -129,7 +132,7 @@ class Renderer:
         """Return what stands in the answer for a value of *type*."""
         raise NotImplementedError
 
-    def separate(self, value: Sql, type: ColumnType) -> tuple[Sql, Form]:
+    def separate(self, value: Sql, type: ColumnType) -> tuple[Sql, CellForm]:
         """Return what to fetch for a value where Python prints the row, and in which form it comes."""
         return self.cell(value, type), "json"
 
@@ -140,6 +143,10 @@ class Renderer:
     def body(self, cells: Sequence[tuple[str, Sql]], source: Sql, alias: str) -> tuple[Sql, Sql]:
         """Return the JSON object of *cells*, and what to select it from."""
         raise NotImplementedError
+
+    def formed(self, body: Sql, form: Form) -> Sql:
+        """Return the *body* of a row in one of ``forms``."""
+        return body
 
     def one(self, body: Sql, rest: Sql) -> Sql:
         """Return the cell with the one row that ``FROM`` *rest* gives."""
@@ -152,6 +159,18 @@ class Renderer:
     def spread(self, cell: Sql, rest: Sql) -> Sql:
         """Return a single cell of the one row that ``FROM`` *rest* gives."""
         raise NotImplementedError
+
+    def element(self, cell: Sql) -> Sql:
+        """Return a cell as an element of an array that ``many`` makes."""
+        return cell
+
+    def key_of_cell(self, cell: Sql) -> Sql:
+        """Return a cell as a value to group by."""
+        return cell
+
+    def cell_of_key(self, value: Sql) -> Sql:
+        """Return the cell that ``key_of_cell`` was given."""
+        return value
 
     def grouped(self, cells: Sequence[tuple[str, Sql]], rest: Sql) -> tuple[Sql, Sql]:
         """Return the JSON object of *cells* that hold aggregates, and what to select it from."""
@@ -182,6 +201,7 @@ class PostgresqlRenderer(Renderer):
     nulls_are_small = False
     cuts_first = True
     placed_kinds = frozenset({"integer", "decimal", "float", "text", "uuid", "boolean", "enum", "date", "timestamp", "timestamp_tz"})
+    forms = frozenset({"row", "stripped", "feature"})
 
     def step(self, column: Sql, ref: Ref) -> Sql:
         """Walk with ``->``; arrays and composites as JSON, too."""
@@ -230,6 +250,14 @@ class PostgresqlRenderer(Renderer):
         row = name(f"{alias}r")
         return sql("row_to_json({})", row), sql("{} CROSS JOIN LATERAL (SELECT {}) AS {}", source, columns, row)
 
+    def formed(self, body: Sql, form: Form) -> Sql:
+        """Strip nulls, or let PostGIS make a Feature of the record that ``row_to_json`` would print."""
+        if form == "stripped":
+            return sql("json_strip_nulls({})", body)
+        if form == "feature":
+            return sql("CAST(ST_AsGeoJSON({}) AS json)", Sql(body.parts[1:-1]))
+        return body
+
     def one(self, body: Sql, rest: Sql) -> Sql:
         """Return a scalar subselect."""
         return sql("(SELECT {} FROM {} LIMIT 1)", body, rest)
@@ -241,6 +269,18 @@ class PostgresqlRenderer(Renderer):
     def spread(self, cell: Sql, rest: Sql) -> Sql:
         """Return a scalar subselect."""
         return sql("(SELECT {} FROM {} LIMIT 1)", cell, rest)
+
+    def element(self, cell: Sql) -> Sql:
+        """Return JSON: an array of arrays would be one array of two dimensions."""
+        return sql("to_json({})", cell)
+
+    def key_of_cell(self, cell: Sql) -> Sql:
+        """Return text: JSON has no equality."""
+        return sql("CAST({} AS text)", cell)
+
+    def cell_of_key(self, value: Sql) -> Sql:
+        """Return it as JSON again."""
+        return sql("CAST({} AS json)", value)
 
     def grouped(self, cells: Sequence[tuple[str, Sql]], rest: Sql) -> tuple[Sql, Sql]:
         """Return ``row_to_json`` of a derived table: aggregates cannot be computed beside their source."""

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING
 
 from qapla.database.query.render import LONG_KINDS, TextRenderer
 from qapla.database.query.sql import Literal, Slot, Sql, join, sql
-from qapla.errors import NotOffered, QueryError
+from qapla.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qapla.database.query.printing import Form
+    from qapla.database.query.printing import CellForm
     from qapla.database.query.shape import Ref, Term
     from qapla.database.schema.description import ColumnType
 
@@ -30,6 +30,7 @@ class MariadbRenderer(TextRenderer):
     no_limit = " LIMIT 18446744073709551615"
     as_text = "CAST({} AS CHAR)"
     compares_rows = False
+    looks_outside = False
     has_separate_cells = True
     placed_kinds = frozenset({"integer", "decimal", "text", "date", "timestamp", "uuid"})
 
@@ -93,9 +94,9 @@ class MariadbRenderer(TextRenderer):
         found = self._cell(value, type)
         return sql("COALESCE({}, 'null')", found)
 
-    def separate(self, value: Sql, type: ColumnType) -> tuple[Sql, Form]:
+    def separate(self, value: Sql, type: ColumnType) -> tuple[Sql, CellForm]:
         """Fetch texts and bytes as they are: CONCAT and HEX make nothing larger than ``max_allowed_packet``."""
-        forms: dict[str, Form] = {"text": "text", "binary": "binary", "json": "maybe_json"}
+        forms: dict[str, CellForm] = {"text": "text", "binary": "binary", "json": "maybe_json"}
         form = forms.get(type.kind)
         return (value, form) if form is not None else super().separate(value, type)
 
@@ -158,11 +159,12 @@ class MariadbRenderer(TextRenderer):
         rows = sql("GROUP_CONCAT({}{} SEPARATOR ','{})", body, order, cut)
         return sql("(SELECT {} FROM {})", self.array(rows), source)
 
+    def key_of_cell(self, cell: Sql) -> Sql:
+        """Compare every byte: a collation would take two cells for one that differ in case."""
+        return sql("CONVERT({} USING utf8mb4) COLLATE utf8mb4_bin", cell)
 
     def grouped_rows(self, body: Sql, rest: Sql, *, has_groups: bool) -> Sql:
-        """Return the array of the one row that an aggregate without groups gives."""
-        if has_groups:
-            raise NotOffered("an aggregate with groups inside an embed is not offered by MariaDB", hint="ask for the other table by itself")
+        """Return the array of the one row that an aggregate without groups gives; ``grouping.embed_groups`` makes the others."""
         return sql("(SELECT {} FROM {})", self.joined((Sql((Literal("["),)), body, Sql((Literal("]"),)))), rest)
 
 
@@ -170,6 +172,7 @@ class MysqlRenderer(MariadbRenderer):
     """MySQL 8.0.14 and newer: no LIMIT in ``GROUP_CONCAT``, but a derived table may look outside."""
 
     key = "mysql"
+    looks_outside = True
 
     def many(self, body: Sql, source: Sql, order: Sql, limits: tuple[int | None, int | None]) -> Sql:
         """Aggregate over a numbered subselect."""

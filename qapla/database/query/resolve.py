@@ -15,7 +15,20 @@ from qapla.database.query.description import Aggregate, Embed, Field, Order, Pat
 from qapla.database.query.keyset import find_place, read_place
 from qapla.database.query.lookups import CASTS, UNORDERED
 from qapla.database.query.relations import get_relation
-from qapla.database.query.shape import AggregateCell, All, Cell, Columns, EmbedCell, HasRows, Read, Ref, Resolved, SpreadCells, Term
+from qapla.database.query.shape import (
+    AggregateCell,
+    All,
+    Cell,
+    Columns,
+    EmbedCell,
+    HasRows,
+    Read,
+    Ref,
+    Resolved,
+    SpreadCells,
+    Term,
+    is_grouped,
+)
 from qapla.errors import AccessError, NotAuthenticated, NotFound, NotOffered, QueryError, TooLarge, nearest
 
 if TYPE_CHECKING:
@@ -26,6 +39,7 @@ if TYPE_CHECKING:
 
 SUMMABLE = frozenset({"integer", "decimal", "float", "interval", "unknown"})
 DEFAULTS = Options()
+UNSORTED = UNORDERED | {"json", "composite", "unknown"}  # PostgreSQL has no order for some of these
 COUNT = Path("count")  # where no column is called so it counts the rows, as PostgreSQL reads "t"."count", and clients rely on it
 MAX_NUMBER = 2**62  # of rows; more than this is no number for an engine
 
@@ -58,20 +72,20 @@ class Resolver:
         table = self.get_table(query.table)
         cells, embeds = self.resolve_selection(table, query.select, 0)
         where = self.resolve_where(table, query.where, embeds, query.select)
-        is_grouped = any(isinstance(cell, AggregateCell) for cell in cells)
+        grouped = is_grouped(cells)
         limit = self._get_limit(query.window.limit)
         order = self.resolve_order(table, query.order, query.select)
-        if is_grouped:
+        if grouped:
             self._check_groups(cells, order)
         elif is_list and (limit is not None or query.window.offset or query.window.after is not None):
             order = self._complete(table, order)
         cursor = query.window.after
         after = None
         if cursor is not None:
-            if is_grouped or not self._has_key(table):
+            if grouped or not self._has_key(table):
                 raise QueryError(f"'after' needs a table with a key, and {table.name.name!r} has none", hint="use offset")
             order, after = read_place(cursor, query.order, order, table, self)
-        is_keyed = is_list and not is_grouped and limit is not None and self._has_key(table)
+        is_keyed = is_list and not grouped and limit is not None and self._has_key(table)
         place = find_place(table, cells, order, self) if is_keyed else None
         read = Read(
             table=table.name,
@@ -220,12 +234,14 @@ class Resolver:
         if embed.window.after is not None:
             raise NotOffered(f"'after' is not offered inside the embed {embed.relation!r}", hint="use its limit and offset")
         order = self.resolve_order(target, embed.order, embed.select)
-        is_grouped = any(isinstance(cell, AggregateCell) for cell in cells)
-        if is_grouped:
+        grouped = is_grouped(cells)
+        if grouped and not embed.spread:
             self._check_groups(cells, order)
         limit, offset = embed.window.limit, embed.window.offset
-        if relation.kind != "to_one" and not is_grouped:
-            order = self._complete(target, order) if limit is not None or offset or order else order
+        if relation.kind != "to_one" and not grouped:
+            order = self._complete(target, order) if limit is not None or offset or order or embed.spread else order
+            if embed.spread and not self._has_key(target):
+                order = self._complete_by_all(target, order)
         read = Read(
             table=target.name,
             cells=cells,
@@ -237,10 +253,13 @@ class Resolver:
         return relation, read
 
     def _spread(self, relation: Relation, read: Read) -> SpreadCells:
-        if relation.kind != "to_one":
-            raise NotOffered(f"'...{relation.name}' spreads many rows, which is not offered", hint="embed it without the dots")
-        if read.is_grouped:
-            raise NotOffered(f"aggregates inside '...{relation.name}' are not offered", hint="embed it without the dots")
+        if relation.kind != "to_one" and read.is_grouped:
+            raise QueryError(
+                "Feature not implemented",
+                code="PGRST127",
+                details="Aggregates are not implemented for one-to-many or many-to-many spreads.",
+                hint="embed it without the dots",
+            )
         return SpreadCells(relation, read)
 
     # ------------------------------------------------------------------------------------------------ which, and in which order
@@ -296,6 +315,12 @@ class Resolver:
         rest = (Term(Ref(name), descending, descending, False) for name in table.identity.columns if name not in named)
         return (*order, *rest)
 
+    def _complete_by_all(self, table: Table, order: tuple[Term, ...]) -> tuple[Term, ...]:
+        """Return the order with all columns behind it that have one: rows without a key that are level in it look alike."""
+        readable = [column for column in table.columns if self.rights.allows("select", *table.name, column.name)]
+        rest = (Term(Ref(column.name), False, False, column.nullable) for column in readable if column.type.kind not in UNSORTED)
+        return (*order, *rest)
+
     def _has_key(self, table: Table) -> bool:
         """Tell whether rows have an identity whose values the caller may see: a cursor shows them."""
         if table.identity.by == "none":
@@ -303,13 +328,20 @@ class Resolver:
         return all(self.rights.allows("select", *table.name, name) for name in table.identity.columns)
 
     def _check_groups(self, cells: tuple[AnyCell, ...], order: tuple[Term, ...]) -> None:
-        """Refuse what cannot stand beside an aggregate."""
-        groups = {cell.ref for cell in cells if isinstance(cell, Cell)}
-        groups |= {Ref(name) for cell in cells if isinstance(cell, Columns) for name in cell.names}
-        if any(isinstance(cell, EmbedCell | SpreadCells) for cell in cells):
-            raise NotOffered("an embed beside an aggregate is not offered", hint="ask for them in two requests")
+        """Refuse an order by what the groups do not have."""
+        groups = _groups(cells, None)
         for term in order:
-            if term.relation is not None or term.ref not in groups:
+            if (term.relation, term.ref) not in groups:
                 raise QueryError(
                     f"column {term.ref.column!r} must be selected to order groups by it", code="42803", hint="add it to select"
                 )
+
+
+def _groups(cells: tuple[AnyCell, ...], relation: Relation | None) -> set[tuple[Relation | None, Ref]]:
+    """Return what groups can be ordered by: columns of the row itself, and those of a related row that is spread."""
+    found = {(relation, cell.ref) for cell in cells if isinstance(cell, Cell)}
+    found |= {(relation, Ref(name)) for cell in cells if isinstance(cell, Columns) for name in cell.names}
+    for cell in cells:
+        if isinstance(cell, SpreadCells) and cell.relation.kind == "to_one" and relation is None:
+            found |= _groups(cell.read.cells, cell.relation)
+    return found

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from qapla.database.schema.description import Relation, TableName
 
 
+Form = Literal["row", "stripped", "feature"]  # of a body: the row, the row without its nulls, a Feature of GeoJSON
+
+
 @dataclass(frozen=True, slots=True)
 class Ref:
     """A value in a row: a column, the steps into its JSON, a cast."""
@@ -63,7 +66,7 @@ class EmbedCell:
 
 @dataclass(frozen=True, slots=True)
 class SpreadCells:
-    """The cells of the one related row, among the cells of the row itself."""
+    """The cells of the one related row among the cells of the row itself; of many related rows, an array for each cell."""
 
     relation: Relation
     read: Read
@@ -160,11 +163,22 @@ class Read:
     offset: int | None = None
     keys: bool = False
     total: bool = False
+    form: Form = "row"
 
     @property
     def is_grouped(self) -> bool:
         """Tell whether there is an aggregate among the cells; what stands beside it groups."""
-        return any(isinstance(cell, AggregateCell) for cell in self.cells)
+        return is_grouped(self.cells)
+
+
+def is_grouped(cells: tuple[AnyCell, ...]) -> bool:
+    """Tell whether there is an aggregate among *cells*; one in a related row that is spread is as good as one of the row itself."""
+    for cell in cells:
+        if isinstance(cell, AggregateCell):
+            return True
+        if isinstance(cell, SpreadCells) and cell.relation.kind == "to_one" and is_grouped(cell.read.cells):
+            return True
+    return False
 
 
 @dataclass(frozen=True, slots=True)

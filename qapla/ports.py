@@ -79,6 +79,8 @@ class FixedRights:
 READ_RIGHTS = FixedRights(frozenset({"select", "execute"}))
 ALL_RIGHTS = FixedRights(frozenset({"select", "insert", "update", "delete", "execute"}))
 NO_RIGHTS = FixedRights(frozenset(), authenticated=False)
+ROLE_RIGHTS = {known: FixedRights(ALL_RIGHTS.operations, authenticated=known, by_role=True) for known in (False, True)}
+"""What a policy gives a caller with a role: by whether it is somebody known."""
 
 
 class Policy(Protocol):

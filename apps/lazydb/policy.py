@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qapla.ports import ALL_RIGHTS, NO_RIGHTS, FixedRights, Identity, Operation, Rights
+from qapla.ports import ALL_RIGHTS, NO_RIGHTS, ROLE_RIGHTS, FixedRights, Identity, Operation, Rights
 
 if TYPE_CHECKING:
     from lazydb.accounts import Accounts, Right
@@ -17,7 +17,6 @@ _OPERATIONS: dict[Right, frozenset[Operation]] = {
 }
 _KNOWN = {right: FixedRights(operations) for right, operations in _OPERATIONS.items()}
 _ANONYMOUS = {right: FixedRights(operations, authenticated=False) for right, operations in _OPERATIONS.items()}
-_BY_ROLE = {known: FixedRights(ALL_RIGHTS.operations, authenticated=known, by_role=True) for known in (False, True)}
 _ORDER = ("none", "read", "write")
 
 
@@ -41,7 +40,7 @@ class RegistryPolicy:
         if identity.kind == "system":
             return ALL_RIGHTS
         if identity.role is not None:
-            return _BY_ROLE[identity.kind != "anonymous"]
+            return ROLE_RIGHTS[identity.kind != "anonymous"]
         anybody: Right = served.options.anonymous
         if identity.kind == "anonymous":
             return _ANONYMOUS[anybody]

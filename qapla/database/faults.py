@@ -170,6 +170,8 @@ def _as_ours(code: str, parts: dict[str, Any], database: str) -> QaplaError:
     if code in ("42P01", "42703"):
         rest = "PGRST205" if code == "42P01" else code
         return DatabaseError(message, code=rest, status=_status(rest), hint=shared["hint"] or REFRESH, **named)
+    if code == "22023" and message.startswith("role ") and message.endswith("does not exist"):
+        return DatabaseError(message, code=code, status=401, **shared)  # whoever issued the token means another database
     if code == "54000":
         return TooLarge(message, code=code, **shared)
     return DatabaseError(message, code=code, status=_status(code), **shared, **named)

@@ -11,10 +11,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Literal
 
 from qapla.database.statement import Statement
-from qapla.errors import DatabaseError
+from qapla.errors import AccessError, DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+    from qapla.ports import Rights
 
 Isolation = Literal["read committed", "repeatable read", "serializable"]
 SAID = Statement("SELECT current_setting('response.status', true), current_setting('response.headers', true)")
@@ -41,7 +43,7 @@ class Local:
 
     Args:
         role: it runs as this one; None is the account of the connection.
-        settings: names and values, set when the role has been taken.
+        settings: names and values, set when the role has been taken; None is what the session has.
         calls: functions without arguments, ``schema.name`` or ``name``, called in this order when everything is set.
         role_settings: set before the role is taken, so that the account's right to set them counts and not that of the role.
         isolation: None is the database's default.
@@ -52,7 +54,7 @@ class Local:
     """
 
     role: str | None = None
-    settings: tuple[tuple[str, str], ...] = ()
+    settings: tuple[tuple[str, str | None], ...] = ()
     calls: tuple[str, ...] = ()
     role_settings: tuple[tuple[str, str], ...] = ()
     isolation: Isolation | None = None
@@ -65,7 +67,8 @@ class Local:
     @property
     def statements(self) -> list[Statement]:
         """Return what is run when the transaction has begun."""
-        pairs = [*self.role_settings, *((("role", self.role),) if self.role is not None else ()), *self.settings]
+        role = (("role", self.role),) if self.role is not None else ()
+        pairs: list[tuple[str, str | None]] = [*self.role_settings, *role, *self.settings]
         setting = [Statement(_set_sql(len(pairs)), tuple(part for pair in pairs for part in pair))] if pairs else []
         return setting + [Statement(_call_sql(name)) for name in self.calls]
 
@@ -73,6 +76,16 @@ class Local:
         """Return the word that begins the transaction; one that is not read only is what the session's default is."""
         level = f" ISOLATION LEVEL {_LEVELS[self.isolation]}" if self.isolation is not None else ""
         return f"BEGIN{level}{' READ ONLY' if read_only else ''}"
+
+
+def require_role(rights: Rights, local: Local | None) -> None:
+    """Refuse to run anything as the account of the connection for somebody whose role decides: its grants may be none of the role's.
+
+    Raises:
+        AccessError: the role is missing. That is a mistake of the program, never of the caller.
+    """
+    if getattr(rights, "by_role", False) and (local is None or local.role is None):
+        raise AccessError("the role of the caller was not taken", status=500, code="QAPLA500")
 
 
 _LEVELS = {"read committed": "READ COMMITTED", "repeatable read": "REPEATABLE READ", "serializable": "SERIALIZABLE"}

@@ -10,6 +10,7 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
+from qapla.database.local import require_role
 from qapla.database.query.compile import compile, compile_count, compile_separate
 from qapla.database.query.description import ALL_COLUMNS, And, Compare, Cursor, Path, Query, Window
 from qapla.database.query.estimate import estimate_rows
@@ -98,6 +99,7 @@ class TableReadDriver:
     def __init__(self, served: Served, rights: Rights, local: Local | None = None) -> None:
         self.served = served
         self.rights = rights
+        require_role(rights, local)
         self.local = local
 
     def page(self, query: Query) -> Page:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qapla.database.dialects import get_engine
+from qapla.database.local import require_role
 from qapla.database.query.compile import Compiler
 from qapla.database.query.description import ALL_COLUMNS, Delete, Insert, Update
 from qapla.database.query.resolve import Resolver
@@ -67,6 +68,7 @@ class TableWriteDriver:
     def __init__(self, served: Served, rights: Rights, local: Local | None = None) -> None:
         self._served = served
         self._rights = rights
+        require_role(rights, local)
         self._local = local
         self._schema = served.schema
         self._engine = get_engine(served.schema.engine)

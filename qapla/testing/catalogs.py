@@ -9,7 +9,7 @@ from qapla.database.bulkhead import make_bulkhead_from_url
 from qapla.database.catalog import Catalog, Options, Served
 from qapla.database.schema.inspect import inspect
 from qapla.plugin import Plugin
-from qapla.ports import ALL_RIGHTS, NO_RIGHTS, READ_RIGHTS, FixedRights, Identity
+from qapla.ports import ALL_RIGHTS, NO_RIGHTS, READ_RIGHTS, ROLE_RIGHTS, FixedRights, Identity
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,7 +71,7 @@ class CatalogPlugin(Plugin):
 
 
 class OptionsPolicy(Plugin):
-    """Anonymous callers may do what the connection's options say, tokens everything."""
+    """Anonymous callers and tokens of the connection's issuer may do what its options say, others everything."""
 
     key = "policy"
     requires = ("catalog",)
@@ -83,9 +83,14 @@ class OptionsPolicy(Plugin):
 
     def rights(self, identity: Identity, database: str) -> Rights:
         """Return what *identity* may do."""
+        if identity.role is not None:
+            return ROLE_RIGHTS[identity.kind != "anonymous"]
+        options = self.app["catalog"].get(database).options
+        if identity.kind == "jwt":
+            return {"none": FixedRights(frozenset()), "read": READ_RIGHTS, "write": ALL_RIGHTS}[options.jwt_right]
         if identity.kind != "anonymous":
             return ALL_RIGHTS
-        anonymous = self.app["catalog"].get(database).options.anonymous
+        anonymous = options.anonymous
         found = {"none": NO_RIGHTS, "read": READ_RIGHTS, "write": ALL_RIGHTS}[anonymous]
         return FixedRights(found.operations, authenticated=False)
 

@@ -69,8 +69,8 @@ def render_error(error: Exception, request: Request) -> Response:
     """Answer *error*; what is not one of ours is logged and told as a 500 without any detail."""
     found = _translate(error, request)
     headers = [("Content-Type", JSON), ("X-Content-Type-Options", "nosniff"), *found.headers.items()]
-    if found.status == 401:
-        headers.append(("WWW-Authenticate", 'Bearer realm="api"'))
+    if found.status == 401 and "WWW-Authenticate" not in found.headers:
+        headers.append(("WWW-Authenticate", "Bearer"))
     response = Response(error_body(found), status=found.status, headerlist=headers)
     cors.add_headers(request, response)
     watching.add_headers(request, response)
@@ -86,6 +86,8 @@ def _translate(error: Exception, request: Request) -> QaplaError:
     if isinstance(error, QaplaError):
         if error.status == 500:
             log.error("request failed: %s %s", error.code, error)
+        elif error.code == "42501" and error.status == 403 and _is_nobody(request):
+            error.status = 401  # the database does not know who asks
         return error
     if isinstance(error, HTTPException):
         return _translate_http(error, request)
@@ -94,6 +96,12 @@ def _translate(error: Exception, request: Request) -> QaplaError:
     request_id = request.environ.get("HTTP_X_REQUEST_ID", "")[:64] or uuid.uuid4().hex
     log.error("request %s failed", request_id, exc_info=error)
     return QaplaError("something went wrong here, and it is not your request's fault", details={"request_id": request_id})
+
+
+def _is_nobody(request: Request) -> bool:
+    """Tell whether the caller is anonymous, as far as is known when something goes wrong."""
+    rights = getattr(getattr(request, "context", None), "rights", None)
+    return rights is not None and not rights.authenticated
 
 
 def _translate_http(error: HTTPException, request: Request) -> QaplaError:

@@ -200,8 +200,17 @@ def _open_database(request: Request) -> Parts:
     watch = Watch(request, options) if options.server_timing_enabled or options.server_trace_header else None
     if cors.is_preflight(request) and cors.is_allowed(request.environ["HTTP_ORIGIN"], served.options):
         return served, NO_RIGHTS, None, None  # a browser asks without credentials whether it may ask
-    rights, profile, local = _open_plain(request, served) if served.is_plain else callers.open_database(request, served, read_profile)
+    rights, profile, local = enter(request, served)
     return (served if watch is None else watch.stand_in(served)), rights, profile, local
+
+
+def enter(request: Request, served: Served) -> tuple[Rights, str | None, Local | None]:
+    """Return what the caller may do in a database, the schema that is chosen, and as whom statements run.
+
+    Raises:
+        AccessError: nothing.
+    """
+    return _open_plain(request, served) if served.is_plain else callers.open_database(request, served, read_profile)
 
 
 def _open_plain(request: Request, served: Served) -> tuple[Rights, str | None, None]:

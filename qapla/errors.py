@@ -244,5 +244,11 @@ def _in(found: str | None, file: str | None) -> str:
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """Return the hint ``did you mean 'shop'?`` for the closest of *names*, or None when nothing is close."""
+    found = closest(name, names)
+    return f"did you mean {found!r}?" if found is not None else None
+
+
+def closest(name: str, names: Iterable[str]) -> str | None:
+    """Return the closest of *names*, or None when nothing is close."""
     found = get_close_matches(name, list(names), n=1, cutoff=0.6)
-    return f"did you mean {found[0]!r}?" if found else None
+    return found[0] if found else None

@@ -38,6 +38,8 @@ class Engine:
     locks_rows: bool = True  # SELECT … FOR UPDATE; SQLite's write transactions have the whole file to themselves
     has_default_keyword: bool = True  # UPDATE … SET column = DEFAULT
     has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
+    calls: frozenset[Literal["function", "procedure"]] = frozenset()  # what of its routines can be called
+    named_arguments: bool = False  # fn("a" => 1)
     has_public: bool = False  # new databases have a schema of this name
     zone_names: str | None = None  # lists the time zones that a transaction may be set to; None: there is no such setting
     has_roles: bool = False  # SET LOCAL ROLE, and settings of one transaction by any name
@@ -65,6 +67,8 @@ POSTGRESQL = Engine(
     read_only="SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
     returns=frozenset({"insert", "update", "delete"}),
     has_on_conflict=True,
+    calls=frozenset({"function"}),
+    named_arguments=True,
     has_public=True,
     zone_names="SELECT name FROM pg_catalog.pg_timezone_names",
     has_roles=True,
@@ -86,6 +90,7 @@ MARIADB = Engine(
     async_extra="asyncio",
     read_only="SET SESSION TRANSACTION READ ONLY",
     returns=frozenset({"insert", "delete"}),
+    calls=frozenset({"function", "procedure"}),
     two_phase="xa",
 )
 
@@ -103,6 +108,7 @@ MYSQL = Engine(
     async_drivername="mysql+aiomysql",
     async_extra="asyncio",
     read_only="SET SESSION TRANSACTION READ ONLY",
+    calls=frozenset({"function", "procedure"}),
     two_phase="xa",
 )
 
@@ -140,6 +146,8 @@ ORACLE = Engine(
     async_drivername="oracle+oracledb_async",
     async_extra="oracle,asyncio",
     read_only=None,
+    calls=frozenset({"function"}),
+    named_arguments=True,
 )
 
 ENGINES: Mapping[str, Engine] = {engine.key: engine for engine in (POSTGRESQL, MARIADB, MYSQL, SQLITE, ORACLE)}

@@ -221,6 +221,29 @@ class Delete:
 Write = Insert | Update | Delete
 
 
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """A whole body, for a function whose single parameter has no name and is of this type."""
+
+    type: Literal["json", "text", "xml", "bytea"]
+    value: str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A call of a stored function, and what is asked of the rows that it gives.
+
+    ``arguments`` are values as JSON has them, or ``TextValue``; a name may be there several times: all of them go to a variadic
+    parameter, the last one to any other. ``raw`` is for a function with a single parameter without a name, where none takes the
+    arguments. The table of ``query`` is not looked at.
+    """
+
+    function: TableName
+    arguments: tuple[tuple[str, object], ...] = ()
+    query: Query | None = None  # None: everything
+    raw: Raw | None = None
+
+
 class Missing:
     """The type of ``MISSING``: a ragged row says nothing about a column."""
 

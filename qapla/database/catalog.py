@@ -71,6 +71,11 @@ class Options:
     pool_timeout_s: float = 3.0
     environment: Literal["", "development", "staging", "production"] = ""
 
+    @property
+    def maps_roles(self) -> bool:
+        """Tell whether callers may become roles of the database, where it has any."""
+        return self.db_anon_role is not None or self.jwt_secret is not None
+
 
 @dataclass(frozen=True)
 class Served:

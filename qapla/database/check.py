@@ -96,7 +96,8 @@ def _read(spec: ConnectionSpec, options: Options, find_address: Callable[[Connec
             started = time.perf_counter()
             connection.exec_driver_sql("SELECT 1 FROM DUAL" if spec.engine == "oracle" else "SELECT 1").close()
             latency_s = time.perf_counter() - started
-            schema = inspect(connection, schemas=options.db_schemas, include=options.include, exclude=options.exclude)
+            wanted = {"schemas": options.db_schemas, "include": options.include, "exclude": options.exclude}
+            schema = inspect(connection, **wanted, as_roles=options.maps_roles)
     finally:
         engine.dispose()
     return schema, latency_s

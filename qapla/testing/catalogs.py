@@ -100,5 +100,5 @@ def serve_url(url: URL, name: str, options: Options | None = None) -> Served:
     chosen = options or Options(anonymous="write", writable=True)
     bulkhead = make_bulkhead_from_url(url, name, chosen)
     with bulkhead.connection() as connection:
-        schema = inspect(connection)
+        schema = inspect(connection, as_roles=chosen.maps_roles)
     return Served(name, schema, chosen, bulkhead)

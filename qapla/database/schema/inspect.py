@@ -40,6 +40,7 @@ def inspect(
     schemas: Sequence[str] = (),
     include: Collection[str] = (),
     exclude: Collection[str] = (),
+    as_roles: bool = False,
 ) -> DatabaseSchema:
     """Describe the database behind *connection*.
 
@@ -49,13 +50,14 @@ def inspect(
             database that the connection names).
         include: patterns over ``table`` or ``schema.table``; empty: every table.
         exclude: patterns of tables to leave out, applied before anything but their names is read.
+        as_roles: count what the roles may do that the account can take, and not only what it may do itself.
 
     Raises:
         DatabaseError: the list of tables cannot be read. What fails beyond that is in the report.
         Unavailable: the connection was lost on the way.
         NotOffered: the engine has no reader, or is too old.
     """
-    return build(find_reader(connection.dialect.name)(connection, schemas, Patterns(include, exclude)).read())
+    return build(find_reader(connection.dialect.name)(connection, schemas, Patterns(include, exclude), as_roles=as_roles).read())
 
 
 def find_reader(dialect: str) -> type[Reader]:

@@ -64,12 +64,14 @@ class Reader:
 
     Args:
         schemas: the wanted ones; empty: all that the account may read.
+        as_roles: whether callers become roles of the database, whose privileges count then, too; an engine without any has one account.
     """
 
     engine: str
 
-    def __init__(self, connection: Connection, schemas: Sequence[str], patterns: Patterns) -> None:
+    def __init__(self, connection: Connection, schemas: Sequence[str], patterns: Patterns, *, as_roles: bool = False) -> None:
         self.connection = connection
+        self.as_roles = as_roles
         self.wanted_schemas = tuple(dict.fromkeys(schemas))
         self.patterns = patterns
         self.reading = Reading(self.engine)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qapla.database.dialects import get_engine
+from qapla.database.roles import read_grants
 from qapla.errors import AccessError, NotAuthenticated, QaplaError
 from qapla.plugins.rest.claims import check_claims, find_role, refuse
 from qapla.plugins.rest.local import make_local
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from qapla.database.catalog import Options, Served
     from qapla.database.local import Local
     from qapla.plugins.rest.claims import Claims
+    from qapla.plugins.rest.contexts import Resource
     from qapla.ports import Rights
 
 MAX_LENGTH = 16_384  # of a token
@@ -95,6 +97,14 @@ def is_known_somewhere(request: Request) -> bool:
             except AccessError:
                 continue
     return False
+
+
+def rights_to_show(context: Resource) -> Rights:
+    """Return what the caller of *context* may do, to tell of it: where a role decides, its grants are read."""
+    if context.local is None or not getattr(context.rights, "by_role", False):
+        return context.rights
+    served, known = context.served, context.rights.authenticated
+    return read_grants(served.bulkhead, context.local, served.schema.schemas, authenticated=known)
 
 
 def _find_jwt(request: Request, options: Options) -> str | None:

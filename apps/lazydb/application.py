@@ -24,6 +24,9 @@ from qapla.plugins.session.plugin import SessionPlugin
 from qapla.plugins.tasks.plugin import TasksPlugin
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
     from qapla.application import Application
 
 
@@ -75,6 +78,17 @@ class LazydbApplication(DatabaseApplication):
         """Where the settings are."""
 
         settings_module = "lazydb.settings"
+
+    def _start_web(self, start_point: str, settings: Mapping[str, Any] | None) -> Callable[..., Any]:
+        """Start; the database that the setting ``lazydb:root`` names is answered at ``/`` as well."""
+        from qapla.plugins.rest.atroot import AtRoot
+
+        application = super()._start_web(start_point, settings)
+        root = self.settings.get("lazydb:root")
+        if root is None:
+            return application
+        first = (route.pattern.strip("/").partition("/")[0] for route in self.config.get_routes_mapper().get_routes())
+        return AtRoot(application, root, {name for name in first if name}, self.settings.get("web:root_path") or "")
 
     def append_app_plugins(self) -> None:
         """Declare what serving, working and the command line have in common."""

@@ -27,6 +27,7 @@ class Serving(framework.Address):
     trusted_proxies: tuple[str, ...] = ()
     log_level: str = "info"
     log_json: bool = False
+    root: str | None = None  # the database that is served at / as well
 
     @property
     def settings(self) -> dict[str, Any]:
@@ -37,6 +38,7 @@ class Serving(framework.Address):
             "web:root_path": self.root_path,
             "logging:level": self.log_level,
             "logging:json": self.log_json,
+            "lazydb:root": self.root,
         }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,17 +46,22 @@ def serving_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @connection_options
 @serving_options
 @click.option("--config", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="TOML file to import first.")
-@click.option("--postgrest-config", default=None, hidden=True)
-def serve_command(urls: tuple[str, ...], choices: Choices, config: Path | None, postgrest_config: str | None, **serving: Any) -> None:
+@click.option(
+    "--postgrest-config",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Configuration file of PostgREST: register its database and answer as PostgREST does, at / as well.",
+)
+def serve_command(urls: tuple[str, ...], choices: Choices, config: Path | None, postgrest_config: Path | None, **serving: Any) -> None:
     """Serve everything that is registered; each database at a URL is registered first.
 
     A database that is registered already gets the options given here; without a URL they change nothing. A registered database that
     is down keeps nothing else from being served.
     """
-    from qapla.errors import NotOffered
-
     if postgrest_config is not None:
-        raise NotOffered("--postgrest-config is not offered in this release", hint="give the same settings with --set NAME=VALUE")
+        if urls or config is not None:
+            raise click.UsageError("--postgrest-config goes without a URL and without --config", click.get_current_context())
+        serve_postgrest(postgrest_config, choices, serving)
+        return
     if choices.name is not None and len(urls) != 1:
         raise click.UsageError("--name goes with exactly one URL", click.get_current_context())
     chosen = make_serving(**serving)
@@ -71,6 +77,37 @@ def serve_command(urls: tuple[str, ...], choices: Choices, config: Path | None, 
         names = [connection.name for connection in app["connections"].list()]
         link = login_link(app, chosen)
     run(chosen, lambda: _greet(chosen, names, link))
+
+
+def serve_postgrest(file: Path, choices: Choices, given: dict[str, Any]) -> None:
+    """Serve the database of a configuration of PostgREST, below ``/api/`` and at ``/``.
+
+    What the command line says wins over the file. Where neither says it, lazydb listens on this machine only.
+    """
+    from lazydb.commands.moving import add_moved, read_moved
+    from qapla.database.spec import check_name
+
+    if choices.name is not None:
+        check_name(choices.name)
+    with open_lazydb() as app:
+        moved, spec = read_moved(app["connections"], file)
+        wanted = {"host": moved.host, "port": moved.port, "log_level": moved.log_level}
+        chosen = make_serving(**{**given, **{name: value for name, value in wanted.items() if value is not None and _is_unsaid(name)}})
+        _refuse_open_door(app, chosen)
+        for line in moved.notes:
+            click.echo(f"lazydb: {file.name}: {line}", err=True)
+        if moved.host is None and _is_unsaid("host"):
+            click.echo(f"lazydb: {file.name}: server-host is not set: it listens at {chosen.host}, for this machine only", err=True)
+        name = add_moved(app["connections"], moved, spec, choices)
+        link = login_link(app, chosen)
+    run(replace(chosen, root=name), lambda: _greet(chosen, [name], link))
+
+
+def _is_unsaid(option: str) -> bool:
+    """Tell whether the command line leaves an option to its default."""
+    from click.core import ParameterSource
+
+    return click.get_current_context().get_parameter_source(option) is ParameterSource.DEFAULT
 
 
 def make_serving(*, host: str, port: int, workers: int, trusted_proxies: str, root_path: str, log_level: str) -> Serving:

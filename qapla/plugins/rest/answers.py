@@ -10,7 +10,7 @@ from urllib.parse import quote
 from pyramid.response import Response
 from webob.response import EmptyResponse
 
-from qapla.plugins.rest import cors, watching
+from qapla.plugins.rest import cors, overrides, watching
 from qapla.plugins.rest.formats import CONTENT_TYPES
 
 if TYPE_CHECKING:
@@ -113,6 +113,9 @@ def close(chunks: Iterator[bytes]) -> None:
 
 
 def _finish(request: Request, response: Response) -> Response:
+    local = request.context.local
+    if local is not None and local.said is not None:
+        overrides.apply(local.said, response)
     if "HTTP_ORIGIN" in request.environ:
         cors.add_headers(request, response)
     if watching.KEY in request.environ:

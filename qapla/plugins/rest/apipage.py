@@ -15,6 +15,7 @@ from pyramid.csrf import get_csrf_token
 from pyramid.response import Response
 
 from qapla.driver.keys import table_path
+from qapla.plugins.rest.callers import rights_to_show
 from qapla.plugins.rest.openapi import visible_tables
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ HEADERS = {
 def make_page(request: Request) -> Response:
     """Return the page of the database in the request's context."""
     context: Root = request.context
-    tables = visible_tables(context.served, context.rights, context.profile)
+    tables = visible_tables(context.served, rights_to_show(context), context.profile)
     is_user = request.identity.kind == "user"
     body = _template().render(
         database=context.served.name,

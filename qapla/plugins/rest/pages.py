@@ -9,6 +9,7 @@ from qapla.database.schema.describe import describe_database, describe_table
 from qapla.errors import NotAuthenticated, NotFound, NotOffered
 from qapla.plugins.rest import apipage, cors, openapi
 from qapla.plugins.rest.answers import make_empty, make_json, make_response
+from qapla.plugins.rest.callers import rights_to_show
 from qapla.plugins.rest.contexts import may_see
 from qapla.plugins.rest.errors import method_not_allowed
 from qapla.plugins.rest.formats import JSON_ONLY, ROOT, choose_format
@@ -47,7 +48,7 @@ def describe(request: Request) -> Response:
     kind = choose_format(request.environ.get("HTTP_ACCEPT"), ROOT)
     if kind == "html":
         return apipage.make_page(request)
-    body = openapi.document_bytes(context.served, context.rights, _database_path(request), context.profile)
+    body = openapi.document_bytes(context.served, rights_to_show(context), _database_path(request), context.profile)
     return make_response(request, body, kind, [("Vary", "Accept"), ("Cache-Control", "private, no-cache")])
 
 
@@ -68,7 +69,7 @@ def show_schema(request: Request) -> Response:
     """Answer what was introspected: of the database, or of one table."""
     context: SchemaPage = request.context
     choose_format(request.environ.get("HTTP_ACCEPT"), JSON_ONLY)
-    table, served, rights = context.table, context.served, context.rights
+    table, served, rights = context.table, context.served, rights_to_show(context)
     if table is None:
         return make_json(request, describe_database(served.name, served.schema, lambda found: is_open(rights, found.name)))
     if not is_open(rights, table.name):

@@ -27,7 +27,7 @@ from sqlalchemy.pool import QueuePool
 
 from qapla.database.catalog import Options
 from qapla.database.dialects import ENGINES, get_engine
-from qapla.database.functions import lower, plain_moment, real_text
+from qapla.database.functions import install
 from qapla.database.spec import ConnectionSpec
 from qapla.errors import ConfigurationError
 
@@ -107,9 +107,9 @@ def _import_driver(key: str) -> None:
 
 
 def _connect_postgresql(spec: ConnectionSpec, options: Options, address: str | None) -> Any:
-    import psycopg
+    from qapla.database.prepared import Connection
 
-    connection = psycopg.connect(
+    connection = Connection.open(
         host=spec.host,
         hostaddr=address if address != spec.host else None,
         port=spec.port,
@@ -284,9 +284,7 @@ def _connect_sqlite(spec: ConnectionSpec, options: Options, address: str | None)
     connection.setlimit(sqlite3.SQLITE_LIMIT_ATTACHED, 0)
     connection.execute("PRAGMA trusted_schema = OFF")
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.create_function("qapla_real", 1, real_text, deterministic=True)
-    connection.create_function("qapla_lower", 1, lower, deterministic=True)
-    connection.create_function("qapla_moment", 1, plain_moment, deterministic=True)
+    install(connection)
     if not options.writable:
         connection.execute("PRAGMA query_only = ON")
     return connection

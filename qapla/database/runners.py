@@ -95,9 +95,23 @@ class Runner:
 
 
 class PostgresqlRunner(Runner):
-    """psycopg."""
+    """psycopg; what runs for nearly every request goes past its cursors (``prepared``)."""
 
     check_constraints = "SET CONSTRAINTS ALL IMMEDIATE"
+
+    def fetch(self, connection: Any, statement: Statement) -> Rows:
+        """Run a read and return all of its rows."""
+        rows: Rows = connection.prepared.fetch(connection, statement.sql, statement.values)
+        return rows
+
+    def execute(self, connection: Any, statement: Statement) -> Result:
+        """Run any statement."""
+        rows, count = connection.prepared.execute(connection, statement.sql, statement.values)
+        return Result(rows, count)
+
+    def run(self, connection: Any, sql: str) -> None:
+        """Run one of our own words."""
+        connection.prepared.run(sql)
 
     def fetch_under(self, connection: Any, statement: Statement, local: Local) -> Rows:
         """Run a read in a transaction of its own; all of it goes to the server in one message."""

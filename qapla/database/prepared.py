@@ -15,17 +15,21 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import error_from_result
-from psycopg.pq import ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus, PipelineStatus, TransactionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from psycopg.pq.abc import PGconn, PGresult
 
+    from qapla.database.statement import Statement
+
 AFTER = 3  # executions of the same text, after which it is prepared
 MOST = 100  # statements that a connection keeps, and the server for it; as psycopg
 LONGEST = 20_000  # bytes of a text that is prepared; a longer one is an insert of many rows
 TUPLES_OK, COMMAND_OK = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK)
+CONNECTION_OK, PIPELINE_OFF = int(ConnStatus.OK), int(PipelineStatus.OFF)
+IDLE, IN_TRANSACTION, IN_ERROR = int(TransactionStatus.IDLE), int(TransactionStatus.INTRANS), int(TransactionStatus.INERROR)
 JSON = frozenset((114, 3802))  # json, jsonb
 SMALL, INTEGER, LARGE = 21, 23, 20  # int2, int4, int8
 _PLACE = re.compile(r"%([s%])")
@@ -79,29 +83,73 @@ class Prepared:
         """Run a statement without values, such as ``BEGIN``."""
         _checked(self._pgconn.exec_(sql.encode()))
 
+    def together(self, connection: Connection, statements: Sequence[Statement]) -> list[Rows]:
+        """Run statements in one round trip, and return the rows of each. The first that fails ends all: what they began is rolled back.
+
+        Args:
+            statements: few, and small: all of them are sent before an answer is read.
+        """
+        try:
+            results = self._run_together(connection, statements)
+        except BaseException:
+            self._end()
+            raise
+        return [_read_rows(connection, result) if result.status == TUPLES_OK else [] for result in results]
+
+    def _run_together(self, connection: Connection, statements: Sequence[Statement]) -> list[PGresult]:
+        pgconn = self._pgconn
+        pgconn.enter_pipeline_mode()
+        try:
+            sent = [self._send(connection, statement) for statement in statements]
+            pgconn.pipeline_sync()
+            found = [[self._receive() for _ in range(count)] for _, _, count in sent]
+            pgconn.get_result()  # of the synchronization
+        finally:
+            if pgconn.status == CONNECTION_OK:
+                pgconn.exit_pipeline_mode()
+        for (key, name, count), results in zip(sent, found, strict=True):
+            if count == 2 and results[0].status == COMMAND_OK:
+                self._keep(key, name)
+        return [_checked(results[0]) if len(results) == 1 else _checked(_checked(results[0]) and results[1]) for results in found]
+
+    def _send(self, connection: Connection, statement: Statement) -> tuple[Key, bytes, int]:
+        """Send one statement of several; return its key, its name, and how many results it will have: two when it is prepared first."""
+        parameters, types, formats = _bind(connection, statement.values)
+        key, pgconn = (statement.sql, types), self._pgconn
+        name = self._names.get(key)
+        if name is not None:
+            self._names.move_to_end(key)
+            pgconn.send_query_prepared(name, parameters, formats)
+            return key, name, 1
+        text, count = self._waiting.pop(key) if key in self._waiting else (_numbered(statement.sql), 0)
+        if count < AFTER:
+            self._count(key, text, count)
+            pgconn.send_query_params(text, parameters, types, formats)
+            return key, b"", 1
+        name = b"qapla_%d" % next(self._numbers)
+        pgconn.send_prepare(name, text, types)
+        pgconn.send_query_prepared(name, parameters, formats)
+        return key, name, 2
+
+    def _receive(self) -> PGresult:
+        """Return the next result of several, and pass over the end of its statement."""
+        result = self._pgconn.get_result()
+        if result is None:
+            raise psycopg.OperationalError("the connection is lost")
+        self._pgconn.get_result()
+        return result
+
+    def _end(self) -> None:
+        """Roll back what is open; a connection in an unknown state is of no use to anybody."""
+        pgconn = self._pgconn
+        if pgconn.pipeline_status == PIPELINE_OFF and pgconn.transaction_status in (IN_TRANSACTION, IN_ERROR):
+            pgconn.exec_(b"ROLLBACK")
+        elif pgconn.pipeline_status != PIPELINE_OFF or pgconn.transaction_status != IDLE:
+            pgconn.finish()
+
     def _execute(self, connection: Connection, sql: str, values: Sequence[Any]) -> PGresult:
-        parameters: list[Any] = []
-        types: list[int] = []
-        formats = None
-        for value in values:
-            kind = type(value)
-            if kind is str:
-                if "\0" in value:
-                    raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
-                parameters.append(value.encode())
-                types.append(0)
-            elif kind is int and -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
-                parameters.append(b"%d" % value)
-                types.append(SMALL if -0x8000 <= value <= 0x7FFF else INTEGER if -0x8000_0000 <= value <= 0x7FFF_FFFF else LARGE)
-            elif value is None:
-                parameters.append(None)
-                types.append(0)
-            else:
-                adapted = Transformer(connection)
-                parameters = list(adapted.dump_sequence(values, [PyFormat.AUTO] * len(values)))
-                types, formats = list(adapted.types or ()), adapted.formats
-                break
-        key = (sql, tuple(types))
+        parameters, types, formats = _bind(connection, values)
+        key = (sql, types)
         name = self._names.get(key)
         if name is not None:
             self._names.move_to_end(key)
@@ -114,19 +162,53 @@ class Prepared:
         waiting = self._waiting
         text, count = waiting.pop(key) if key in waiting else (_numbered(key[0]), 0)
         if count < AFTER:
-            if len(text) <= LONGEST:
-                waiting[key] = text, count + 1
-            if len(waiting) > MOST:
-                waiting.popitem(last=False)
+            self._count(key, text, count)
             return self._pgconn.exec_params(text, parameters, key[1], formats)
         name = b"qapla_%d" % next(self._numbers)
         _checked(self._pgconn.prepare(name, text, key[1]))
-        self._names[key] = name
         result = self._pgconn.exec_prepared(name, parameters, formats)
+        self._keep(key, name)
+        return result
+
+    def _count(self, key: Key, text: bytes, count: int) -> None:
+        """Remember that a text ran once more."""
+        if len(text) <= LONGEST:
+            self._waiting[key] = text, count + 1
+        if len(self._waiting) > MOST:
+            self._waiting.popitem(last=False)
+
+    def _keep(self, key: Key, name: bytes) -> None:
+        """Remember what the server has prepared, and let go of the oldest when there is too much."""
+        self._names[key] = name
         if len(self._names) > MOST:
             _, oldest = self._names.popitem(last=False)
             self._pgconn.exec_(b"DEALLOCATE " + oldest)  # in a failed transaction it stays until the connection ends
-        return result
+
+
+def _bind(connection: Connection, values: Sequence[Any]) -> tuple[list[Any], tuple[int, ...], Any]:
+    """Return what the server is sent for *values*: parameters, types, formats."""
+    parameters: list[Any] = []
+    types: list[int] = []
+    formats = None
+    for value in values:
+        kind = type(value)
+        if kind is str:
+            if "\0" in value:
+                raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
+            parameters.append(value.encode())
+            types.append(0)
+        elif kind is int and -0x8000_0000_0000_0000 <= value <= 0x7FFF_FFFF_FFFF_FFFF:
+            parameters.append(b"%d" % value)
+            types.append(SMALL if -0x8000 <= value <= 0x7FFF else INTEGER if -0x8000_0000 <= value <= 0x7FFF_FFFF else LARGE)
+        elif value is None:
+            parameters.append(None)
+            types.append(0)
+        else:
+            adapted = Transformer(connection)
+            parameters = list(adapted.dump_sequence(values, [PyFormat.AUTO] * len(values)))
+            types, formats = list(adapted.types or ()), adapted.formats
+            break
+    return parameters, tuple(types), formats
 
 
 def _checked(result: PGresult) -> PGresult:

@@ -12,7 +12,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from qapla.database.local import SAID
-from qapla.database.statement import Result, Statement
+from qapla.database.statement import Result, Sheet, Statement
 from qapla.errors import DatabaseError, NotOffered
 
 if TYPE_CHECKING:
@@ -53,6 +53,10 @@ class Runner:
             return Result(rows, cursor.rowcount, getattr(cursor, "lastrowid", None) or None)
         finally:
             cursor.close()
+
+    def call(self, connection: Any, statement: Statement) -> list[Sheet]:
+        """Call a procedure and return everything that it gives."""
+        raise NotOffered("procedures cannot be called on this engine")
 
     def run(self, connection: Any, sql: str) -> None:
         """Run one of our own words, ``BEGIN`` or ``COMMIT``."""
@@ -117,20 +121,20 @@ class PostgresqlRunner(Runner):
         """Run a read in a transaction of its own; all of it goes to the server in one message."""
         hearing = [SAID] if local.said is not None else []
         begin, before = Statement(local.begin(read_only=True)), local.statements
-        cursors = _send(connection, [begin, *before, statement, *hearing, Statement(self.commit)])
+        found = connection.prepared.together(connection, [begin, *before, statement, *hearing, Statement(self.commit)])
         if local.said is not None:
-            local.said.take(cursors[-2].fetchone())
-        rows: Rows = cursors[len(before) + 1].fetchall()
+            local.said.take(found[-2][0])
+        rows: Rows = found[len(before) + 1]
         return rows
 
     def begin_under(self, connection: Any, local: Local, *, read_only: bool) -> None:
         """Begin a transaction, in one message; an error leaves none open."""
-        _send(connection, [Statement(local.begin(read_only=read_only)), *local.statements])
+        connection.prepared.together(connection, [Statement(local.begin(read_only=read_only)), *local.statements])
 
     def hear(self, connection: Any, local: Local) -> None:
         """Keep what functions have said about the HTTP answer, where somebody wants to know."""
         if local.said is not None:
-            local.said.take(connection.execute(SAID.sql).fetchone())
+            local.said.take(self.fetch(connection, SAID)[0])
 
     def stream(self, connection: Any, statement: Statement, size_rows: int, local: Local | None = None) -> Generator[Rows, None, None]:
         """Yield from a cursor of the server, which lives in a transaction."""
@@ -179,6 +183,20 @@ class MysqlRunner(Runner):
             if cursor.warning_count:
                 _refuse_cut(cursor)
             return result
+
+    def call(self, connection: Any, statement: Statement) -> list[Sheet]:
+        """Call a procedure and return its result sets."""
+        from qapla.database.sheets import read_columns
+
+        sheets = []
+        with connection.cursor() as cursor:
+            cursor.execute(statement.sql, statement.values)
+            more = True
+            while more:
+                if cursor.description:
+                    sheets.append(Sheet(read_columns(cursor.description), list(cursor.fetchall())))
+                more = cursor.nextset()
+        return sheets
 
     def stream(self, connection: Any, statement: Statement, size_rows: int, local: Local | None = None) -> Generator[Rows, None, None]:
         """Yield rows as they arrive; the server waits while nobody takes them."""
@@ -271,33 +289,6 @@ def _refuse_cut(cursor: Any) -> None:
 
 def _no_local() -> NotOffered:
     return NotOffered("roles and settings of a transaction are not offered by this engine", hint="PostgreSQL has them")
-
-
-def _send(connection: Any, statements: list[Statement]) -> list[Any]:
-    """Run statements that begin a transaction in one round trip, and return their cursors.
-
-    What fails ends the transaction, and raises the first error. psycopg believes of statements behind it that they are prepared: its
-    ``rollback`` forgets all of them. Where there is nothing to roll back the connection is closed, and the pool makes another one.
-    """
-    from psycopg import Error
-    from psycopg.pq import TransactionStatus
-
-    cursors, first = [], None
-    try:
-        with connection.pipeline():
-            try:
-                for statement in statements:
-                    cursors.append(connection.execute(statement.sql, statement.values))
-            except Error as error:  # the answer is there before all is sent
-                first = error
-        if first is not None:
-            raise first
-        return cursors
-    except BaseException as error:
-        with contextlib.suppress(Exception):  # the line may be gone; such a connection is dropped by who asked
-            is_open = connection.info.transaction_status in (TransactionStatus.INTRANS, TransactionStatus.INERROR)
-            connection.rollback() if is_open else connection.close()
-        raise (first or error) from None
 
 
 def _shut(descriptor: int) -> None:

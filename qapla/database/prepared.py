@@ -98,9 +98,10 @@ class Prepared:
 
     def _run_together(self, connection: Connection, statements: Sequence[Statement]) -> list[PGresult]:
         pgconn = self._pgconn
+        bound = [(statement.sql, *_bind(connection, statement.values)) for statement in statements]
         pgconn.enter_pipeline_mode()
         try:
-            sent = [self._send(connection, statement) for statement in statements]
+            sent = [self._send(*question) for question in bound]
             pgconn.pipeline_sync()
             found = [[self._receive() for _ in range(count)] for _, _, count in sent]
             pgconn.get_result()  # of the synchronization
@@ -112,16 +113,15 @@ class Prepared:
                 self._keep(key, name)
         return [_checked(results[0]) if len(results) == 1 else _checked(_checked(results[0]) and results[1]) for results in found]
 
-    def _send(self, connection: Connection, statement: Statement) -> tuple[Key, bytes, int]:
+    def _send(self, sql: str, parameters: list[Any], types: tuple[int, ...], formats: Any) -> tuple[Key, bytes, int]:
         """Send one statement of several; return its key, its name, and how many results it will have: two when it is prepared first."""
-        parameters, types, formats = _bind(connection, statement.values)
-        key, pgconn = (statement.sql, types), self._pgconn
+        key, pgconn = (sql, types), self._pgconn
         name = self._names.get(key)
         if name is not None:
             self._names.move_to_end(key)
             pgconn.send_query_prepared(name, parameters, formats)
             return key, name, 1
-        text, count = self._waiting.pop(key) if key in self._waiting else (_numbered(statement.sql), 0)
+        text, count = self._waiting.pop(key) if key in self._waiting else (_numbered(sql), 0)
         if count < AFTER:
             self._count(key, text, count)
             pgconn.send_query_params(text, parameters, types, formats)

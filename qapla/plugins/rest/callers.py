@@ -143,7 +143,8 @@ def _by_token(token: str, served: Served) -> Caller:
     name = str(claims.get("sub") or "a token of the issuer")[:100]
     if not get_engine(served.schema.engine).has_roles:
         return Caller(Identity("jwt", name=name), claims)
-    role = find_role(claims, options.jwt_role_claim_key) or options.db_anon_role
+    role = find_role(claims, options.jwt_role_claim_key)
+    role = options.db_anon_role if role is None else role
     if role is None:
         raise _no_token()
     return Caller(Identity("jwt", name=name, role=role), claims)

@@ -47,7 +47,7 @@ class Configuration:
         environment: variables; ``PGRST_…`` win over the file.
 
     Raises:
-        InputError: the file cannot be read, or a key is unknown.
+        InputError: the file cannot be read, or a key is unknown. ConfigurationError: a file that it names cannot be read.
     """
 
     def __init__(self, text: str, environment: Mapping[str, str]) -> None:
@@ -56,6 +56,9 @@ class Configuration:
         for key, value in read(text, environment).items():
             self._values[_known(key)] = value
         self._take_environment(environment)
+        for key in ("db-uri", "jwt-secret"):  # now: what the database says later names no file of this machine
+            if str(self._values.get(key, "")).startswith("@"):
+                self._values[key] = _read_file(key, str(self._values[key])[1:])
 
     def _take_environment(self, environment: Mapping[str, str]) -> None:
         for name, value in environment.items():
@@ -75,7 +78,7 @@ class Configuration:
         Raises:
             InputError: it is not ``user:password@host:port/database``; libpq's other ways to say it depend on the machine.
         """
-        uri = self._read_file("db-uri", str(self._values.get("db-uri", ""))).strip()
+        uri = str(self._values.get("db-uri", "")).strip()
         if not URI.fullmatch(uri):
             hint = "write postgres://user:password@host:port/database"
             raise InputError("db-uri is not user:password@host:port/database", hint=hint)
@@ -99,8 +102,6 @@ class Configuration:
             value = self._number(key) if key in NUMBERS else self._flag(key) if key in FLAGS else self._text(key)
             if value is not None:
                 settings[name] = value
-        if "jwt_secret" in settings:
-            settings["jwt_secret"] = Secret(self._read_file("jwt-secret", settings["jwt_secret"]))
         settings["anonymous"] = "write" if settings.get("db_anon_role") else "none"
         notes = [*self.notes, *(f"{key} is not used: {NOTES[key]}" for key in NOTES if key in self._values)]
         return Moved(self.uri, settings, self._host(), self._number("server-port") or 3000, self._log_level(), tuple(notes))
@@ -139,15 +140,13 @@ class Configuration:
             raise InputError(f"{key} {shown(value)} is not true or false")
         return WORDS[str(value).lower()]
 
-    def _read_file(self, key: str, value: str) -> str:
-        """Return *value*, or the text of the file that it names by an ``@`` in front."""
-        if not value.startswith("@"):
-            return value
-        try:
-            return Path(value[1:]).read_text(encoding="utf-8").removesuffix("\n")
-        except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is not UTF-8"
-            raise ConfigurationError(f"the file {shown(value[1:])} of {key} cannot be read", hint=str(reason)) from None
+
+def _read_file(key: str, path: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8").removesuffix("\n")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or "it is not UTF-8"
+        raise ConfigurationError(f"the file {shown(path)} of {key} cannot be read", hint=str(reason)) from None
 
 
 def _known(key: str) -> str:

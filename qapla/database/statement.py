@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from qapla.database.schema.description import ColumnType
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,3 +27,11 @@ class Result:
     rows: list[tuple[object, ...]]
     count: int
     last_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """One of the results that a procedure gives: its columns by name and type, as far as the driver knows it, and its rows."""
+
+    columns: tuple[tuple[str, ColumnType], ...]
+    rows: list[tuple[object, ...]]

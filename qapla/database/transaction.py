@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qapla.errors import QaplaError, Unavailable
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from sqlalchemy.pool import PoolProxiedConnection
 
     from qapla.database.bulkhead import Bulkhead
     from qapla.database.local import Local
-    from qapla.database.statement import Result, Statement
+    from qapla.database.statement import Result, Sheet, Statement
 
 
 class Transaction:
@@ -44,11 +46,20 @@ class Transaction:
 
     def execute(self, statement: Statement) -> Result:
         """Run one statement and return its rows and how many rows it touched."""
+        found: Result = self._run(self._runner.execute, statement)
+        return found
+
+    def call(self, statement: Statement) -> list[Sheet]:
+        """Call a procedure and return everything that it gives."""
+        found: list[Sheet] = self._run(self._runner.call, statement)
+        return found
+
+    def _run(self, run: Callable[..., Any], statement: Statement) -> Any:
         self._bulkhead.tell(statement)
         until = self._bulkhead.deadline_from_now()
         if self.until is None or self.until > until:
-            return self._bulkhead.guard(self.lease, until, self._runner.execute, statement, last=True)
-        return self._bulkhead.guard(self.lease, self.until, self._runner.execute, statement, last=True, is_shortened=True)
+            return self._bulkhead.guard(self.lease, until, run, statement, last=True)
+        return self._bulkhead.guard(self.lease, self.until, run, statement, last=True, is_shortened=True)
 
     def rollback_only(self) -> None:
         """Decide that nothing of this is kept, though everything is executed and checked."""

@@ -98,9 +98,11 @@ def _hint(schema: DatabaseSchema, call: Call, known: tuple[Function, ...], names
     if not engine.calls:
         return f"{engine.label} has no stored functions"
     namespace = call.function.schema or schema.default_schema
+    if known and call.raw is not None and call.raw.type != "json":
+        return None
     if known:
         signs = [f"({', '.join(sorted(each.name or '' for each in function.inputs))})" for function in known]
-        found = closest(f"({', '.join(sorted(names))})", signs)
+        found = signs[0] if len(signs) == 1 else closest(f"({', '.join(sorted(names))})", signs)
         return f"Perhaps you meant to call the function {print_name(schema, call.function)}{found}" if found else None
     if (namespace, call.function.name) in schema.functions_by_name:
         return f"it is a procedure, and {engine.label}'s procedures cannot be called here: make it a function"

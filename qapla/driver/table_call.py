@@ -1,0 +1,130 @@
+"""Call stored functions of a served database, within the rights of one caller.
+
+A call is one transaction: read only where the function says that it does not write, or the caller does not want it to. What comes back is
+printed by the database, like rows of a table.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, cast
+
+from qapla.database.local import Local, require_role
+from qapla.database.query.call import check_call, compile_call, gives, resolve_call
+from qapla.database.query.overloads import get_function
+from qapla.database.query.printing import list_names
+from qapla.driver.called import Called
+from qapla.driver.procedures import call_procedure
+from qapla.errors import DatabaseError, QueryError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qapla.database.catalog import Served
+    from qapla.database.query.call import Printed, ResolvedCall
+    from qapla.database.query.description import Call
+    from qapla.database.query.printing import Body
+    from qapla.database.schema.description import Function
+    from qapla.database.transaction import Transaction
+    from qapla.ports import Rights
+
+
+class FunctionDriver:
+    """Calls the functions of *served* for somebody with *rights*.
+
+    Args:
+        local: as whom, and with which settings, functions run; None is the account of the connection.
+    """
+
+    def __init__(self, served: Served, rights: Rights, local: Local | None = None) -> None:
+        self.served = served
+        self.rights = rights
+        self.local = local
+        require_role(rights, local)
+
+    def call(
+        self, call: Call, *, keep: bool = True, reads: bool = False, printed: Printed = "values", max_affected: int | None = None
+    ) -> Called:
+        """Call a function, once, and return what it gave.
+
+        Args:
+            keep: False is a dry run: executed and answered, then rolled back.
+            reads: let it write nothing, whatever it says about itself.
+            printed: ``rows`` has plain values as rows of one column; ``raw`` one value as it is.
+            max_affected: more rows than that are an error, and nothing is kept.
+
+        Raises:
+            NotFound: there is no such function (PGRST202). QueryError: there are several (PGRST203), or names are wrong.
+            ValueRefused: an argument cannot be read. AccessError, ReadOnly: not allowed.
+            DatabaseError: the function, or the database, raised it; nothing was kept.
+        """
+        served = self.served
+        function = get_function(served.schema, call)
+        check_call(function, self.rights, served.options, served.name)
+        if max_affected is not None and not function.returns_set:
+            message = "Function must return SETOF or TABLE when max-affected preference is used with handling=strict"
+            raise QueryError(message, code="PGRST128")
+        resolved = resolve_call(call, function, served.schema, self.rights, served.options, printed=printed)
+        with self._transaction(function, reads=reads or function.volatility != "volatile") as transaction:
+            if not keep:
+                transaction.rollback_only()
+            if function.kind == "procedure":
+                return call_procedure(resolved, served, transaction)
+            return self._run(resolved, transaction, max_affected)
+
+    def _run(self, call: ResolvedCall, transaction: Transaction, max_affected: int | None) -> Called:
+        statement = compile_call(call, self.served.schema, self.served.statements)
+        rows: list[Any] = transaction.execute(statement).rows
+        function, shape, limit = call.function, call.resolved.shape, call.resolved.limit
+        if gives(function) == "nothing":
+            return Called(function)
+        total = _take_total(rows) if shape.total else None
+        more = limit is not None and len(rows) > limit
+        if more:
+            del rows[limit:]
+        affected = len(rows) if total is None else total
+        if max_affected is not None and affected > max_affected:
+            message = "Query result exceeds max-affected preference constraint"
+            raise QueryError(message, code="PGRST124", details=f"The query affects {affected} rows")
+        if call.printed == "raw":
+            return Called(function, raw=b"".join(_as_bytes(row[0]) for row in rows))
+        names = tuple(list_names(shape)) if call.printed == "rows" else ()
+        return Called(function, tuple(cast("Body", row[0]) for row in rows), function.returns_set, names, total, more)
+
+    @contextmanager
+    def _transaction(self, function: Function, *, reads: bool) -> Iterator[Transaction]:
+        """Give the transaction of a call. A function that is not there any more tells that the schema is out of date."""
+        bulkhead = self.served.bulkhead
+        try:
+            with bulkhead.transaction(self._hoist(function), read_only=reads) as transaction:
+                yield transaction
+        except DatabaseError as error:
+            if error.code == "42883" and function.name in error.message:
+                for listener in bulkhead.on_missing:
+                    listener()
+            raise
+
+    def _hoist(self, function: Function) -> Local | None:
+        """Return what holds for the transaction, with those settings of the function that shall hold for all of it."""
+        hoisted = {key: value for key, value in function.settings if key in self.served.options.db_hoisted_tx_settings}
+        if not hoisted:
+            return self.local
+        local = self.local or Local()
+        isolation = hoisted.pop("default_transaction_isolation", None)
+        return replace(local, settings=(*local.settings, *hoisted.items()), isolation=cast("Any", isolation) or local.isolation)
+
+
+def _take_total(rows: list[Any]) -> int:
+    """Take the row with the number of all rows out of *rows*."""
+    for place, (body, total) in enumerate(rows):
+        if body is None and total is not None:
+            del rows[place]
+            return int(total)
+    raise LookupError("a call that counts has no row with the number")
+
+
+def _as_bytes(value: object) -> bytes:
+    if value is None:
+        return b""
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else str(value).encode()

@@ -40,6 +40,7 @@ class Engine:
     has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
     calls: frozenset[Literal["function", "procedure"]] = frozenset()  # what of its routines can be called
     named_arguments: bool = False  # fn("a" => 1)
+    has_strict_types: bool = True  # a column holds values of its own type only
     has_public: bool = False  # new databases have a schema of this name
     zone_names: str | None = None  # lists the time zones that a transaction may be set to; None: there is no such setting
     has_roles: bool = False  # SET LOCAL ROLE, and settings of one transaction by any name
@@ -129,6 +130,7 @@ SQLITE = Engine(
     returns=frozenset({"insert", "update", "delete"}),
     locks_rows=False,
     has_default_keyword=False,
+    has_strict_types=False,
     has_on_conflict=True,
 )
 

@@ -14,24 +14,25 @@ from qapla.database.local import require_role
 from qapla.database.query.compile import compile, compile_count, compile_separate
 from qapla.database.query.description import ALL_COLUMNS, And, Compare, Cursor, Path, Query, Window
 from qapla.database.query.estimate import estimate_rows
-from qapla.database.query.printing import TOO_LARGE, clean, list_names, parse, print_array, print_csv, print_json, print_lines, print_row
+from qapla.database.query.printers import get_printer
+from qapla.database.query.printing import TOO_LARGE, clean, parse, print_array, print_row
 from qapla.database.query.renderers import get_renderer
 from qapla.database.query.resolve import resolve
-from qapla.errors import NotOffered, QaplaError
+from qapla.driver.forms import form_bodies
+from qapla.errors import QaplaError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from qapla.database.catalog import Served
     from qapla.database.local import Local
     from qapla.database.query.description import Selection
     from qapla.database.query.printing import Body
-    from qapla.database.query.render import Renderer
-    from qapla.database.query.shape import Resolved
-    from qapla.database.schema.description import TableName
+    from qapla.database.query.shape import Form, Resolved
+    from qapla.database.schema.description import DatabaseSchema, TableName
     from qapla.ports import Rights
 
-Format = Literal["json", "ndjson", "csv"]
+Format = Literal["json", "stripped", "ndjson", "csv", "arrow", "parquet", "geojson"]  # keys of PRINTERS
 LARGE_TYPES = ("longtext", "longblob", "mediumtext", "mediumblob", "json")  # of MariaDB, from 16 MiB; others print any row
 SIZE_ROWS = 1000  # fetched at once by a stream
 
@@ -44,13 +45,15 @@ class Page:
     rows, and where a table has no key: then ``offset`` is the way.
     """
 
-    def __init__(self, resolved: Resolved, rows: list[tuple[Any, ...]], total: int | None, renderer: Renderer, *, more: bool) -> None:
+    def __init__(
+        self, resolved: Resolved, rows: list[tuple[Any, ...]], total: int | None, schema: DatabaseSchema, *, more: bool
+    ) -> None:
         self.total = total
         self.more = more
         self.count_rows = len(rows)
         self._resolved = resolved
         self._rows = rows
-        self._renderer = renderer
+        self._schema = schema
 
     @cached_property
     def body(self) -> bytes:
@@ -61,6 +64,10 @@ class Page:
     def bodies(self) -> list[bytes]:
         """Return the JSON object of each row."""
         return [clean(row[0]) for row in self._rows]
+
+    def print(self, format: Format) -> bytes:
+        """Return the rows, which are in the form that *format* wants, as that format."""
+        return b"".join(get_printer(format).print([self.bodies] if self._rows else [], self._resolved.shape, self._schema))
 
     def rows(self) -> list[dict[str, Any]]:
         """Return the rows decoded, numbers exact (int, Decimal)."""
@@ -85,8 +92,10 @@ class Page:
             values = parse(clean(row[1]))
         else:
             body = parse(clean(row[0]))
-            values = [body[name] for name in resolved.place]
-        return Cursor(resolved.order, tuple(map(self._renderer.keep_place, values)), backward=backward)
+            if resolved.shape.form == "feature":
+                body = body["properties"]
+            values = [body.get(name) for name in resolved.place]  # where nulls are stripped, it is not there
+        return Cursor(resolved.order, tuple(map(get_renderer(self._schema.engine).keep_place, values)), backward=backward)
 
 
 class TableReadDriver:
@@ -102,7 +111,7 @@ class TableReadDriver:
         require_role(rights, local)
         self.local = local
 
-    def page(self, query: Query) -> Page:
+    def page(self, query: Query, form: Form = "row") -> Page:
         """Return the rows that *query* asks for, at most ``db_max_rows``.
 
         Raises:
@@ -110,7 +119,13 @@ class TableReadDriver:
             DatabaseError, Unavailable: as the bulkhead does.
         """
         resolved = self._resolve(query)
-        rows, total = self._fetch(query, resolved)
+        if form == "row":
+            rows, total = self._fetch(query, resolved)
+        else:
+            resolved, change = form_bodies(resolved, form, self.served.schema)
+            rows, total = self._fetch(query, resolved)
+            if change is not None:
+                rows = [(change(row[0]), *row[1:]) for row in rows]
         more = resolved.limit is not None and len(rows) > resolved.limit
         if more:
             del rows[resolved.limit :]
@@ -118,7 +133,7 @@ class TableReadDriver:
             rows.reverse()
         if query.count != "none" and total is None:
             total = self._get_total(query, resolved, len(rows), more=more)
-        return Page(resolved, rows, total, get_renderer(self.served.schema.engine), more=more)
+        return Page(resolved, rows, total, self.served.schema, more=more)
 
     def find_row(self, table: TableName, columns: Sequence[str], values: Sequence[str], select: Selection = ALL_COLUMNS) -> bytes | None:
         """Return the JSON object of the row whose *columns* equal *values*, as text, or None when there is none."""
@@ -138,21 +153,20 @@ class TableReadDriver:
         The first rows are fetched before this returns: until then an error is an ordinary one. Afterwards it breaks the iteration.
         Whoever does not read to the end calls ``close`` of what is returned.
         """
+        printer = get_printer(format)
         resolved = resolve(replace(query, count="none"), self.served.schema, self.rights, self.served.options, is_list=False)
-        chunks = self._chunks(resolved, size_rows)
+        resolved, change = form_bodies(resolved, printer.form, self.served.schema)
+        chunks = self._chunks(resolved, size_rows, change)
         first = next(chunks, None)
         lists = chain(() if first is None else (first,), chunks)
-        if format == "json":
-            pieces: Iterator[bytes] = print_json(lists)
-        elif format == "ndjson":
-            pieces = print_lines(lists)
-        elif format == "csv":
-            pieces = print_csv(lists, list_names(resolved.shape))
-        else:
-            raise NotOffered(f"format {format!r} is not offered", hint="json, ndjson or csv")
-        return _Stream(pieces, chunks)
+        return _Stream(printer.print(lists, resolved.shape, self.served.schema), chunks)
 
-    def _chunks(self, resolved: Resolved, size_rows: int) -> Iterator[list[Body]]:
+    def print(self, query: Query, format: Format, bodies: Sequence[Body]) -> bytes:
+        """Return rows of *query*, that were read already in the form that *format* wants, as that format."""
+        resolved = resolve(replace(query, count="none"), self.served.schema, self.rights, self.served.options, is_list=False)
+        return b"".join(get_printer(format).print([bodies] if bodies else [], resolved.shape, self.served.schema))
+
+    def _chunks(self, resolved: Resolved, size_rows: int, change: Callable[[Body], bytes] | None) -> Iterator[list[Body]]:
         """Yield lists of bodies as they are fetched."""
         left = resolved.limit  # one more row is read than that
         separate = compile_separate(resolved, self.served.schema) if self._has_large_cells(resolved) else None
@@ -161,6 +175,8 @@ class TableReadDriver:
             for rows in lists:
                 wanted = rows if left is None else rows[:left]
                 bodies = [print_row(*separate[1:], row[: len(separate[1])]) if separate else row[0] for row in wanted]
+                if change is not None:
+                    bodies = [change(body) for body in bodies]
                 if bodies:
                     yield bodies
                 if left is not None:

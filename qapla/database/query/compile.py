@@ -14,10 +14,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qapla.database.dialects import get_engine
+from qapla.database.query.casts import TYPES
 from qapla.database.query.grouping import count_groups, embed_groups, is_derived, make_groups
 from qapla.database.query.lookups import KEYWORDS, OPERATORS
-from qapla.database.query.places import find_after, has_nulls_behind, union_parts
-from qapla.database.query.render import INTEGER, TEXT, ref_type
+from qapla.database.query.places import columns_of, find_after, has_nulls_behind, union_parts
+from qapla.database.query.render import INTEGER, ref_type
 from qapla.database.query.renderers import get_renderer
 from qapla.database.query.shape import (
     AggregateCell,
@@ -131,12 +132,15 @@ class Compiler:
             body, source = self.grouped(read, table, alias, sql("{}{}", source, where(tests)))
             return sql("SELECT {} AS body FROM {}", self.renderer.formed(body, read.form), source)
         rest = sql("{}{}", where(tests), self.tail(read, table, alias))
-        if self.renderer.cuts_first and has_nulls_behind(read):
-            source, rest = sql("({}) AS {}", union_parts(self, read, table, alias), name(alias)), NOTHING
-        elif self.renderer.cuts_first and (read.limit is not None or read.offset is not None):
-            source, rest = sql("(SELECT {}.* FROM {}{}) AS {}", name(alias), source, rest, name(alias)), NOTHING
-        body, source = self.renderer.body(self.cells(read.cells, table, alias), source, alias)
+        cells = self.cells(read.cells, table, alias)
         places = sql(", {} AS places", self.places(read, table, alias)) if read.keys else NOTHING
+        if self.renderer.cuts_first and has_nulls_behind(read):
+            wanted = join("", [cell for _, cell in cells] + [places, self.tail(read, table, alias)])
+            source, rest = sql("({}) AS {}", union_parts(self, read, table, alias, wanted), name(alias)), NOTHING
+        elif self.renderer.cuts_first and (read.limit is not None or read.offset is not None):
+            columns = columns_of(alias, join("", [cell for _, cell in cells] + [places]))
+            source, rest = sql("(SELECT {} FROM {}{}) AS {}", columns, source, rest, name(alias)), NOTHING
+        body, source = self.renderer.body(cells, source, alias)
         return sql("SELECT {} AS body{} FROM {}{}", self.renderer.formed(body, read.form), places, source, rest)
 
     def count(self, read: Read) -> Sql:
@@ -189,7 +193,8 @@ class Compiler:
 
     def value(self, ref: Ref, table: Table, alias: str) -> tuple[Sql, ColumnType]:
         """Return what *ref* gives of the row called *alias*, and its type."""
-        return self.renderer.value(alias, ref), ref_type(ref, table.by_name[ref.column].type)
+        type = table.by_name[ref.column].type
+        return self.renderer.value(alias, ref, type), ref_type(ref, type)
 
     # ------------------------------------------------------------------------------------------------ cells
 
@@ -217,15 +222,18 @@ class Compiler:
     def aggregate(self, cell: AggregateCell, table: Table, alias: str) -> Sql:
         """Return the cell of an aggregate."""
         if cell.ref is None:
-            found, type = sql("count(*)"), INTEGER
-        else:
-            return self.aggregated(cell, *self.value(cell.ref, table, alias))
-        return self.renderer.cell(self.renderer.cast(found, cell.cast), TEXT) if cell.cast else self.renderer.cell(found, type)
+            return self.finished(cell, sql("count(*)"), INTEGER)
+        return self.aggregated(cell, *self.value(cell.ref, table, alias))
 
     def aggregated(self, cell: AggregateCell, value: Sql, type: ColumnType) -> Sql:
         """Return the cell of an aggregate of *value*."""
-        found, type = self.renderer.aggregate(cell.function, value, type)
-        return self.renderer.cell(self.renderer.cast(found, cell.cast), TEXT) if cell.cast else self.renderer.cell(found, type)
+        return self.finished(cell, *self.renderer.aggregate(cell.function, value, type))
+
+    def finished(self, cell: AggregateCell, found: Sql, type: ColumnType) -> Sql:
+        """Return what an aggregate gave as a cell, cast where that is asked for."""
+        if cell.cast is None:
+            return self.renderer.cell(found, type)
+        return self.renderer.cell(self.renderer.cast(found, type, cell.cast), TYPES[cell.cast])
 
     def groups(self, cells: tuple[AnyCell, ...], table: Table, alias: str) -> Sql:
         """Return GROUP BY: all that stands beside the aggregates."""
@@ -343,6 +351,10 @@ class Compiler:
         if test.helpers:
             pairs = zip(test.slots, test.helpers, strict=True)
             return join(" OR ", [sql("({})", self.renderer.assisted(operator, value, *pair)) for pair in pairs])
+        if test.pattern is not None:
+            return self.renderer.contains_json(operator, value, test.pattern)
+        if type.kind == "json" and OPERATORS[operator].operand in ("value", "list"):
+            value = self.renderer.compared_json(value)
         operands: list[Sql] = [self.renderer.operand(slot, type) for slot in test.slots]
         row = OPERATORS[operator]
         if row.operand == "search":

@@ -11,14 +11,15 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+from qapla.database.query.casts import TYPES
 from qapla.database.query.sql import Literal, Slot, Sql, join, name, sql
 from qapla.database.schema.description import ColumnType
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from qapla.database.query.printing import CellForm
-    from qapla.database.query.shape import Form, Ref, Term
+    from qapla.database.query.shape import Form, JsonPattern, Ref, Term
     from qapla.database.schema.description import Kind
 
 TEXT = ColumnType("text", "text")
@@ -31,9 +32,14 @@ LONG_KINDS: frozenset[Kind] = frozenset({"text", "json", "array", "composite", "
 
 def ref_type(ref: Ref, type: ColumnType) -> ColumnType:
     """Return the type of what *ref* gives of a column of *type*."""
-    if ref.cast is not None or (ref.steps and ref.as_text):
-        return TEXT
-    return JSON if ref.steps else type
+    return TYPES[ref.cast] if ref.cast is not None else step_type(ref, type)
+
+
+def step_type(ref: Ref, type: ColumnType) -> ColumnType:
+    """Return the type of what the steps of *ref* lead to, before a cast."""
+    if not ref.steps:
+        return type
+    return TEXT if ref.as_text else JSON
 
 
 class Renderer:
@@ -52,19 +58,38 @@ class Renderer:
 
     # ------------------------------------------------------------------------------------------------ values
 
-    def value(self, alias: str | None, ref: Ref) -> Sql:
-        """Return the value of *ref* in the row called *alias*."""
+    def value(self, alias: str | None, ref: Ref, type: ColumnType) -> Sql:
+        """Return the value of *ref* in the row called *alias*, whose column is of *type*."""
         column = name(alias, ref.column)
         value = self.step(column, ref) if ref.steps else column
-        return self.cast(value, ref.cast) if ref.cast else value
+        return self.cast(value, step_type(ref, type), ref.cast) if ref.cast else value
 
     def step(self, column: Sql, ref: Ref) -> Sql:
         """Return what the steps of *ref* lead to in a JSON column."""
         raise NotImplementedError
 
-    def cast(self, value: Sql, cast: str) -> Sql:
-        """Return *value* as another type."""
-        return sql(self.as_text, value)
+    def cast(self, value: Sql, type: ColumnType, cast: str) -> Sql:
+        """Return *value*, of *type*, as another type of ``casts.CASTS``."""
+        raise NotImplementedError
+
+    def check_regex(self, pattern: str) -> None:
+        """Refuse a regular expression that is none, where the engine would say it too late."""
+
+    def bind_json(self, text: str, column: str) -> object:
+        """Return what is bound for a JSON operand of a comparison."""
+        return text
+
+    def compared_json(self, value: Sql) -> Sql:
+        """Return a JSON value as it is compared and sorted."""
+        return value
+
+    def take_json_apart(self, operator: str, text: str, column: str, add: Callable[[object], int]) -> JsonPattern | None:
+        """Return a JSON operand of ``cs`` or ``cd`` as ``contains_json`` wants it, None where the operator's own SQL takes it whole."""
+        return None
+
+    def contains_json(self, operator: str, value: Sql, pattern: JsonPattern) -> Sql:
+        """Return the test of ``cs`` or ``cd``."""
+        raise NotImplementedError
 
     def operand(self, slot: int, type: ColumnType) -> Sql:
         """Return an operand that a value of *type* is compared with."""
@@ -80,7 +105,7 @@ class Renderer:
 
     def order_value(self, value: Sql, type: ColumnType) -> Sql:
         """Return what a value of *type* is sorted by."""
-        return value
+        return self.compared_json(value) if type.kind == "json" else value
 
     def order_term(self, value: Sql, term: Term) -> Sql:
         """Return one term of ORDER BY."""
@@ -211,8 +236,8 @@ class PostgresqlRenderer(Renderer):
             value = sql("{}" + arrow + "{}", value, Literal(step) if isinstance(step, str) else f"({step})")
         return sql("({})", value)
 
-    def cast(self, value: Sql, cast: str) -> Sql:
-        """Return *value* as another type of ``lookups.CASTS``."""
+    def cast(self, value: Sql, type: ColumnType, cast: str) -> Sql:
+        """Return *value* as another type: the names are PostgreSQL's own."""
         return sql("CAST({} AS " + cast + ")", value)
 
     def contains(self, value: Sql, slot: int) -> Sql:

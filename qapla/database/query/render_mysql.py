@@ -8,15 +8,17 @@ from __future__ import annotations
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
+from qapla.database.query import json_mysql
+from qapla.database.query.casts import cast_mysql
 from qapla.database.query.render import LONG_KINDS, TextRenderer
 from qapla.database.query.sql import Literal, Slot, Sql, join, sql
 from qapla.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from qapla.database.query.printing import CellForm
-    from qapla.database.query.shape import Ref, Term
+    from qapla.database.query.shape import JsonPattern, Ref, Term
     from qapla.database.schema.description import ColumnType
 
 _HEX = Literal('"\\\\x')
@@ -36,8 +38,28 @@ class MariadbRenderer(TextRenderer):
 
     def step(self, column: Sql, ref: Ref) -> Sql:
         """Walk by ``JSON_EXTRACT``; a JSON null is NULL as text."""
-        found = sql("JSON_EXTRACT({}, {})", column, Literal(_path(ref.steps)))
+        found = sql("JSON_EXTRACT({}, {})", column, Literal(json_mysql.path(ref.steps)))
         return sql("IF(JSON_TYPE({}) = 'NULL', NULL, JSON_UNQUOTE({}))", found, found) if ref.as_text else found
+
+    def cast(self, value: Sql, type: ColumnType, cast: str) -> Sql:
+        """Cast, and refuse what cannot be cast."""
+        return cast_mysql(value, type, cast)
+
+    def bind_json(self, text: str, column: str) -> object:
+        """Return the text that ``compared_json`` gives of the same value."""
+        return json_mysql.bind(text, column)
+
+    def compared_json(self, value: Sql) -> Sql:
+        """Compare by a text made of it, whose order is that of JSON."""
+        return json_mysql.make_key(value)
+
+    def take_json_apart(self, operator: str, text: str, column: str, add: Callable[[object], int]) -> JsonPattern | None:
+        """Take it apart: ``JSON_CONTAINS`` takes a value for an array that has it, however deep."""
+        return json_mysql.take_apart(operator, text, column, add)
+
+    def contains_json(self, operator: str, value: Sql, pattern: JsonPattern) -> Sql:
+        """Compare part by part."""
+        return json_mysql.contains(operator, value, pattern)
 
     def operand(self, slot: int, type: ColumnType) -> Sql:
         """Compare a FLOAT with a FLOAT: as a double, 0.1 is another number."""
@@ -47,7 +69,7 @@ class MariadbRenderer(TextRenderer):
         """Sort an enum by its number, as ORDER BY does and comparisons do not, and a FLOAT by the double it is."""
         if type.kind == "enum":
             return sql("({} + 0)", value)
-        return sql("CAST({} AS DOUBLE)", value) if _is_single(type) else value
+        return sql("CAST({} AS DOUBLE)", value) if _is_single(type) else super().order_value(value, type)
 
     def order_term(self, value: Sql, term: Term) -> Sql:
         """Return one term; there is no NULLS FIRST."""
@@ -102,6 +124,8 @@ class MariadbRenderer(TextRenderer):
 
     def _cell(self, value: Sql, type: ColumnType) -> Sql:
         kind = type.kind
+        if type.name == "numeric":  # of a cast: with all the digits that a decimal may have
+            return sql("TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM CAST({} AS DECIMAL(65,30))))", value)
         if kind in ("integer", "decimal"):
             return sql("({} + 0)", value) if "zerofill" in type.name.lower() or type.name.lower().startswith("year") else value
         if kind == "float":
@@ -130,7 +154,7 @@ class MariadbRenderer(TextRenderer):
         """Return it with a ``T``, without the zeros of a fraction that is not there, and with the session's zone, which is UTC."""
         zone = Literal('+00:00"' if type.kind == "timestamp_tz" else '"')
         text = sql("REPLACE({}, ' ', 'T')", value)
-        if type.precision or "(" in type.name:
+        if type.precision or "(" in type.name or type.name == "timestamp":
             text = sql("TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {}))", text)
         return sql("CONCAT({}, {}, {})", _QUOTE, text, zone)
 
@@ -186,10 +210,3 @@ class MysqlRenderer(MariadbRenderer):
 
 def _is_single(type: ColumnType) -> bool:
     return type.kind == "float" and type.name.lower().startswith("float")
-
-
-def _path(steps: tuple[str | int, ...]) -> str:
-    """Return a path of MariaDB: ``$."a"[0]``."""
-    return "$" + "".join(
-        '."{}"'.format(step.replace("\\", "\\\\").replace('"', '\\"')) if isinstance(step, str) else f"[{step}]" for step in steps
-    )

@@ -76,10 +76,20 @@ AnyCell = Columns | Cell | AggregateCell | EmbedCell | SpreadCells
 
 
 @dataclass(frozen=True, slots=True)
+class JsonPattern:
+    """A JSON operand: the slot of a scalar, the slots of an array of scalars, or an object of patterns."""
+
+    form: Literal["scalar", "array", "object"]
+    slots: tuple[int, ...] = ()
+    members: tuple[tuple[str, JsonPattern], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Test:
     """One comparison. ``slots`` are its operands; ``argument`` is the slot of a text search language.
 
-    ``helpers`` are slots of what else the renderer wants to know of each operand; ``is_folded`` has it fold the case of an ``ilike``.
+    ``helpers`` are slots of what else the renderer wants to know of each operand; ``is_folded`` has it fold the case of an ``ilike``;
+    ``pattern`` is a JSON operand that it has taken apart.
     """
 
     ref: Ref
@@ -88,6 +98,7 @@ class Test:
     argument: int | None = None
     helpers: tuple[int, ...] = ()
     is_folded: bool = False
+    pattern: JsonPattern | None = None
 
 
 @dataclass(frozen=True, slots=True)

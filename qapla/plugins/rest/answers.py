@@ -27,6 +27,10 @@ BROKEN_OFF: dict[Format, bytes] = {  # what no reader of the format takes for it
     "json": b"\nthe answer broke off here",
     "csv": b'\r\n"the answer broke off here',
     "ndjson": b'\n{"the answer broke off here',
+    "stripped": b"\nthe answer broke off here",
+    "geojson": b"\nthe answer broke off here",
+    "arrow": b"\xff\xff\xff\xff\xff\xff\xff\x0fthe answer broke off here",  # a message that says to be longer than it is
+    "parquet": b"the answer broke off here",  # and no footer
 }
 NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 STATUS = {201: "201 Created", 204: "204 No Content", 206: "206 Partial Content", 304: "304 Not Modified"}
@@ -38,14 +42,18 @@ def make_response(request: Request, body: bytes, kind: Format, headers: Headers,
     return _finish(request, Answer(app_iter=[body], headerlist=headers, status=STATUS.get(status)))
 
 
-def make_stream(request: Request, chunks: Iterator[bytes], kind: Format, headers: Headers) -> Response:
+def make_stream(request: Request, chunks: Iterator[bytes], kind: Format, headers: Headers, status: int = 200) -> Response:
     """Return an answer that is made while it is sent. Its first chunk is made now, so that an error there is still an answer."""
     headers += (("Content-Type", CONTENT_TYPES[kind]), NO_SNIFFING)
     if request.environ["REQUEST_METHOD"] == "HEAD":
         close(chunks)
-        return _finish(request, Answer(app_iter=[], headerlist=headers))
-    first = next(chunks, b"")
-    return _finish(request, Answer(app_iter=Chunks(first, chunks, kind), headerlist=headers))
+        return _finish(request, Answer(app_iter=[], headerlist=headers, status=STATUS.get(status)))
+    try:
+        first = next(chunks, b"")
+    except BaseException:
+        close(chunks)
+        raise
+    return _finish(request, Answer(app_iter=Chunks(first, chunks, kind), headerlist=headers, status=STATUS.get(status)))
 
 
 def make_empty(request: Request, headers: Headers, status: int = 204) -> Response:

@@ -7,32 +7,45 @@ from typing import Literal
 
 from qapla.plugins.rest.errors import NotAcceptable
 
-Format = Literal["json", "object", "csv", "ndjson", "html", "openapi"]
+Format = Literal[
+    "json", "object", "stripped", "stripped_object", "csv", "ndjson", "arrow", "parquet", "geojson", "html", "openapi"
+]  # fmt: skip
 
 FORMATS: dict[str, Format] = {
     "application/json": "json",
     "application/vnd.pgrst.array+json": "json",
+    "application/vnd.pgrst.array": "json",
     "application/vnd.pgrst.object+json": "object",
     "application/vnd.pgrst.object": "object",
     "text/csv": "csv",
     "application/x-ndjson": "ndjson",
+    "application/vnd.apache.arrow.stream": "arrow",
+    "application/vnd.apache.parquet": "parquet",
+    "application/geo+json": "geojson",
     "application/openapi+json": "openapi",
     "text/html": "html",
 }
+WITHOUT_NULLS: dict[Format, Format] = {"json": "stripped", "object": "stripped_object"}  # by the parameter nulls=stripped
 CONTENT_TYPES: dict[Format, str] = {
     "json": "application/json; charset=utf-8",
     "object": "application/vnd.pgrst.object+json; charset=utf-8",
+    "stripped": "application/vnd.pgrst.array+json;nulls=stripped; charset=utf-8",
+    "stripped_object": "application/vnd.pgrst.object+json;nulls=stripped; charset=utf-8",
     "csv": "text/csv; charset=utf-8",
     "ndjson": "application/x-ndjson",
+    "arrow": "application/vnd.apache.arrow.stream",
+    "parquet": "application/vnd.apache.parquet",
+    "geojson": "application/geo+json; charset=utf-8",
     "openapi": "application/openapi+json; charset=utf-8",
     "html": "text/html; charset=utf-8",
 }
-# Formats that the contract has and this release has not: refused by name.
-PLANNED = frozenset(
-    {"application/geo+json", "application/vnd.apache.arrow.stream", "application/vnd.apache.parquet", "application/vnd.pgrst.plan"}
-)
-ROWS: tuple[Format, ...] = ("json", "object", "csv", "ndjson")  # of a table; the first answers */*
-ROW: tuple[Format, ...] = ("json", "object")
+PLANNED = frozenset({"application/vnd.pgrst.plan"})  # of the contract and not in this release: refused by name
+OBJECTS: frozenset[Format] = frozenset({"object", "stripped_object"})  # exactly one row
+NAMED = frozenset({*OBJECTS, "stripped"})
+ROWS: tuple[Format, ...] = (  # of a table; the first answers */*
+    "json", "object", "stripped", "stripped_object", "csv", "ndjson", "arrow", "parquet", "geojson"
+)  # fmt: skip
+ROW: tuple[Format, ...] = ("json", "object", "stripped", "stripped_object")
 ROOT: tuple[Format, ...] = ("openapi", "json", "html")
 JSON_ONLY: tuple[Format, ...] = ("json",)
 
@@ -48,38 +61,49 @@ def choose_format(accept: str | None, offered: tuple[Format, ...]) -> Format:
 
 @lru_cache(maxsize=256)
 def _choose(accept: str, offered: tuple[Format, ...]) -> Format:
-    planned = None
-    for media, parameters in _by_preference(accept):
-        found = FORMATS.get(media)
-        if found is not None and "nulls=stripped" in parameters and found in offered:
-            planned = f"{media};nulls=stripped"
-        elif found is not None and found in offered:
+    ranges, planned = _read(accept), None
+    refused = {found for media, parameters, quality in ranges if quality == 0 and (found := _find(media, parameters))}
+    for media, parameters, quality in sorted(ranges, key=lambda each: -each[2]):  # stable: what is liked alike stays in its order
+        if quality == 0:
+            continue
+        found = _find(media, parameters)
+        if found in offered:
             return found
-        elif media in ("*/*", "application/*"):
-            return next((name for name in offered if name != "html"), offered[0])
-        elif media == "text/*" and ("csv" in offered or "html" in offered):
-            return "csv" if "csv" in offered else "html"
-        elif media.split(";")[0].split("+")[0] in PLANNED or media in PLANNED:
+        if media.endswith("/*"):
+            matching = (name for name in offered if _is_in(name, media) and name not in refused and (name != "html" or media == "text/*"))
+            if (first := next(matching, None)) is not None:
+                return first
+        elif media.split("+")[0] in PLANNED:
             planned = planned or media
-    hint = "one of " + ", ".join(media for media, name in FORMATS.items() if name in offered)
+    hint = "one of " + ", ".join(CONTENT_TYPES[name].removesuffix("; charset=utf-8") for name in offered)
     if planned:
         raise NotAcceptable(f"answers as {planned!r} are not offered yet", hint=hint)
     raise NotAcceptable(f"None of these media types are available: {accept[:200]}", hint=hint)
 
 
-def _by_preference(accept: str) -> list[tuple[str, str]]:
-    """Return the media types of the header with their parameters, the best liked first; those with ``q=0`` are left out."""
+def _find(media: str, parameters: str) -> Format | None:
+    found = FORMATS.get(media)
+    return WITHOUT_NULLS.get(found, found) if found is not None and "nulls=stripped" in parameters.split(";") else found
+
+
+def _is_in(name: Format, media: str) -> bool:
+    """Tell whether a range such as ``text/*`` means a format; those for one row, or without NULLs, have to be named."""
+    return (media == "*/*" or CONTENT_TYPES[name].startswith(media[:-1])) and name not in NAMED
+
+
+def _read(accept: str) -> list[tuple[str, str, float]]:
+    """Return the media ranges of the header with their parameters and qualities, in their order."""
     ranges = []
-    for place, text in enumerate(accept.split(",")):
+    for text in accept.split(","):
         media, _, parameters = text.partition(";")
         parameters = parameters.lower().replace(" ", "")
         quality = 1.0
         for parameter in parameters.split(";"):
             if parameter.startswith("q="):
                 quality = _read_quality(parameter[2:])
-        if media.strip() and quality > 0:
-            ranges.append((-quality, place, media.strip().lower(), parameters))
-    return [(media, parameters) for _quality, _place, media, parameters in sorted(ranges)]
+        if media.strip():
+            ranges.append((media.strip().lower(), parameters, quality))
+    return ranges
 
 
 def _read_quality(text: str) -> float:

@@ -65,6 +65,14 @@ def content_range(window: Window, count: int, total: int | None) -> str:
     return f"{rows}/{'*' if total is None else total}"
 
 
+def expect_rows(window: Window, most: int | None, total: int | None) -> int:
+    """Return how many of *total* rows come in *window*, of which no answer has more than *most*; 0 where it is not known."""
+    if total is None or window.after is not None:
+        return 0
+    left = max(total - window.offset, 0)
+    return min(each for each in (left, window.limit, most) if each is not None)
+
+
 def is_partial(window: Window, count: int, total: int | None) -> bool:
     """Tell whether the answer is 206: the total is known, and there are more rows than came."""
     return total is not None and count < total and (count > 0 or window.offset > 0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 from qapla.database.query.description import Window
@@ -11,12 +11,13 @@ from qapla.driver.keys import key_condition, row_path, table_path
 from qapla.driver.readback import make_tag
 from qapla.driver.table_read import TableReadDriver
 from qapla.errors import NotFound, QueryError
-from qapla.plugins.rest import etag, paging
+from qapla.plugins.rest import atroot, etag, paging
 from qapla.plugins.rest.answers import common_headers, make_empty, make_response, make_stream
 from qapla.plugins.rest.errors import NotAcceptable
-from qapla.plugins.rest.formats import ROW, ROWS, choose_format
+from qapla.plugins.rest.formats import OBJECTS, ROW, choose_format
 from qapla.plugins.rest.language import Limits, parse_query
 from qapla.plugins.rest.preferences import parse_preferences
+from qapla.plugins.rest.rowformats import FIRST_ROWS, FORMS, choose_rows, file_headers, is_long, print_object, print_page
 from qapla.plugins.rest.zones import in_zone
 
 if TYPE_CHECKING:
@@ -26,18 +27,17 @@ if TYPE_CHECKING:
     from qapla.database.catalog import Options
     from qapla.database.query.description import CountMode, Query
     from qapla.database.schema.description import Table
+    from qapla.driver.table_read import Format as Streamed
     from qapla.plugins.rest.contexts import Collection, Row
     from qapla.plugins.rest.formats import Format
     from qapla.plugins.rest.preferences import Preferences
-
-FIRST_ROWS = 1000  # of a list without a limit: what is longer is streamed
 
 
 def list_rows(request: Request) -> Response:
     """Answer the rows asked for; ``Content-Range`` says which, ``Link`` leads to the next."""
     context: Collection = request.context
     environ = request.environ
-    kind = choose_format(environ.get("HTTP_ACCEPT"), ROWS)
+    kind = choose_rows(environ.get("HTTP_ACCEPT"))
     preferences = parse_preferences(environ.get("HTTP_PREFER"), "GET", served=context.served)
     query = parse_query(environ["QUERY_STRING"], context.table.name, limits_of(context.served.options))
     if "HTTP_RANGE" in environ:
@@ -45,21 +45,20 @@ def list_rows(request: Request) -> Response:
     if preferences.count:
         query = replace(query, count=cast("CountMode", preferences.count))
     driver = TableReadDriver(context.served, context.rights, in_zone(context.served, context.local, preferences))
-    if kind == "csv" or kind == "ndjson":
-        return _stream(request, driver, query, kind, preferences)
     return _page(request, driver, query, kind, preferences)
 
 
 def _page(request: Request, driver: TableReadDriver, query: Query, kind: Format, preferences: Preferences) -> Response:
     context: Collection = request.context
-    is_open = query.window.limit is None and context.served.options.db_max_rows is None
-    page = driver.page(replace(query, window=replace(query.window, limit=FIRST_ROWS)) if is_open else query)
-    if page.more and is_open and kind == "json":
+    may_be_long = is_long(kind, query.window.limit, context.served.options.db_max_rows)
+    form = FORMS.get(kind, "row")
+    page = driver.page(replace(query, window=replace(query.window, limit=FIRST_ROWS)) if may_be_long else query, form)
+    if page.more and may_be_long and kind not in OBJECTS:
         return _stream(request, driver, query, kind, preferences, page.total)
     paging.check_offset(query.window, page.count_rows, page.total)
     headers = common_headers(context, preferences)
     headers.append(("Content-Range", paging.content_range(query.window, page.count_rows, page.total)))
-    if kind == "object":
+    if kind in OBJECTS:
         return make_response(request, single(page.body, page.count_rows, page.more), kind, headers)
     if page.more:
         text = request.environ["QUERY_STRING"]
@@ -67,22 +66,21 @@ def _page(request: Request, driver: TableReadDriver, query: Query, kind: Format,
         url = collection_url(request, context.table)
         headers.append(("Link", paging.make_links(url, question, query.window, page.count_rows, page.last)))
     partial = paging.is_partial(query.window, page.count_rows, page.total)
-    return make_response(request, page.body, kind, headers, 206 if partial else 200)
+    headers += file_headers(kind, context.table.name.name)
+    return make_response(request, print_page(page, kind), kind, headers, 206 if partial else 200)
 
 
 def _stream(
-    request: Request,
-    driver: TableReadDriver,
-    query: Query,
-    kind: Literal["json", "csv", "ndjson"],
-    preferences: Preferences,
-    total: int | None = None,
+    request: Request, driver: TableReadDriver, query: Query, kind: Format, preferences: Preferences, total: int | None
 ) -> Response:
-    headers = common_headers(request.context, preferences)
-    if total is None and query.count != "none":
-        total = driver.count(query)
-    headers.append(("Content-Range", f"*/{'*' if total is None else total}"))
-    return make_stream(request, iter(driver.stream(query, kind)), kind, headers)
+    """Answer more rows than are made in one piece. How many come is known beforehand only where all were counted."""
+    context: Collection = request.context
+    headers = common_headers(context, preferences)
+    count = paging.expect_rows(query.window, context.served.options.db_max_rows, total) if query.count == "exact" else 0
+    headers.append(("Content-Range", paging.content_range(query.window, count, total)))
+    headers += file_headers(kind, context.table.name.name)
+    partial = paging.is_partial(query.window, count, total)
+    return make_stream(request, iter(driver.stream(query, cast("Streamed", kind))), kind, headers, 206 if partial else 200)
 
 
 def single(body: bytes, count: int, more: bool = False) -> bytes:
@@ -113,7 +111,7 @@ def get_row(request: Request) -> Response:
     headers.append(("ETag", f'"{tag}"'))
     if "HTTP_IF_NONE_MATCH" in environ and etag.is_unchanged(environ["HTTP_IF_NONE_MATCH"], tag):
         return make_empty(request, headers, 304)
-    return make_response(request, body, kind, headers)
+    return make_response(request, print_object(body, kind), kind, headers)
 
 
 def row_query(context: Row, text: str) -> Query:
@@ -151,4 +149,6 @@ def row_url(request: Request, table: Table, values: tuple[object, ...]) -> str:
 
 def database_url(request: Request) -> str:
     """Return the URL of the database, without a slash at its end."""
-    return f"{quote(request.environ.get('SCRIPT_NAME', ''))}/api/{quote(request.context.served.name)}"
+    environ = request.environ
+    prefix = quote(environ.get("SCRIPT_NAME", ""))
+    return prefix if atroot.KEY in environ else f"{prefix}/api/{quote(request.context.served.name)}"

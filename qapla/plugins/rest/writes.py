@@ -19,17 +19,19 @@ from qapla.database.query.description import (
 )
 from qapla.driver.keys import key_condition
 from qapla.driver.readback import make_tag
+from qapla.driver.table_read import TableReadDriver
 from qapla.driver.table_write import TableWriteDriver
 from qapla.errors import NotFound, NotOffered, PreconditionFailed, QueryError
 from qapla.plugins.rest.answers import common_headers, make_empty, make_response
 from qapla.plugins.rest.bodies import read_body
 from qapla.plugins.rest.errors import NotAcceptable, method_not_allowed
 from qapla.plugins.rest.etag import parse_tags
-from qapla.plugins.rest.formats import ROWS, choose_format
+from qapla.plugins.rest.formats import OBJECTS, ROW, choose_format
 from qapla.plugins.rest.language import Asked, parse
 from qapla.plugins.rest.preferences import parse_preferences
 from qapla.plugins.rest.printing import print_query
 from qapla.plugins.rest.reads import collection_url, limits_of, no_row, row_url, single
+from qapla.plugins.rest.rowformats import WRITTEN, choose_rows, print_object, print_written
 from qapla.plugins.rest.uploads import read_upload
 from qapla.plugins.rest.zones import in_zone
 
@@ -55,7 +57,7 @@ class Write:
         environ = request.environ
         self.request = request
         self.context = context
-        self.kind = choose_format(environ.get("HTTP_ACCEPT"), ROWS)
+        self.kind = choose_rows(environ.get("HTTP_ACCEPT"))
         can_override = options.db_tx_end.endswith("-allow-override")
         self.preferences = parse_preferences(
             environ.get("HTTP_PREFER"), request.method, tx_override=can_override, served=context.served
@@ -64,8 +66,11 @@ class Write:
         wished = self.preferences.returned or ("representation" if is_row and request.method != "DELETE" else "minimal")
         self.wants_rows = wished == "representation"
         self.wants_headers = wished == "headers-only"
-        if self.wants_rows and self.kind not in ("json", "object"):
-            raise NotAcceptable(f"written rows are not offered as {self.kind}", hint="Accept: application/json, or Prefer: return=minimal")
+        if self.wants_rows and is_row and self.kind not in ROW:
+            self.kind = choose_format(environ.get("HTTP_ACCEPT"), ROW)
+        if self.wants_rows and self.kind not in WRITTEN:
+            hint = "JSON, NDJSON or CSV; or Prefer: return=minimal, and read them afterwards"
+            raise NotAcceptable(f"written rows are not offered as {self.kind}", hint=hint)
         self.keep = (self.preferences.tx or options.db_tx_end.split("-")[0]) == "commit"
 
     @property
@@ -98,7 +103,7 @@ class Write:
     def most(self) -> int | None:
         """Return how many rows may be touched; the format of one object allows one."""
         most = self.preferences.max_affected
-        return 1 if self.kind == "object" and most is None else most
+        return 1 if self.kind in OBJECTS and most is None else most
 
     def read_body(self) -> Body:
         """Return the rows in the body."""
@@ -123,11 +128,15 @@ class Write:
 
     def answer(self, written: Written, headers: Headers, status: int, empty_status: int) -> Response:
         """Return the answer: the rows with *status*, or nothing with *empty_status*."""
-        if self.kind == "object":
+        if self.kind in OBJECTS:
             single(b"[]", written.count)
         if written.body is None:
             return make_empty(self.request, headers, empty_status)
-        body = single(written.body, 1) if self.kind == "object" else written.body
+        if self.kind in OBJECTS:
+            return make_response(self.request, print_object(single(written.body, 1), self.kind), self.kind, headers, status)
+        context = self.context
+        query = Query(context.table.name, self.asked.query.select)
+        body = print_written(written.body, self.kind, TableReadDriver(context.served, context.rights, context.local), query)
         return make_response(self.request, body, self.kind, headers, status)
 
     def total(self, written: Written) -> str:
@@ -141,7 +150,7 @@ def insert_rows(request: Request) -> Response:
     if write.asked.query.where is not None:
         raise QueryError("an insert takes no filters", hint="filters of embedded tables are fine: client.name=eq.x")
     body = write.read_body()
-    if write.kind == "object" and len(body.rows) != 1:
+    if write.kind in OBJECTS and len(body.rows) != 1:
         single(b"[]", len(body.rows))
     insert = Insert(
         write.context.table.name,
@@ -199,7 +208,7 @@ def _singular(write: Write, run: Callable[[], Written]) -> Written:
     try:
         return run()
     except QueryError as error:
-        if error.code != "PGRST124" or write.kind != "object" or write.preferences.max_affected is not None:
+        if error.code != "PGRST124" or write.kind not in OBJECTS or write.preferences.max_affected is not None:
             raise
         details = str(error.details).replace("The query affects", "The result contains")
         raise NotAcceptable("Cannot coerce the result to a single JSON object", code="PGRST116", details=details) from error
@@ -281,7 +290,7 @@ def delete_row(request: Request) -> Response:
     )
     if written.body is None:
         return make_empty(request, write.headers())
-    return make_response(request, single(written.body, 1), write.kind, write.headers())
+    return make_response(request, print_object(single(written.body, 1), write.kind), write.kind, write.headers())
 
 
 def _row_write(request: Request) -> Write:
@@ -305,7 +314,7 @@ def _answer_row(write: Write, written: Written, status: int, empty_status: int) 
         raise no_row(context)
     body = single(written.body, 1)
     headers.append(("ETag", f'"{make_tag(body)}"'))
-    return make_response(write.request, body, write.kind, headers, status)
+    return make_response(write.request, print_object(body, write.kind), write.kind, headers, status)
 
 
 def _expected_tags(request: Request, must_exist: Write | None = None) -> tuple[str, ...] | None:

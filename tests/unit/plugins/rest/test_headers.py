@@ -68,6 +68,15 @@ class TestAccept:
             ("text/html, */*;q=0.1", "json"),
             ("application/vnd.pgrst.object+json; charset=utf-8", "object"),
             ("image/png, application/x-ndjson", "ndjson"),
+            ("application/json;q=0, */*", "csv"),
+            ("application/json;q=0.2, text/*;q=0.8", "csv"),
+            ("application/*, text/csv", "json"),
+            ("application/vnd.pgrst.array+json;nulls=stripped", "stripped"),
+            ("application/json; nulls=stripped; charset=utf-8", "stripped"),
+            ("application/vnd.pgrst.object+json; nulls=stripped", "stripped_object"),
+            ("text/csv;nulls=stripped", "csv"),
+            ("application/vnd.apache.arrow.stream", "arrow"),
+            ("application/vnd.apache.parquet;q=1, application/json;q=0.9", "parquet"),
         ],
     )
     def test_takes_what_is_liked_best(self, accept: str | None, found: str) -> None:
@@ -80,7 +89,7 @@ class TestAccept:
         assert choose_format("*/*", ROOT) == "openapi"
 
     @pytest.mark.parametrize(
-        "accept", ["image/png", "application/json;q=0", "application/json;nulls=stripped", ";", "application/geo+json"]
+        "accept", ["image/png", "application/json;q=0", "application/vnd.pgrst.plan+json", ";", "*/*;q=0", "text/html", "image/*"]
     )
     def test_refuses_the_rest(self, accept: str) -> None:
         """406."""

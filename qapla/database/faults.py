@@ -106,6 +106,8 @@ _SAID: Mapping[str, str] = {
     "23502": "null value in column {column} violates not-null constraint",
     "23514": "the row violates check constraint {constraint}",
     "22003": "a value is out of range for column {column}",
+    "2201B": "a regular expression is not valid",
+    "22008": "a date or a time is out of range",
     "22001": "a value is too long for column {column}",
     "22007": "a value is no valid date or time for column {column}",
     "22P02": "a value cannot be read as the type of column {column}",
@@ -258,6 +260,10 @@ def _read_mariadb(error: Any) -> tuple[str, dict[str, Any]]:
 
 def _read_sqlite(error: Any) -> tuple[str, dict[str, Any]]:
     name, text = getattr(error, "sqlite_errorname", None) or "", str(error)
+    if "user-defined function raised" in text:
+        from qapla.database.functions import take_failure
+
+        return take_failure() or "22P02", {}
     code = SQLITE_CODES.get(name) or SQLITE_CODES.get("_".join(name.split("_")[:2]))
     if code is None:
         code = next((code for pattern, code in SQLITE_TEXTS if pattern.search(text)), "XX000")

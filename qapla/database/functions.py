@@ -1,10 +1,27 @@
-"""Functions that every connection to SQLite has from us, for what its own cannot do exactly."""
+"""Functions that every connection to SQLite has from us, for what its own cannot do exactly, or not at all.
+
+What one of them refuses SQLite reports as "user-defined function raised exception" and nothing else, so its code is kept beside, for the
+thread in which the statement runs: ``take_failure``.
+"""
 
 from __future__ import annotations
 
 import re
-from typing import Any
+import threading
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
+from qapla.database.jsonorder import compare_texts, contains_text
+from qapla.errors import QaplaError, ValueRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from sqlite3 import Connection
+
+    import regex
+
+MATCH_TIMEOUT_S = 1.0  # of one regular expression on one value: some take for ever
+_failed = threading.local()
 _MOMENT = re.compile(
     r"(?P<day>\d{4}-\d\d-\d\d)(?:[Tt ](?P<minute>\d\d:\d\d)(?P<second>:\d\d)?(?P<fraction>\.\d+)?)?\s?(?:[Zz]|[+-]\d\d:?\d\d)?", re.ASCII
 )
@@ -35,3 +52,87 @@ def plain_moment(value: Any) -> Any:
         return value
     fraction = (found["fraction"] or "").rstrip("0").rstrip(".")
     return f"{found['day']} {found['minute'] or '00:00'}{found['second'] or ':00'}{fraction}"
+
+
+def real_as_text(value: Any) -> Any:
+    """Return a real as the text that a cast gives: ``1``, ``0.1``, ``Infinity``."""
+    return real_text(value).strip('"').removesuffix(".0") if isinstance(value, float) else value
+
+
+def matches(value: Any, pattern: str, flags: str = "") -> bool | None:
+    """Tell whether a regular expression is found in a text.
+
+    Raises:
+        TimeoutError: it takes longer than anybody waits for one value.
+    """
+    if value is None:
+        return None
+    return compile_pattern(f"{flags}{pattern}").search(str(value), timeout=MATCH_TIMEOUT_S) is not None
+
+
+@lru_cache(maxsize=256)
+def compile_pattern(pattern: str) -> regex.Pattern[str]:
+    """Return a regular expression, ready to be searched for.
+
+    Raises:
+        regex.error: it is none.
+    """
+    import regex  # only those who search by one pay for it
+
+    return regex.compile(pattern)
+
+
+def check_pattern(pattern: str) -> None:
+    """Refuse a text that is no regular expression.
+
+    Raises:
+        ValueRefused: 2201B.
+    """
+    import regex
+
+    try:
+        compile_pattern(pattern)
+    except (regex.error, OverflowError, RecursionError, MemoryError) as error:
+        raise ValueRefused(f"{pattern[:60]!r} is not a regular expression ({error})", code="2201B") from error
+
+
+def install(connection: Connection) -> None:
+    """Give *connection* every function and the collation."""
+    from qapla.database.casting import cast, round_decimal  # they read moments as operands are read, above this layer
+
+    for name, count, function in (
+        ("qapla_real", 1, real_text),
+        ("qapla_lower", 1, lower),
+        ("qapla_moment", 1, plain_moment),
+        ("qapla_text", 1, real_as_text),
+        ("qapla_round", 1, round_decimal),
+        ("qapla_cast", 2, _kept(cast)),
+        ("qapla_match", 2, _kept(matches)),
+        ("qapla_imatch", 2, _kept(lambda value, pattern: matches(value, pattern, "(?i)"))),
+        ("qapla_contains", 2, contains_text),
+        ("qapla_contained", 2, lambda part, whole: None if part is None else contains_text(whole, part)),
+    ):
+        connection.create_function(name, count, function, deterministic=True)
+    connection.create_collation("qapla_json", compare_texts)
+
+
+def take_failure() -> str | None:
+    """Return the code of what a function has refused in this thread since it was last asked, or None."""
+    code, _failed.code = getattr(_failed, "code", None), None
+    return code
+
+
+def _kept(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return *function*, which leaves the code of what it refuses for ``take_failure``."""
+
+    def call(*arguments: Any) -> Any:
+        try:
+            return function(*arguments)
+        except QaplaError as error:
+            _failed.code = error.code
+            raise
+        except TimeoutError:
+            _failed.code = "57014"
+            raise
+
+    return call

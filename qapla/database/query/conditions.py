@@ -9,7 +9,7 @@ from qapla.database.query.lookups import check_kind, get_operator, get_template
 from qapla.database.query.operands import check_text, contain_pattern, read_keyword, read_operand
 from qapla.database.query.renderers import get_renderer
 from qapla.database.query.shape import All, Contains, Negation, Some, Test
-from qapla.errors import NotOffered, QueryError, TooLarge, nearest
+from qapla.errors import QueryError, TooLarge, nearest
 
 if TYPE_CHECKING:
     from qapla.database.query.description import Condition
@@ -61,13 +61,15 @@ class ConditionResolver:
         ref, column = resolver.get_ref(self._table, compare.path, compare.cast)
         is_plain = not ref.steps and ref.cast is None
         if is_plain:
-            check_kind(operator, column.type.kind, column.name, column.type.name)
+            check_kind(operator, resolver.engine.key, column.type.kind, column.name, column.type.name)
         if compare.quantifier is not None:
             return self._quantified(compare, operator, ref, column)
         if operator.operand == "keyword":
             return Test(ref, f"is.{read_keyword(_one(compare), column, is_plain=is_plain)}")
         if operator.operand == "list":
             return self._listed(compare, operator, ref, column)
+        if operator.operand == "raw" and is_json(ref, column):
+            return self._contained(_one(compare), operator, ref, column)
         argument = None
         if compare.argument is not None:
             if not operator.has_argument:
@@ -91,13 +93,24 @@ class ConditionResolver:
         return Test(ref, operator.name, tuple(resolver.add(value) for value in values), argument, is_folded=is_folded)
 
     def _operand(self, text: str, operator: Operator, ref: Ref, column: Column) -> object:
-        is_plain = not ref.steps and ref.cast is None
         engine = self._resolver.engine.key
-        if ref.steps and not ref.as_text and engine != "postgresql":
-            raise NotOffered(
-                f"comparing JSON ({column.name}->…) is not offered by {self._resolver.engine.label}", hint="compare text with ->>"
-            )
+        is_plain = not ref.steps and ref.cast is None
+        if operator.operand in ("value", "list") and is_json(ref, column):
+            check_text(text, column.name)
+            return get_renderer(engine).bind_json(text, column.name)
+        if operator.operand == "regex":
+            get_renderer(engine).check_regex(text)
         return read_operand(operator, text, column, engine, is_plain=is_plain)
+
+    def _contained(self, text: str, operator: Operator, ref: Ref, column: Column) -> Test:
+        """Return a test of what JSON contains, or is contained in."""
+        resolver = self._resolver
+        check_text(text, column.name)
+        renderer = get_renderer(resolver.engine.key)
+        found = renderer.take_json_apart(operator.name, text, column.name, resolver.add)
+        if found is not None:
+            return Test(ref, operator.name, pattern=found)
+        return Test(ref, operator.name, (resolver.add(text),))
 
     def _listed(self, compare: Compare, operator: Operator, ref: Ref, column: Column) -> AnyTest:
         texts = compare.operand if isinstance(compare.operand, tuple) else (_one(compare),)
@@ -143,6 +156,13 @@ class ConditionResolver:
             check_text(word, "search")
         folds = get_renderer(self._resolver.engine.key).needs_folding
         return All(tuple(Contains(columns, self._resolver.add(contain_pattern(word)), folds(word)) for word in words))
+
+
+def is_json(ref: Ref, column: Column) -> bool:
+    """Tell whether a value is JSON: a column, or what ``->`` leads to."""
+    if ref.cast is not None:
+        return False
+    return not ref.as_text if ref.steps else column.type.kind == "json"
 
 
 def _one(compare: Compare) -> str:

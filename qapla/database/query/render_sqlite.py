@@ -7,14 +7,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qapla.database.functions import plain_moment
-from qapla.database.query.render import INTEGER, LONG_KINDS, NUMBER, TextRenderer
+from qapla.database.functions import check_pattern, plain_moment
+from qapla.database.query.casts import cast_sqlite
+from qapla.database.query.render import INTEGER, JSON, LONG_KINDS, NUMBER, TextRenderer
 from qapla.database.query.sql import Literal, Slot, Sql, join, sql
+from qapla.database.query.values import read_text
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from qapla.database.query.shape import Ref
+    from qapla.database.query.shape import JsonPattern, Ref
     from qapla.database.schema.description import ColumnType
 
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
@@ -53,11 +55,36 @@ class SqliteRenderer(TextRenderer):
         path = Literal(_path(ref.steps))
         if not ref.as_text:
             return sql("CASE WHEN json_valid({}) THEN {} -> {} END", column, column, path)
+        text = sql("json_extract({}, {})", column, path)
         return sql(
-            "CASE WHEN json_valid({}) THEN CASE json_type({}, {}) WHEN 'true' THEN 'true' WHEN 'false' THEN 'false'"
-            " ELSE CAST(json_extract({}, {}) AS TEXT) END END",
-            *(column, column, path, column, path),
+            "CASE WHEN json_valid({}) THEN CASE json_type({}, {}) WHEN 'text' THEN {} WHEN 'null' THEN NULL ELSE {} -> {} END END",
+            *(column, column, path, text, column, path),
         )
+
+    def cast(self, value: Sql, type: ColumnType, cast: str) -> Sql:
+        """Cast by our own function."""
+        return cast_sqlite(value, type, cast)
+
+    def check_regex(self, pattern: str) -> None:
+        """Refuse what our own function cannot read.
+
+        Raises:
+            ValueRefused: 2201B.
+        """
+        check_pattern(pattern)
+
+    def bind_json(self, text: str, column: str) -> object:
+        """Return the text, which has to be JSON."""
+        return read_text(text, JSON, "sqlite", column)
+
+    def compared_json(self, value: Sql) -> Sql:
+        """Compare by our own collation."""
+        return sql("({} COLLATE qapla_json)", value)
+
+    def take_json_apart(self, operator: str, text: str, column: str, add: Callable[[object], int]) -> JsonPattern | None:
+        """Leave it whole, if it is JSON: our own function reads it."""
+        read_text(text, JSON, "sqlite", column)
+        return None
 
     def help_operand(self, value: object, type: ColumnType) -> tuple[object, object] | None:
         """Return a moment in one form, and its day: files hold moments with ``T`` or space, with and without a fraction."""

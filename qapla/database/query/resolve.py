@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING
 
 from qapla.database.catalog import Options
 from qapla.database.dialects import get_engine
+from qapla.database.query.casts import get_cast
 from qapla.database.query.conditions import ConditionResolver
 from qapla.database.query.description import Aggregate, Embed, Field, Order, Path
 from qapla.database.query.keyset import find_place, read_place
-from qapla.database.query.lookups import CASTS, UNORDERED
+from qapla.database.query.lookups import UNORDERED
 from qapla.database.query.relations import get_relation
 from qapla.database.query.shape import (
     AggregateCell,
@@ -153,14 +154,7 @@ class Resolver:
         return Ref(path.column, path.steps, path.as_text, self._get_cast(cast)), column
 
     def _get_cast(self, cast: str | None) -> str | None:
-        if cast is None:
-            return None
-        known = CASTS.get(cast.strip().lower())
-        if known is None:
-            raise NotOffered(f"cast to {cast[:60]!r} is not offered", hint=f"one of {', '.join(sorted(CASTS))}")
-        if self.engine.key != "postgresql" and known != "text":
-            raise NotOffered(f"cast to {cast[:60]!r} is not offered by {self.engine.label}", hint="cast to text, or leave the cast out")
-        return known
+        return None if cast is None else get_cast(cast, self.engine)
 
     def _denied(self, message: str) -> AccessError:
         return AccessError(message) if self.rights.authenticated else NotAuthenticated(message, headers={"WWW-Authenticate": "Bearer"})

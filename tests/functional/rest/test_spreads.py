@@ -78,7 +78,9 @@ class TestGroups:
             (CUSTOMERS, "select=name,order(note,count())&order=id&order.order=note.desc&order.limit=1&limit=1", [
                 {"name": "Ada", "order": [{"note": None, "count": 1}]}]),
             (CUSTOMERS, "select=name,order(count)&order=id", [
-                {"name": "Ada", "order": [{"count": 2}]}, {"name": "Bo", "order": [{"count": 1}]}, {"name": "Çelik", "order": [{"count": 0}]}]),
+                {"name": "Ada", "order": [{"count": 2}]},
+                {"name": "Bo", "order": [{"count": 1}]},
+                {"name": "Çelik", "order": [{"count": 0}]}]),
             (ORDERS, "select=line(product),count()&id=in.(3,4)", [{"line": [], "count": 2}]),
         ],
     )  # fmt: skip

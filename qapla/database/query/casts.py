@@ -1,0 +1,149 @@
+"""The table of casts: what may follow ``::`` in a request, what kind of value it gives, and which engines have it.
+
+PostgreSQL casts by itself. Where another engine would make 0 of ``abc``, or a date of nothing, it is brought to refuse it, too: a cast
+means the same on every engine that has it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from qapla.database.query.sql import Literal, Sql, sql
+from qapla.database.schema.description import ColumnType
+from qapla.errors import NotOffered
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qapla.database.dialects import Engine
+    from qapla.database.schema.description import Kind
+
+EVERYWHERE = ("postgresql", "mariadb", "mysql", "sqlite")
+POSTGRESQL = ("postgresql",)
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """One row of the table. ``names`` are the other ways to write it."""
+
+    name: str
+    kind: Kind
+    engines: tuple[str, ...] = EVERYWHERE
+    names: tuple[str, ...] = ()
+
+    @property
+    def type(self) -> ColumnType:
+        """Return the type of what it gives."""
+        return TYPES[self.name]
+
+
+_ROWS = (
+    Cast("text", "text", names=("string", "varchar")),
+    Cast("smallint", "integer", names=("int2",)),
+    Cast("integer", "integer", names=("int", "int4")),
+    Cast("bigint", "integer", names=("int8",)),
+    Cast("numeric", "decimal", names=("decimal",)),
+    Cast("real", "float", names=("float4",)),
+    Cast("double precision", "float", names=("float", "float8")),
+    Cast("boolean", "boolean", names=("bool",)),
+    Cast("date", "date"),
+    Cast("timestamp", "timestamp"),
+    Cast("timestamptz", "timestamp_tz", POSTGRESQL),
+    Cast("time", "time", POSTGRESQL),
+    Cast("timetz", "time", POSTGRESQL),
+    Cast("interval", "interval", POSTGRESQL),
+    Cast("uuid", "uuid", POSTGRESQL),
+    Cast("json", "json", POSTGRESQL),
+    Cast("jsonb", "json", POSTGRESQL),
+    Cast("bytea", "binary", POSTGRESQL),
+    Cast("money", "unknown", POSTGRESQL),
+    Cast("inet", "network", POSTGRESQL),
+    *(Cast(f"{name}[]", "array", POSTGRESQL) for name in ("text", "integer", "bigint", "numeric", "boolean", "uuid")),
+)
+
+CASTS: Mapping[str, Cast] = {name: cast for cast in _ROWS for name in (cast.name, *cast.names)}
+TYPES: Mapping[str, ColumnType] = {cast.name: ColumnType(cast.kind, cast.name) for cast in _ROWS}
+BOUNDS: Mapping[str, tuple[int, int]] = {
+    "smallint": (-(2**15), 2**15 - 1), "integer": (-(2**31), 2**31 - 1), "bigint": (-(2**63), 2**63 - 1),
+}  # fmt: skip
+
+
+def get_cast(name: str, engine: Engine) -> str:
+    """Return the name in the table of the cast that a caller wrote as *name*.
+
+    Raises:
+        NotOffered: there is none, or the engine has not got it.
+    """
+    found = CASTS.get(name.strip().lower())
+    if found is None:
+        raise NotOffered(f"cast to {name[:60]!r} is not offered", hint=f"one of {', '.join(sorted(CASTS))}")
+    if engine.key not in found.engines:
+        offered = ", ".join(sorted(key for key, cast in CASTS.items() if engine.key in cast.engines))
+        raise NotOffered(f"cast to {name[:60]!r} is not offered by {engine.label}", hint=f"one of {offered}")
+    return found.name
+
+
+# -- MariaDB and MySQL ----------------------------------------------------------------------------------------------------------------
+
+_INTEGER = Literal(r"^[[:space:]]*[+-]?[0-9]+[[:space:]]*$")
+_NUMBER = Literal(r"^[[:space:]]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?[[:space:]]*$")
+_NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float", "boolean"})
+_MOMENTS: frozenset[Kind] = frozenset({"date", "timestamp", "timestamp_tz"})
+
+
+def cast_mysql(value: Sql, type: ColumnType, cast: str) -> Sql:
+    """Return *value*, of *type*, as another type; what cannot be one makes the statement fail.
+
+    There is no function that fails by itself, so a number is made too large instead (1690), which becomes 22003.
+    """
+    fails = sql("(CAST(~0 AS UNSIGNED) + 1 + CHAR_LENGTH({}))", value)
+    is_number = type.kind in _NUMBERS
+    if cast == "text":
+        if type.kind == "boolean":
+            return sql("CASE {} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE CAST({} AS CHAR) END", value, value)
+        return sql("CAST({} AS CHAR)", value)
+    if cast in BOUNDS:
+        rounded = sql("ROUND({})", value) if is_number else sql("CAST({} AS DECIMAL(65,0))", value)
+        lowest, highest = BOUNDS[cast]
+        fits = sql(f"{{}} BETWEEN {lowest} AND {highest}", rounded)
+        allowed = fits if is_number else sql("({} REGEXP {} AND {})", _text(value), _INTEGER, fits)
+        return _checked(value, allowed, sql("CAST({} AS SIGNED)", rounded), fails)
+    if cast in ("numeric", "real", "double precision"):
+        target = "DECIMAL(65,30)" if cast == "numeric" else "DOUBLE"
+        if is_number:
+            return value if cast == "numeric" and type.kind != "float" else sql(f"CAST({{}} AS {target})", value)
+        return _checked(value, sql("{} REGEXP {}", _text(value), _NUMBER), sql(f"CAST({{}} AS {target})", value), fails)
+    if cast == "boolean":
+        if is_number:
+            return sql("IF({} IS NULL, NULL, {} <> 0)", value, value)
+        word = sql("LOWER(TRIM({}))", _text(value))
+        true = sql("{} IN ('true','t','yes','y','on','1')", word)
+        known = sql("({} OR {} IN ('false','f','no','n','off','0'))", true, word)
+        return _checked(value, known, sql("({})", true), fails)
+    target = "DATE" if cast == "date" else "DATETIME(6)"
+    made = sql(f"CAST({{}} AS {target})", value)
+    return made if type.kind in _MOMENTS else _checked(value, sql("{} IS NOT NULL", made), made, fails)
+
+
+def _text(value: Sql) -> Sql:
+    return sql("CONVERT({} USING utf8mb4)", value)
+
+
+def _checked(value: Sql, allowed: Sql, found: Sql, fails: Sql) -> Sql:
+    return sql("CASE WHEN {} IS NULL THEN NULL WHEN {} THEN {} ELSE {} END", value, allowed, found, fails)
+
+
+# -- SQLite ---------------------------------------------------------------------------------------------------------------------------
+
+
+def cast_sqlite(value: Sql, type: ColumnType, cast: str) -> Sql:
+    """Return *value*, of *type*, as another type, by our own function where its own would refuse nothing."""
+    if cast == "text":
+        if type.kind == "boolean":
+            return sql("CASE {} WHEN 1 THEN 'true' WHEN 0 THEN 'false' ELSE CAST({} AS TEXT) END", value, value)
+        hexes, plain = sql("'\\x' || lower(hex({}))", value), sql("CAST({} AS TEXT)", value)
+        return sql("CASE typeof({}) WHEN 'real' THEN qapla_text({}) WHEN 'blob' THEN {} ELSE {} END", value, value, hexes, plain)
+    if cast in BOUNDS and type.kind == "decimal":
+        value = sql("qapla_round({})", value)
+    return sql("qapla_cast({}, {})", value, Literal(cast))

@@ -12,7 +12,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NoReturn, cast
 
 from qapla.database.faults import RETRY_AFTER
-from qapla.database.local import UNSAY
+from qapla.database.local import UNSAY, Local
 from qapla.errors import NotOffered, TimedOut
 
 if TYPE_CHECKING:
@@ -20,9 +20,8 @@ if TYPE_CHECKING:
 
     from qapla.database.bulkhead import Bulkhead
     from qapla.database.catalog import Served
-    from qapla.database.local import Local
     from qapla.database.runners import Rows
-    from qapla.database.statement import Result, Statement
+    from qapla.database.statement import Result, Sheet, Statement
     from qapla.database.transaction import Transaction
 
 
@@ -39,6 +38,7 @@ class JointBulkhead:
         self.options = bulkhead.options
         self._transaction = transaction
         self._local = transaction.local
+        self._settings = dict(transaction.local.settings) if transaction.local is not None else {}
 
     def fetch(self, statement: Statement, local: Local | None = None) -> Rows:
         """Run a read and return its rows."""
@@ -51,11 +51,23 @@ class JointBulkhead:
         Raises:
             TimedOut: the time of the whole transaction is over (57014).
         """
+        self._check_time()
+        return self._transaction.execute(statement)
+
+    def call(self, statement: Statement) -> list[Sheet]:
+        """Call a procedure and return everything that it gives.
+
+        Raises:
+            TimedOut: the time of the whole transaction is over (57014).
+        """
+        self._check_time()
+        return self._transaction.call(statement)
+
+    def _check_time(self) -> None:
         until = self._transaction.until
         if until is not None and time.monotonic() >= until:
             said = f"the requests on database {self.name!r} together took longer than the connection allows"
             raise TimedOut(said, code="57014", headers=RETRY_AFTER)
-        return self._transaction.execute(statement)
 
     def rollback_only(self) -> None:
         """Decide that nothing of the whole is kept."""
@@ -68,14 +80,20 @@ class JointBulkhead:
         Args:
             read_only: has no meaning here; the others may write.
         """
-        if local is not None and local is not self._local:
-            self._local = local
-            for statement in replace(local, role=None, role_settings=()).statements:
-                self.execute(statement)
+        if local is not self._local:
+            self._change(local)
         yield cast("Transaction", self)
         if local is not None and local.said is not None:
             self._transaction.hear(local)
             self._transaction.execute(UNSAY)
+
+    def _change(self, local: Local | None) -> None:
+        """Set what *local* says, and what only the one before it said back."""
+        self._local = local
+        before, self._settings = self._settings, dict(local.settings) if local is not None else {}
+        changed = {name: None for name in before if name not in self._settings} | self._settings
+        for statement in Local(settings=tuple(changed.items()), calls=local.calls if local is not None else ()).statements:
+            self.execute(statement)
 
     def stream(self, statement: Statement, size_rows: int = 1000, local: Local | None = None) -> NoReturn:
         """Refuse: a stream is sent while it is read, and a transaction is answered when it is over."""

@@ -51,8 +51,8 @@ def read_body(raw: bytes, content_type: str | None, columns: tuple[str, ...] | N
         InputError: 415 PGRST107 for another type or charset, 400 PGRST102 for what cannot be read.
         TooLarge: over a limit of *options*.
     """
-    media, charset = _split_type(content_type)
-    text = _decode(raw, charset)
+    media, charset = split_type(content_type)
+    text = decode_body(raw, charset)
     if media in JSON_TYPES:
         body = _read_json(text, columns, options)
     elif media == "text/csv":
@@ -65,7 +65,12 @@ def read_body(raw: bytes, content_type: str | None, columns: tuple[str, ...] | N
     return body if columns is None or media in JSON_TYPES else _choose(body, columns)
 
 
-def _split_type(content_type: str | None) -> tuple[str, str]:
+def split_type(content_type: str | None) -> tuple[str, str]:
+    """Return media type and charset of a ``Content-Type``; JSON in UTF-8 where it says nothing.
+
+    Raises:
+        InputError: the charset is not one of UTF-8 (415 PGRST107).
+    """
     media, _, parameters = (content_type or "application/json").partition(";")
     found = _CHARSET.search(parameters)
     charset = found[1].lower() if found else "utf-8"
@@ -74,7 +79,12 @@ def _split_type(content_type: str | None) -> tuple[str, str]:
     return media.strip().lower() or "application/json", charset
 
 
-def _decode(raw: bytes, charset: str) -> str:
+def decode_body(raw: bytes, charset: str) -> str:
+    """Return the text of a body.
+
+    Raises:
+        QueryError: PGRST102, it is not in *charset*.
+    """
     try:
         return raw.decode("utf-8-sig" if charset.startswith("utf") else "ascii")
     except UnicodeDecodeError as error:

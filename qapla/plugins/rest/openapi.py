@@ -14,7 +14,7 @@ from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
 from qapla.driver.keys import table_path
-from qapla.plugins.rest import jsonschema
+from qapla.plugins.rest import batchdoc, jsonschema
 from qapla.plugins.rest.language import EMBED_PARAMETERS, ROOT_PARAMETERS
 from qapla.plugins.rest.operations import PARAMETERS, RESPONSES, collection_operations, row_operations
 
@@ -93,6 +93,7 @@ def make_document(served: Served, tables: list[tuple[Table, Allowed]], path: str
     }
     for table, allowed in tables:
         _add_table(document, schema, table, allowed, slugs[table.name])
+    document["paths"][batchdoc.PATH] = batchdoc.PATH_ITEM
     return document
 
 

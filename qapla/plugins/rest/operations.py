@@ -25,6 +25,7 @@ PARAMETERS: dict[str, Any] = {
     "on_conflict": _query("on_conflict", "The unique columns by which a row counts as there already"),
     "prefer_read": _header("Prefer", "`count=exact`, `count=planned` or `count=estimated`"),
     "prefer_write": _header("Prefer", "`return=representation`, `return=minimal`, `return=headers-only`; `tx=rollback`; `missing=default`"),
+    "prefer_batch": _header("Prefer", "`tx=rollback`: a dry run of the whole"),
     "range": _header("Range", "`0-9`: the first ten rows"),
     "if_match": _header("If-Match", "The ETag of the row as it was read: 412 when it is another by now"),
     "if_none_match": _header("If-None-Match", "An ETag: 304 when the row is still that"),

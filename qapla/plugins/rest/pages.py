@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from pyramid.response import Response
 
     from qapla.database.catalog import Served
-    from qapla.plugins.rest.contexts import Batch, Function, Health, Resource, Root, SchemaPage
+    from qapla.plugins.rest.contexts import Function, Health, Resource, Root, SchemaPage
 
 
 def list_databases(request: Request) -> Response:
@@ -75,12 +75,6 @@ def show_schema(request: Request) -> Response:
     if not is_open(rights, table.name):
         raise NotAuthenticated(f"permission denied for table {table.name.name}", status=403 if rights.authenticated else 401)
     return make_json(request, describe_table(table))
-
-
-def refuse_batch(request: Request) -> Response:
-    """Refuse ``/-/batch`` by name."""
-    context: Batch = request.context
-    raise NotOffered(f"batches are not offered yet by database {context.served.name!r}", hint="send the requests one by one")
 
 
 def refuse_call(request: Request) -> Response:

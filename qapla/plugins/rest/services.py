@@ -12,7 +12,7 @@ from cornice import Service
 from cornice.pyramidhook import register_service_views
 from cornice.renderer import CorniceRenderer
 
-from qapla.plugins.rest import contexts, pages, views
+from qapla.plugins.rest import batch, contexts, pages, views
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,7 +24,7 @@ VIEWS: dict[type, dict[str, Callable]] = {
     contexts.Databases: {"GET": pages.list_databases},
     contexts.Root: {"GET": pages.describe},
     contexts.Health: {"GET": pages.check_health},
-    contexts.Batch: {"POST": pages.refuse_batch},
+    contexts.Batch: {"POST": batch.run_batch},
     contexts.SchemaPage: {"GET": pages.show_schema},
     **views.VIEWS,
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qapla.database.query.sql import FALSE, Slot, Sql, join, name, sql, where
+from qapla.database.query.sql import FALSE, Name, Slot, Sql, join, name, sql, where
 
 if TYPE_CHECKING:
     from qapla.database.query.compile import Compiler
@@ -40,10 +40,13 @@ def has_nulls_behind(read: Read) -> bool:
     return first.nullable and not first.nulls_first and read.after.slots[0] is not None
 
 
-def union_parts(compiler: Compiler, read: Read, table: Table, alias: str) -> Sql:
+def union_parts(compiler: Compiler, read: Read, table: Table, alias: str, wanted: Sql) -> Sql:
     """Return the rows behind a place as two reads: those with a value in the first term of the order, then those with NULL there.
 
     In one condition the two would stand in an OR, and with that no index is entered in its middle: a deep page would take seconds.
+
+    Args:
+        wanted: what will be made of the rows.
     """
     after = read.after
     assert after is not None
@@ -55,9 +58,25 @@ def union_parts(compiler: Compiler, read: Read, table: Table, alias: str) -> Sql
         tests = [compiler.test(read.where, table, inner)] if read.where is not None else []
         is_behind = sql("{} IS NULL", compiler.term(first, table, inner)[0]) if is_null else find_after(compiler, behind, table, inner)
         source, tail = compiler.source(read.table, inner), compiler.tail(read, table, inner)
-        parts.append(sql("(SELECT {}.* FROM {}{}{})", name(inner), source, where([*tests, is_behind]), tail))
+        parts.append(sql("(SELECT {} FROM {}{}{})", columns_of(alias, wanted, inner), source, where([*tests, is_behind]), tail))
     union = sql("({}) AS {}", join(" UNION ALL ", parts), name(alias))
     return sql("SELECT {}.* FROM {}{}", name(alias), union, compiler.tail(read, table, alias))
+
+
+def columns_of(alias: str, wanted: Sql, inner: str | None = None) -> Sql:
+    """Return the columns of the row called *alias* that *wanted* uses, of the same row when it is called *inner*.
+
+    Only those may be named: the caller may have no right to others. Where the row itself is used it is all of them.
+    """
+    names: dict[str, None] = {}
+    parts = wanted.parts
+    for index, part in enumerate(parts):
+        if part == Name(alias) and (index == 0 or parts[index - 1] != "."):
+            column = parts[index + 2] if parts[index + 1 : index + 2] == (".",) else None
+            if not isinstance(column, Name):
+                return sql("{}.*", name(inner or alias))
+            names[column.name] = None
+    return join(", ", [name(inner or alias, column) for column in names]) if names else sql("1 AS {}", name("none"))
 
 
 def _behind(term: Term, value: Sql, slot: int | None, rest: Sql) -> Sql:

@@ -12,7 +12,8 @@ from urllib.parse import urlsplit
 from qapla.database.catalog import Options
 from qapla.database.dialects import get_engine
 from qapla.database.url import shown
-from qapla.errors import TargetRefused
+from qapla.errors import InputError, TargetRefused
+from qapla.plugins.rest.claims import parse_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -75,6 +76,25 @@ def _check_secret(options: Options) -> None:
     elif len(_secret_bytes(secret, options.jwt_secret_is_base64)) < MIN_SECRET_BYTES:
         hint = f"it needs at least {MIN_SECRET_BYTES} bytes; a JWK, or a set of them, is JSON"
         raise TargetRefused("jwt_secret is too short to be safe", field="jwt_secret", hint=hint)
+    from qapla.plugins.rest.issuers import read_keys  # cryptography is imported where somebody needs it
+
+    try:
+        read_keys(secret, options.jwt_secret_is_base64)
+    except InputError as error:
+        raise TargetRefused(error.message, field="jwt_secret", hint=error.hint) from error
+
+
+def _check_role_claim(options: Options) -> None:
+    try:
+        parse_path(options.jwt_role_claim_key)
+    except InputError as error:
+        raise TargetRefused(f"jwt_role_claim_key {error.message}", field="jwt_role_claim_key", hint=error.hint) from error
+
+
+def _check_anon_role(options: Options) -> None:
+    if options.db_anon_role == "none":
+        hint = "it is PostgreSQL's word for the account of the connection itself"
+        raise TargetRefused("db_anon_role 'none' is no role", field="db_anon_role", hint=hint)
 
 
 def _check_jwk(secret: str) -> None:
@@ -142,6 +162,8 @@ _DEFAULTS = Options()
 _URL_SAFE = str.maketrans("-_.", "+/=")
 _CHECKS: dict[str, Callable[[Options], None]] = {
     "jwt_secret": _check_secret,
+    "jwt_role_claim_key": _check_role_claim,
+    "db_anon_role": _check_anon_role,
     "jwt_aud": _check_aud,
     "server_trace_header": _check_trace_header,
     "openapi_server_proxy_uri": _check_proxy_uri,

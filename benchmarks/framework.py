@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from pyramid.request import Request
-    from sqlalchemy import URL
+    from sqlalchemy import URL, Engine
 
     Wsgi = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
@@ -94,9 +94,9 @@ def add_views(config: Configurator, select: Callable[[Request], Response]) -> No
         config.add_view(view, route_name=name)
 
 
-def make_bare(url: URL) -> Wsgi:
+def make_bare(engine: Engine) -> Wsgi:
     """Make the other side: Pyramid, and a sessionmaker."""
-    make_session = sessionmaker(create_engine(url, pool_pre_ping=True))
+    make_session = sessionmaker(engine)
 
     def select(request: Request) -> Response:
         with make_session() as session:
@@ -161,7 +161,8 @@ def run(url: URL, requests: int, rounds: int, starts: int) -> list[Compared]:
     """Compare everything."""
     app = Main()
     ours = app.run_uwsgi({"db:main:url": url.render_as_string(hide_password=False)})
-    bare = make_bare(url)
+    engine = create_engine(url, pool_pre_ping=True)
+    bare = make_bare(engine)
     try:
         return [
             compare("an empty view", lambda: measure(ours, "/empty", requests), lambda: measure(bare, "/empty", requests), rounds, 1.15),
@@ -170,6 +171,7 @@ def run(url: URL, requests: int, rounds: int, starts: int) -> list[Compared]:
         ]
     finally:
         app.stop()
+        engine.dispose()
 
 
 def main() -> int:

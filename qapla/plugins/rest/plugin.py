@@ -21,9 +21,10 @@ class RestPlugin(Plugin):
 
     def includeme(self, config: Configurator) -> None:
         """Add the API."""
-        from qapla.plugins.rest import apipage, errors, services
+        from qapla.plugins.rest import apipage, errors, express, services
 
         config.include(services.include_cornice)
         config.add_static_view(apipage.STATIC_URL, apipage.STATIC, cache_max_age=365 * 24 * 3600, content_encodings=["gzip"])
         config.include(errors.includeme)
         config.include(services.includeme)
+        config.include(express.includeme)

@@ -11,10 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from qapla.database.local import Local, require_role
-from qapla.database.query.call import check_call, compile_call, gives, resolve_call
+from qapla.database.query.call import check_call, compile_call, gives, make_schema, resolve_call
 from qapla.database.query.overloads import get_function
 from qapla.database.query.printing import list_names
 from qapla.driver.called import Called
+from qapla.driver.forms import form_bodies
 from qapla.driver.procedures import call_procedure
 from qapla.errors import DatabaseError, QueryError
 
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from qapla.database.catalog import Served
     from qapla.database.query.call import Printed, ResolvedCall
     from qapla.database.query.description import Call
-    from qapla.database.query.printing import Body
+    from qapla.database.query.shape import Form
     from qapla.database.schema.description import Function
     from qapla.database.transaction import Transaction
     from qapla.ports import Rights
@@ -44,7 +45,14 @@ class FunctionDriver:
         require_role(rights, local)
 
     def call(
-        self, call: Call, *, keep: bool = True, reads: bool = False, printed: Printed = "values", max_affected: int | None = None
+        self,
+        call: Call,
+        *,
+        keep: bool = True,
+        reads: bool = False,
+        printed: Printed = "values",
+        form: Form = "row",
+        max_affected: int | None = None,
     ) -> Called:
         """Call a function, once, and return what it gave.
 
@@ -52,6 +60,7 @@ class FunctionDriver:
             keep: False is a dry run: executed and answered, then rolled back.
             reads: let it write nothing, whatever it says about itself.
             printed: ``rows`` has plain values as rows of one column; ``raw`` one value as it is.
+            form: that of each row.
             max_affected: more rows than that are an error, and nothing is kept.
 
         Raises:
@@ -71,12 +80,14 @@ class FunctionDriver:
                 transaction.rollback_only()
             if function.kind == "procedure":
                 return call_procedure(resolved, served, transaction)
-            return self._run(resolved, transaction, max_affected)
+            return self._run(resolved, transaction, form, max_affected)
 
-    def _run(self, call: ResolvedCall, transaction: Transaction, max_affected: int | None) -> Called:
-        statement = compile_call(call, self.served.schema, self.served.statements)
-        rows: list[Any] = transaction.execute(statement).rows
-        function, shape, limit = call.function, call.resolved.shape, call.resolved.limit
+    def _run(self, call: ResolvedCall, transaction: Transaction, form: Form, max_affected: int | None) -> Called:
+        schema = make_schema(call, self.served.schema)
+        formed, change = form_bodies(call.resolved, form if call.printed == "rows" else "row", schema)
+        call = replace(call, resolved=formed)
+        rows: list[Any] = transaction.execute(compile_call(call, self.served.schema, self.served.statements)).rows
+        function, shape, limit = call.function, formed.shape, formed.limit
         if gives(function) == "nothing":
             return Called(function)
         total = _take_total(rows) if shape.total else None
@@ -89,8 +100,10 @@ class FunctionDriver:
             raise QueryError(message, code="PGRST124", details=f"The query affects {affected} rows")
         if call.printed == "raw":
             return Called(function, raw=b"".join(_as_bytes(row[0]) for row in rows))
-        names = tuple(list_names(shape)) if call.printed == "rows" else ()
-        return Called(function, tuple(cast("Body", row[0]) for row in rows), function.returns_set, names, total, more)
+        bodies = tuple(row[0] if change is None else change(row[0]) for row in rows)
+        if call.printed != "rows":
+            return Called(function, bodies, function.returns_set, total=total, more=more)
+        return Called(function, bodies, function.returns_set, tuple(list_names(shape)), total, more, read=shape, schema=schema)
 
     @contextmanager
     def _transaction(self, function: Function, *, reads: bool) -> Iterator[Transaction]:

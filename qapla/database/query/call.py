@@ -107,6 +107,11 @@ def resolve_call(
     return ResolvedCall(function, result, given, resolved, chosen)
 
 
+def make_schema(call: ResolvedCall, schema: DatabaseSchema) -> DatabaseSchema:
+    """Return the schema in which the result of *call* is a table."""
+    return ResultSchema.of(schema, call.result, call.function.returns_table)
+
+
 def _refuse_questions(query: Query, function: Function) -> None:
     """Refuse what can be asked of rows only where a statement can read from them."""
     if query != Query(query.table, window=Window(query.window.limit), count=query.count):
@@ -251,7 +256,7 @@ class CallCompiler(Compiler):
     """Makes the statement of one call: the function's result is a table whose source is the call itself."""
 
     def __init__(self, schema: DatabaseSchema, call: ResolvedCall) -> None:
-        super().__init__(ResultSchema.of(schema, call.result, call.function.returns_table))
+        super().__init__(make_schema(call, schema))
         self._call = call
         self._is_kept = False
 

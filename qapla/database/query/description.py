@@ -195,6 +195,7 @@ class Insert:
     returning: Selection | None = None
     missing_default: bool = False
     on_conflict: OnConflict | None = None
+    order: tuple[Order, ...] = ()  # of what comes back
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,7 @@ class Update:
     where: Condition | None = None
     returning: Selection | None = None
     max_affected: int | None = None
+    order: tuple[Order, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,6 +218,7 @@ class Delete:
     where: Condition | None = None
     returning: Selection | None = None
     max_affected: int | None = None
+    order: tuple[Order, ...] = ()
 
 
 Write = Insert | Update | Delete
@@ -223,10 +226,14 @@ Write = Insert | Update | Delete
 
 @dataclass(frozen=True, slots=True)
 class Raw:
-    """A whole body, for a function whose single parameter has no name and is of this type."""
+    """A whole body, for a function whose single parameter has no name and is of this type.
+
+    ``alone`` tells that nothing else is in the body: no arguments, not even none.
+    """
 
     type: Literal["json", "text", "xml", "bytea"]
     value: str | bytes
+    alone: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ def get_function(schema: DatabaseSchema, call: Call) -> Function:
     names = frozenset(name for name, _ in call.arguments)
     found = [function for function in known if _takes(function, names, call)]
     if not found and call.raw is not None:
-        found = [function for function in known if _takes_body(function, call.raw.type)]
+        found = [function for function in known if takes_body(function, call.raw.type)]
     if len(found) == 1:
         return found[0]
     raise _ambiguous(found) if found else _unknown(schema, call, known, names)
@@ -44,13 +44,14 @@ def get_function(schema: DatabaseSchema, call: Call) -> Function:
 
 def _takes(function: Function, names: frozenset[str], call: Call) -> bool:
     inputs = function.inputs
-    if call.raw is not None and call.raw.type != "json":
+    if call.raw is not None and call.raw.alone:
         return False
     required = {parameter.name for parameter in inputs if not parameter.has_default}
     return required <= names <= {parameter.name for parameter in inputs}
 
 
-def _takes_body(function: Function, type: str) -> bool:
+def takes_body(function: Function, type: str) -> bool:
+    """Tell whether a function has a single parameter, without a name, for a whole body of this type."""
     inputs = function.inputs
     return len(inputs) == 1 and inputs[0].name is None and inputs[0].type.name in WHOLE_BODIES[type]
 
@@ -100,6 +101,9 @@ def _hint(schema: DatabaseSchema, call: Call, known: tuple[Function, ...], names
     namespace = call.function.schema or schema.default_schema
     if known and call.raw is not None and call.raw.type != "json":
         return None
+    if len(known) == 1 and any(each.name is None for each in known[0].inputs):
+        types = ", ".join(each.type.name for each in known[0].inputs)
+        return f"its parameters ({types}) have no names: a single one of json, text, xml or bytea takes the body of a POST"
     if known:
         signs = [f"({', '.join(sorted(each.name or '' for each in function.inputs))})" for function in known]
         found = signs[0] if len(signs) == 1 else closest(f"({', '.join(sorted(names))})", signs)

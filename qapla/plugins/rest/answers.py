@@ -36,9 +36,11 @@ NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
 STATUS = {201: "201 Created", 204: "204 No Content", 206: "206 Partial Content", 304: "304 Not Modified"}
 
 
-def make_response(request: Request, body: bytes, kind: Format, headers: Headers, status: int = 200) -> Response:
-    """Return an answer whose body is there already."""
-    headers += (("Content-Type", CONTENT_TYPES[kind]), ("Content-Length", str(len(body))), NO_SNIFFING)
+def make_response(
+    request: Request, body: bytes, kind: Format, headers: Headers, status: int = 200, content_type: str | None = None
+) -> Response:
+    """Return an answer whose body is there already; *content_type* is for one that is none of our formats."""
+    headers += (("Content-Type", content_type or CONTENT_TYPES[kind]), ("Content-Length", str(len(body))), NO_SNIFFING)
     return _finish(request, Answer(app_iter=[body], headerlist=headers, status=STATUS.get(status)))
 
 

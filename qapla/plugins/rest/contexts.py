@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from qapla.database.dialects import get_engine
+from qapla.database.query.description import Call
+from qapla.database.query.overloads import get_function, list_functions
+from qapla.database.schema.description import TableName
 from qapla.driver.keys import find_target
 from qapla.errors import AccessError, NotAuthenticated, NotFound, QueryError, nearest
 from qapla.plugins.rest import callers, cors
@@ -43,6 +46,9 @@ class Databases:
         if not callers.is_known_somewhere(request):
             request.identity  # noqa: B018  credentials that are not valid are refused here, too
 
+    def check(self) -> None:
+        """Refuse nothing: it is always there."""
+
 
 class Resource:
     """Something in one database. ``methods`` is what ``Allow`` says; ``profile`` the schema that the caller has chosen.
@@ -58,6 +64,9 @@ class Resource:
         self.rights = rights
         self.profile = profile
         self.local = local
+
+    def check(self) -> None:
+        """Refuse to say anything of what is not there."""
 
 
 class Root(Resource):
@@ -93,11 +102,31 @@ class Function(Resource):
     """``/rpc/{function}``."""
 
     __slots__ = ("name",)
-    methods = ("GET", "HEAD", "OPTIONS", "POST")
 
     def __init__(self, name: str, *parts: Any) -> None:
         super().__init__(*parts)
         self.name = name
+
+    @property
+    def full_name(self) -> TableName:
+        """Return the function's name with its schema."""
+        return TableName(self.profile or self.served.schema.default_schema, self.name)
+
+    def check(self) -> None:
+        """Refuse to say anything of a function that is not there.
+
+        Raises:
+            NotFound: PGRST202.
+        """
+        if not list_functions(self.served.schema, self.full_name):
+            get_function(self.served.schema, Call(self.full_name))
+
+    @property
+    def methods(self) -> tuple[str, ...]:  # type: ignore[override]
+        """Return how it is called: what may write by POST. (GET lets it read, which PostgREST does not tell, either.)"""
+        functions = list_functions(self.served.schema, self.full_name)
+        is_volatile = bool(functions) and all(function.volatility == "volatile" for function in functions)
+        return ("OPTIONS", "POST") if is_volatile else (*READ_METHODS, "POST")
 
 
 class Collection(Resource):

@@ -59,6 +59,17 @@ def choose_format(accept: str | None, offered: tuple[Format, ...]) -> Format:
     return _choose(accept[:1000], offered) if accept else offered[0]
 
 
+def accepts(accept: str | None, media: str) -> Literal["by name", "by range"] | None:
+    """Say how the header *accept* takes answers of the type *media*; None: not at all."""
+    if not accept:
+        return "by range"
+    found = {each: quality for each, _, quality in _read(accept[:1000])}
+    if media in found:
+        return "by name" if found[media] else None
+    wide = found.get(f"{media.partition('/')[0]}/*", found.get("*/*", 0.0))
+    return "by range" if wide else None
+
+
 @lru_cache(maxsize=256)
 def _choose(accept: str, offered: tuple[Format, ...]) -> Format:
     ranges, planned = _read(accept), None

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qapla.database.catalog import is_open
+from qapla.database.query.call import may_call
 from qapla.database.schema.describe import describe_database, describe_table
-from qapla.errors import NotAuthenticated, NotFound, NotOffered
+from qapla.errors import NotAuthenticated
 from qapla.plugins.rest import apipage, cors, openapi
 from qapla.plugins.rest.answers import make_empty, make_json, make_response
 from qapla.plugins.rest.callers import rights_to_show
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from pyramid.response import Response
 
     from qapla.database.catalog import Served
-    from qapla.plugins.rest.contexts import Function, Health, Resource, Root, SchemaPage
+    from qapla.plugins.rest.contexts import Health, Resource, Root, SchemaPage
 
 
 def list_databases(request: Request) -> Response:
@@ -71,26 +72,18 @@ def show_schema(request: Request) -> Response:
     choose_format(request.environ.get("HTTP_ACCEPT"), JSON_ONLY)
     table, served, rights = context.table, context.served, rights_to_show(context)
     if table is None:
-        return make_json(request, describe_database(served.name, served.schema, lambda found: is_open(rights, found.name)))
+        schema = served.schema
+        found = describe_database(served.name, schema, lambda each: is_open(rights, each.name), lambda each: may_call(each, rights))
+        return make_json(request, found)
     if not is_open(rights, table.name):
         raise NotAuthenticated(f"permission denied for table {table.name.name}", status=403 if rights.authenticated else 401)
     return make_json(request, describe_table(table))
 
 
-def refuse_call(request: Request) -> Response:
-    """Refuse ``/rpc/{function}``: 404 PGRST202 where there is no such function, else by name."""
-    context: Function = request.context
-    schema = context.served.schema
-    known = any(function.name == context.name for function in schema.functions)
-    if schema.engine == "sqlite" or not known:
-        message = f"Could not find the function {context.name[:100]!r} in the schema cache"
-        raise NotFound(message, code="PGRST202", hint="this engine has no stored functions" if schema.engine == "sqlite" else None)
-    raise NotOffered(f"calling the function {context.name[:100]!r} is not offered yet", hint="tables and views are")
-
-
 def answer_options(request: Request) -> Response:
     """Answer ``OPTIONS``: what is allowed here, and a browser's preflight."""
     context: Resource = request.context
+    context.check()
     response = make_empty(request, [("Allow", ", ".join(context.methods))], 200)
     if cors.is_preflight(request):
         cors.add_preflight_headers(request, response, context.methods)

@@ -17,15 +17,16 @@ if TYPE_CHECKING:
 # What a request may prefer: the name, its values (None: see _is_valid), and the methods for which it means something.
 _READS = frozenset({"GET", "HEAD"})
 _WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+_CALLS = frozenset({"CALL"})  # a POST that calls a function
 PREFERENCES: dict[str, tuple[tuple[str, ...] | None, frozenset[str]]] = {
     "resolution": (("merge-duplicates", "ignore-duplicates"), frozenset({"POST"})),
     "return": (("minimal", "headers-only", "representation"), _WRITES),
-    "count": (("exact", "planned", "estimated"), _READS | _WRITES),
+    "count": (("exact", "planned", "estimated"), _READS | _WRITES | _CALLS),
     "missing": (("default", "null"), frozenset({"POST", "PATCH", "PUT"})),
-    "handling": (("strict", "lenient"), _READS | _WRITES),
-    "tx": (("commit", "rollback"), _WRITES),
-    "timezone": (None, _READS | _WRITES),
-    "max-affected": (None, frozenset({"PATCH", "DELETE"})),
+    "handling": (("strict", "lenient"), _READS | _WRITES | _CALLS),
+    "tx": (("commit", "rollback"), _WRITES | _CALLS),
+    "timezone": (None, _READS | _WRITES | _CALLS),
+    "max-affected": (None, frozenset({"PATCH", "DELETE"}) | _CALLS),
 }
 _ITEM = re.compile(r"""\s*([^\s=,;"]+)(?:\s*=\s*(?:"((?:[^"\\]|\\.)*)"|([^,;"]*)))?\s*(?:;[^,]*)?(?:,|$)""")
 _COUNT = re.compile(r"\d{1,18}")
@@ -55,7 +56,7 @@ NO_PREFERENCES = Preferences()
 
 
 def parse_preferences(header: str | None, method: str, *, tx_override: bool = True, served: Served | None = None) -> Preferences:
-    """Return what the ``Prefer`` header asks for in a request with *method*.
+    """Return what the ``Prefer`` header asks for in a request with *method*, which is ``CALL`` for a function that is called by POST.
 
     What is unknown or not valid is passed over, unless ``handling=strict`` is among it. The first of two values of one name counts.
 

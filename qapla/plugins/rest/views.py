@@ -4,14 +4,20 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qapla.plugins.rest import contexts, pages, reads, writes
+from qapla.plugins.rest import calls, contexts, reads, writes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 # context → method → view. GET answers HEAD, too.
 VIEWS: dict[type, dict[str, Callable]] = {
-    contexts.Function: {"GET": pages.refuse_call, "POST": pages.refuse_call},
+    contexts.Function: {
+        "GET": calls.call_function,
+        "POST": calls.call_function,
+        "PATCH": calls.refuse_method,
+        "PUT": calls.refuse_method,
+        "DELETE": calls.refuse_method,
+    },
     contexts.Collection: {
         "GET": reads.list_rows,
         "POST": writes.insert_rows,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from qapla.database.dialects import get_engine
 from qapla.database.roles import read_grants
 from qapla.errors import AccessError, NotAuthenticated, QaplaError
+from qapla.plugins.rest import ratelimits
 from qapla.plugins.rest.claims import check_claims, find_role, refuse
 from qapla.plugins.rest.local import make_local
 from qapla.ports import NO_RIGHTS, Identity
@@ -46,9 +47,9 @@ def open_database(
 
     Raises:
         NotAuthenticated: the token is not valid, or there is none and nobody may come without.
-        AccessError: the caller may do nothing here, or too much was asked lately (429).
+        AccessError: the caller may do nothing here, or has asked too much lately (429).
     """
-    caller = find_caller(request, served)
+    caller = _find_counted(request, served) if served.options.requests_per_minute else find_caller(request, served)
     if caller.claims is not None:
         request.__dict__["identity"] = caller.identity  # where everybody else looks
     rights = _rights(request, served, caller)
@@ -56,6 +57,24 @@ def open_database(
         raise (AccessError if rights.authenticated else NotAuthenticated)(f"permission denied for database {served.name}")
     profile = read_profile(request, served)
     return rights, profile, make_local(request, served, caller.identity, caller.claims, profile)
+
+
+def _find_counted(request: Request, served: Served) -> Caller:
+    """Return who asks, who is counted; whoever is not known is counted by the address, also with a token that is not valid."""
+    limit = served.options.requests_per_minute or 0
+    address = f"address {ratelimits.name_address(request.environ.get('REMOTE_ADDR', ''))}"
+    try:
+        caller = find_caller(request, served)
+    except NotAuthenticated:
+        ratelimits.check(request.app, served.name, address, limit)
+        raise
+    identity, claims = caller.identity, caller.claims
+    if claims is not None:
+        name = f"jwt {claims.get('iss')} {claims.get('sub')} {identity.role}"
+    else:
+        name = address if identity.kind == "anonymous" else f"{identity.kind} {identity.id}"
+    ratelimits.check(request.app, served.name, name, limit)
+    return caller
 
 
 def find_caller(request: Request, served: Served) -> Caller:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from qapla.database.raised import read_raised, read_status
 from qapla.errors import (
     AccessError,
     DatabaseError,
@@ -162,6 +163,8 @@ def _as_ours(code: str, parts: dict[str, Any], database: str) -> QaplaError:
         cause = {"3D0": "the database does not exist", "280": "the login was refused", "28P": "the login was refused"}.get(code[:3])
         said = cause or {"53300": "it takes no more connections", "57P01": "it is shutting down"}.get(code, "it cannot be reached")
         return Unavailable(f"database {database!r} cannot be used now: {said}", code="PGRST000", details=code, headers=RETRY_AFTER)
+    if code == "PGRST":
+        return read_raised(parts.get("message"), parts.get("details"))
     if code in ("57014", "55P03"):
         said = "took longer than the connection allows" if code == "57014" else "waited too long for a lock that somebody else holds"
         return TimedOut(f"the statement on database {database!r} {said}", code=code, headers=RETRY_AFTER)
@@ -180,9 +183,7 @@ def _as_ours(code: str, parts: dict[str, Any], database: str) -> QaplaError:
 
 
 def _status(code: str) -> int:
-    if code.startswith("PT") and code[2:].isdigit() and 400 <= int(code[2:]) <= 599:
-        return int(code[2:])  # RAISE … USING ERRCODE = 'PT402', PostgREST's way to choose a status
-    return STATUSES.get(code) or STATUSES.get(code[:2], 400)
+    return read_status(code) or STATUSES.get(code) or STATUSES.get(code[:2], 400)
 
 
 def _say(code: str, named: Mapping[str, str | None]) -> str:
@@ -253,8 +254,9 @@ def _read_mariadb(error: Any) -> tuple[str, dict[str, Any]]:
         parts["column"] = (found[1] or found[2] or "").rpartition(".")[2] or None
     if found := re.search(r"(?:\(|for )`[^`]*`\.`([^`]*)`", text) or re.search(r"[Tt]able '(?:[^'.]*\.)?([^']*)'", text):
         parts["table"] = found[1]
-    if number == 1644:
-        parts["message"] = text
+    if number == 1644:  # SIGNAL; 45000 is its own word for an error of no special kind
+        state = getattr(error, "sqlstate", None) or "45000"
+        code, parts["message"] = "P0001" if state == "45000" else state, text
     return code, parts
 
 

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 JSON = "application/json; charset=utf-8"
 PREFIX = "/api"
+WITHOUT_BODY = (204, 205, 304)
 
 
 class MethodNotAllowed(QaplaError):
@@ -71,10 +72,17 @@ def render_error(error: Exception, request: Request) -> Response:
     headers = [("Content-Type", JSON), ("X-Content-Type-Options", "nosniff"), *found.headers.items()]
     if found.status == 401 and "WWW-Authenticate" not in found.headers:
         headers.append(("WWW-Authenticate", "Bearer"))
-    response = Response(error_body(found), status=found.status, headerlist=headers)
+    body = b"" if found.status in WITHOUT_BODY else error_body(found)  # a function of the database may choose any status
+    response = Response(body, status=_print_status(found), headerlist=headers)
     cors.add_headers(request, response)
     watching.add_headers(request, response)
     return response
+
+
+def _print_status(error: QaplaError) -> int | str:
+    """Return the status line: a function of the database may raise an error with a reason of its own."""
+    reason = getattr(error, "reason", None)
+    return f"{error.status} {reason}" if reason else error.status
 
 
 def error_body(error: QaplaError) -> bytes:

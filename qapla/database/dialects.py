@@ -14,6 +14,8 @@ from qapla.errors import InputError, nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from qapla.database.schema.description import Kind
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Engine:
@@ -41,6 +43,7 @@ class Engine:
     calls: frozenset[Literal["function", "procedure"]] = frozenset()  # what of its routines can be called
     named_arguments: bool = False  # fn("a" => 1)
     has_strict_types: bool = True  # a column holds values of its own type only
+    odd_cells: tuple[tuple[Kind, tuple[str, ...]], ...] = ()  # which other types of JSON a cell of a kind may be; "" an enum of no value
     has_public: bool = False  # new databases have a schema of this name
     zone_names: str | None = None  # lists the time zones that a transaction may be set to; None: there is no such setting
     has_roles: bool = False  # SET LOCAL ROLE, and settings of one transaction by any name
@@ -51,6 +54,8 @@ class Engine:
         """Tell whether a database of this engine is a file, not a server."""
         return self.port is None
 
+
+_TEXTS: tuple[Kind, ...] = ("text", "date", "time", "timestamp", "timestamp_tz", "interval", "uuid", "binary")
 
 POSTGRESQL = Engine(
     key="postgresql",
@@ -70,6 +75,7 @@ POSTGRESQL = Engine(
     has_on_conflict=True,
     calls=frozenset({"function"}),
     named_arguments=True,
+    odd_cells=(("decimal", ("string",)), ("float", ("string",)), ("geometry", ("object",))),  # NaN, Infinity; PostGIS prints GeoJSON
     has_public=True,
     zone_names="SELECT name FROM pg_catalog.pg_timezone_names",
     has_roles=True,
@@ -92,6 +98,7 @@ MARIADB = Engine(
     read_only="SET SESSION TRANSACTION READ ONLY",
     returns=frozenset({"insert", "delete"}),
     calls=frozenset({"function", "procedure"}),
+    odd_cells=(("boolean", ("integer",)), ("enum", ("",))),  # TINYINT(1) may hold 7
     two_phase="xa",
 )
 
@@ -110,6 +117,7 @@ MYSQL = Engine(
     async_extra="asyncio",
     read_only="SET SESSION TRANSACTION READ ONLY",
     calls=frozenset({"function", "procedure"}),
+    odd_cells=(("boolean", ("integer",)), ("enum", ("",))),  # TINYINT(1) may hold 7
     two_phase="xa",
 )
 
@@ -131,6 +139,13 @@ SQLITE = Engine(
     locks_rows=False,
     has_default_keyword=False,
     has_strict_types=False,
+    odd_cells=(
+        ("boolean", ("number", "string")),
+        ("integer", ("number", "string")),
+        ("decimal", ("string",)),
+        ("float", ("string",)),
+        *((kind, ("number",)) for kind in _TEXTS),
+    ),
     has_on_conflict=True,
 )
 

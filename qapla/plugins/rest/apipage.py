@@ -49,7 +49,7 @@ def make_page(request: Request) -> Response:
         engine=f"{context.served.schema.engine} {context.served.schema.version}",
         path=f"{request.environ.get('SCRIPT_NAME', '')}/api/{context.served.name}/",
         origin=request.host_url,
-        tables=[(table.name.name, table_path(table), table.comment or "", sorted(allowed)) for table, allowed in tables],
+        tables=[(each.read.name.name, table_path(each.read), each.read.comment or "", sorted(each.allowed)) for each in tables],
         is_built=is_built(),
         csrf=get_csrf_token(request) if is_user else None,
         asset=lambda name: request.static_path(STATIC + name, _query={"v": _version(name)}),

@@ -1,12 +1,20 @@
-"""Describe rows as JSON Schema (2020-12, the dialect of OpenAPI 3.1)."""
+"""Describe rows as JSON Schema (2020-12, the dialect of OpenAPI 3.1): as they are answered, inserted and changed.
+
+What is answered is promised for any cell that a database may hold, NaN in a number of PostgreSQL and text in a number of SQLite too;
+what is sent is described as it should be.
+"""
 
 from __future__ import annotations
 
 import json
 import re
+from html import escape
 from typing import TYPE_CHECKING, Any
 
+from qapla.database.dialects import get_engine
+
 if TYPE_CHECKING:
+    from qapla.database.dialects import Engine
     from qapla.database.schema.description import Column, ColumnType, DatabaseSchema, Kind, Table
 
 ERROR: dict[str, Any] = {
@@ -27,14 +35,19 @@ _TYPES: dict[Kind, dict[str, Any]] = {
     "text": {"type": "string"},
     "enum": {"type": "string"},
     "date": {"type": "string", "format": "date"},
-    "time": {"type": "string"},
-    "timestamp": {"type": "string"},
+    "time": {"type": "string", "examples": ["12:34:56"]},
+    "timestamp": {"type": "string", "examples": ["2024-02-29T12:34:56"]},
     "timestamp_tz": {"type": "string", "format": "date-time"},
-    "interval": {"type": "string"},
+    "interval": {"type": "string", "examples": ["1 day 02:03:04"]},
     "uuid": {"type": "string", "format": "uuid"},
     "json": {},
-    "binary": {"type": "string", "pattern": "^\\\\x([0-9a-f]{2})*$"},
+    "binary": {"type": "string", "pattern": "^\\\\x([0-9a-f]{2})*$", "examples": ["\\x00ff"]},
     "array": {"type": "array"},
+    "range": {"type": "string", "examples": ["[1,5)"]},
+    "bits": {"type": "string", "examples": ["101"]},
+    "composite": {"type": "object"},
+    "geometry": {"type": "string"},
+    "network": {"type": "string"},
 }
 _SIZES = {"smallint": "int32", "integer": "int32", "int": "int32", "bigint": "int64"}
 _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,10})?")
@@ -42,8 +55,10 @@ _TEXT = re.compile(r"'((?:[^']|'')*)'(::[\w ]+)?")
 
 
 def describe_row(table: Table, schema: DatabaseSchema) -> dict[str, Any]:
-    """Return the JSON Schema of a row as it is answered."""
-    found: dict[str, Any] = {"type": "object", "properties": {column.name: describe_column(column, table) for column in table.columns}}
+    """Return the JSON Schema of a row as it is answered; with ``select`` any of it may be missing."""
+    engine = get_engine(schema.engine)
+    properties = {column.name: describe_column(column, table, answered_by=engine) for column in table.columns}
+    found: dict[str, Any] = {"type": "object", "properties": properties}
     if table.comment:
         found["description"] = table.comment
     relations = [
@@ -55,54 +70,100 @@ def describe_row(table: Table, schema: DatabaseSchema) -> dict[str, Any]:
     return found
 
 
-def describe_new_row(table: Table, schema: DatabaseSchema) -> dict[str, Any]:
-    """Return the JSON Schema of a row as it is inserted: with what must be there, without what the database makes."""
+def describe_changes(table: Table) -> dict[str, Any]:
+    """Return the JSON Schema of changes of a row: without what the database makes."""
     columns = [column for column in table.columns if column.generated != "always"]
-    needed = [column.name for column in columns if not column.nullable and column.default is None and column.generated is None]
-    found: dict[str, Any] = {"type": "object", "properties": {column.name: describe_column(column, table) for column in columns}}
-    if needed:
-        found["required"] = needed
-    return {**found, "additionalProperties": False}
+    return {
+        "type": "object",
+        "properties": {column.name: describe_column(column, table) for column in columns},
+        "additionalProperties": False,
+    }
 
 
-def describe_column(column: Column, table: Table) -> dict[str, Any]:
-    """Return the JSON Schema of one column's values, with its default, keys and comment."""
-    found = describe_type(column.type)
-    if column.nullable and found:
-        found["type"] = [found["type"], "null"]
-        if "enum" in found:
-            found["enum"] = [*found["enum"], None]
+def describe_new_row(table: Table) -> dict[str, Any]:
+    """Return the JSON Schema of a row as it is inserted: with what must be there."""
+    needed = [column.name for column in table.columns if not column.nullable and column.default is None and column.generated is None]
+    found = describe_changes(table)
+    return {**found, "required": needed} if needed else found
+
+
+def describe_column(column: Column, table: Table, answered_by: Engine | None = None) -> dict[str, Any]:
+    """Return the JSON Schema of one column's values, with its default, keys and comment.
+
+    Args:
+        answered_by: the engine that answers them; None: they are sent.
+    """
+    found = describe_type(column.type) if answered_by is None else describe_cells(column.type, answered_by)
+    if column.nullable:
+        _allow_null(found)
     if column.generated == "always":
         found["readOnly"] = True
     default = _read_default(column)
     if default is not None:
         found["default"] = default
-    text = [column.comment] if column.comment else []
-    text.append(column.type.name)
+    notes = []
     if table.primary_key and column.name in table.primary_key.columns:
-        text.append("primary key")
+        notes.append("This is a Primary Key.<pk/>")
     for key in table.foreign_keys:
         if column.name in key.columns:
             target = key.target_columns[key.columns.index(column.name)] if key.target_columns else ""
-            text.append(f"foreign key to {key.target.name}.{target}")
+            place = f"<fk table='{escape(key.target.name)}' column='{escape(target)}'/>"
+            notes.append(f"This is a Foreign Key to `{key.target.name}.{target}`.{place}")
             found["x-foreign-key"] = {"table": key.target.name, "column": target}
-    found["description"] = "; ".join(text)
+    text = "; ".join(part for part in (column.comment, column.type.name) if part)
+    found["description"] = text + ("\n\nNote:\n" + "\n".join(notes) if notes else "")  # as PostgREST says it: other tools read it
     return found
+
+
+def _allow_null(found: dict[str, Any]) -> None:
+    if "type" in found:
+        types = found["type"] if isinstance(found["type"], list) else [found["type"]]
+        found["type"] = [*types, "null"]
+    if "enum" in found:
+        found["enum"] = [*found["enum"], None]
 
 
 def describe_type(column_type: ColumnType) -> dict[str, Any]:
     """Return the JSON Schema of a type, without NULL."""
-    found = dict(_TYPES.get(column_type.kind, {"type": "string"}))
+    found = dict(_TYPES.get(column_type.kind, {}))
     if column_type.kind == "enum" and column_type.values:
         found["enum"] = list(column_type.values)
     elif column_type.kind == "array":
-        found["items"] = describe_type(column_type.item) if column_type.item else {}
+        found["items"] = _describe_items(describe_type(column_type.item) if column_type.item else {})
     elif column_type.kind == "text" and column_type.length and column_type.length > 0:
         found["maxLength"] = column_type.length
     elif column_type.kind == "integer":
-        size = _SIZES.get(column_type.name.lower().split("(")[0])
-        if size:
+        name = column_type.name.lower()
+        size = _SIZES.get(name.split("(")[0].split(" ")[0])
+        if size and "unsigned" not in name:
             found["format"] = size
+    return found
+
+
+def describe_cells(column_type: ColumnType, engine: Engine) -> dict[str, Any]:
+    """Return the JSON Schema of what *engine* answers for a type, whatever a cell holds, without NULL."""
+    found = describe_type(column_type)
+    if column_type.kind == "array" and column_type.item:
+        found["items"] = _describe_items(describe_cells(column_type.item, engine))
+    odd = dict(engine.odd_cells).get(column_type.kind, ())
+    if "enum" in found:
+        found["enum"] += [text for text in odd if text not in found["enum"]]
+    elif odd:
+        found["type"] = [found["type"], *odd]
+    if not engine.has_strict_types:
+        for name in ("maxLength", "pattern", "format"):
+            found.pop(name, None)
+    return found
+
+
+def _describe_items(item: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of an element: NULL, too, and arrays, for no array type says how many dimensions its values have."""
+    if "type" not in item:
+        return item
+    types = item["type"] if isinstance(item["type"], list) else [item["type"]]
+    found = {**item, "type": [*types, *(name for name in ("null", "array") if name not in types)]}
+    if "enum" in found:
+        return {"anyOf": [{"enum": [*found["enum"], None]}, {"type": "array"}]}
     return found
 
 

@@ -1,26 +1,30 @@
 """Describe one database's API as OpenAPI 3.1: the tables that the caller may use, with what he may do.
 
-Names of operations come from the table alone, so that generated clients stay the same when other tables come and go. Documents are
-kept per schema, rights and place; a refresh makes new ones.
+Names of operations come from the tables alone, so that generated clients stay the same when rights change. Documents are kept per
+schema, rights and place; a refresh makes new ones.
 """
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from qapla.driver.keys import table_path
 from qapla.plugins.rest import batchdoc, jsonschema
+from qapla.plugins.rest.components import make_components, make_security
 from qapla.plugins.rest.language import EMBED_PARAMETERS, ROOT_PARAMETERS
-from qapla.plugins.rest.operations import PARAMETERS, RESPONSES, collection_operations, row_operations
+from qapla.plugins.rest.operations import Described, collection_operations, refs, row_operations
+from qapla.plugins.rest.slugs import make_slug, make_slugs
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qapla.database.catalog import Served
-    from qapla.database.schema.description import DatabaseSchema, Table
+    from qapla.database.schema.description import Column, Relation, Table, TableName
     from qapla.ports import Operation, Rights
 
 OPERATIONS: tuple[Operation, ...] = ("select", "insert", "update", "delete")
@@ -31,17 +35,34 @@ _lock = threading.Lock()
 Allowed = frozenset[str]
 
 
-def document_bytes(served: Served, rights: Rights, path: str, profile: str | None = None) -> bytes:
-    """Return the document as JSON, made once for each schema, set of rights and place."""
+@dataclass(frozen=True)
+class Visible:
+    """What a caller may do with a table; ``read`` and ``insert`` and ``update`` have the columns of it that he may."""
+
+    read: Table
+    allowed: Allowed
+    insert: Table
+    update: Table
+
+
+def document_bytes(served: Served, rights: Rights, path: str, profile: str | None = None, cookie: str | None = None) -> bytes:
+    """Return the document as JSON, made once for each schema, set of rights and place.
+
+    Args:
+        path: where the API of the database is.
+        cookie: the name of the cookie with the admin's session, where there is an admin.
+    """
     tables = visible_tables(served, rights, profile)
-    rights_key = tuple((table.name, allowed) for table, allowed in tables)
-    key = (served.name, path, profile, served.schema.fingerprint or id(served.schema), served.options, rights_key)
+    rights_key = tuple((each.allowed, *(tuple(part.by_name) for part in (each.read, each.insert, each.update))) for each in tables)
+    names = tuple(each.read.name for each in tables)
+    key = (served.name, path, profile, cookie, served.schema.fingerprint or id(served.schema), served.options, names, rights_key)
     with _lock:
         body = _kept.get(key)
         if body is not None:
             _kept.move_to_end(key)
             return body
-    body = json.dumps(make_document(served, tables, path), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
+    document = make_document(served, tables, path, cookie)
+    body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
     with _lock:
         _kept[key] = body
         while len(_kept) > _KEPT_AT_MOST:
@@ -49,7 +70,7 @@ def document_bytes(served: Served, rights: Rights, path: str, profile: str | Non
     return body
 
 
-def visible_tables(served: Served, rights: Rights, profile: str | None = None) -> list[tuple[Table, Allowed]]:
+def visible_tables(served: Served, rights: Rights, profile: str | None = None) -> list[Visible]:
     """Return the tables of one schema that the caller may use, each with what he may do with it."""
     namespace = profile or served.schema.default_schema
     found = []
@@ -58,8 +79,15 @@ def visible_tables(served: Served, rights: Rights, profile: str | None = None) -
             possible = _possible(served, table)
             allowed: Allowed = frozenset(name for name in OPERATIONS if name in possible and rights.allows(name, *table.name))
             if allowed:
-                found.append((table, allowed))
+                read, insert, update = (_narrow(table, rights, operation) for operation in OPERATIONS[:3])
+                found.append(Visible(read, allowed, insert, update))
     return found
+
+
+def _narrow(table: Table, rights: Rights, operation: Operation) -> Table:
+    """Return the table with the columns for which *operation* is allowed."""
+    columns = tuple(column for column in table.columns if rights.allows(operation, *table.name, column.name))
+    return table if len(columns) == len(table.columns) else replace(table, columns=columns)
 
 
 def _possible(served: Served, table: Table) -> set[str]:
@@ -69,44 +97,33 @@ def _possible(served: Served, table: Table) -> set[str]:
     return possible
 
 
-def make_document(served: Served, tables: list[tuple[Table, Allowed]], path: str) -> dict[str, Any]:
-    """Return the document. *path* is where the API of the database is."""
+def make_document(served: Served, tables: list[Visible], path: str, cookie: str | None = None) -> dict[str, Any]:
+    """Return the document."""
+    document = {**_head(served, tables, path), "paths": {}, "components": make_components(served, cookie)}
+    reading, writing = (make_security(served, cookie, right) for right in ("read", "write"))
+    if served.options.openapi_security_active:
+        document["security"] = reading
+    writer = _Writer(served, {each.read.name: each for each in tables}, document)
+    if served.options.openapi_security_active and writing != reading:
+        writer.writing = writing
+    for each in tables:
+        writer.add(each)
+    document["paths"][batchdoc.PATH] = batchdoc.PATH_ITEM
+    return document
+
+
+def _head(served: Served, tables: list[Visible], path: str) -> dict[str, Any]:
     schema = served.schema
-    slugs = {table.name: make_slug(table.name.name) for table, _ in tables}
-    document: dict[str, Any] = {
+    return {
         "openapi": "3.1.0",
         "info": {
             "title": served.name,
             "version": schema.fingerprint[:12] or "1",
             "description": f"{len(tables)} tables and views of a {schema.engine} {schema.version} database, in the PostgREST dialect.",
         },
-        "servers": [{"url": path}],
-        "tags": [_tag(table) for table, _ in tables],
-        "paths": {},
-        "components": {
-            "parameters": PARAMETERS,
-            "responses": RESPONSES,
-            "schemas": {"error": jsonschema.ERROR},
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer", "description": "A token: lazydb token add"}},
-        },
-        "security": [{"token": []}, *([] if served.options.anonymous == "none" else [{}])],
+        "servers": [{"url": served.options.openapi_server_proxy_uri or path}],
+        "tags": [_tag(each.read) for each in tables],
     }
-    for table, allowed in tables:
-        _add_table(document, schema, table, allowed, slugs[table.name])
-    document["paths"][batchdoc.PATH] = batchdoc.PATH_ITEM
-    return document
-
-
-def _add_table(document: dict[str, Any], schema: DatabaseSchema, table: Table, allowed: Allowed, slug: str) -> None:
-    schemas = document["components"]["schemas"]
-    schemas[slug] = jsonschema.describe_row(table, schema)
-    if "insert" in allowed:
-        schemas[f"{slug}.new"] = jsonschema.describe_new_row(table, schema)
-    filters = [_filter_parameter(column.name, column.type.name, column.comment) for column in table.columns]
-    document["paths"][f"/{table_path(table)}"] = collection_operations(table.name.name, slug, allowed, filters)
-    if table.identity.columns:
-        key = _key_parameter(table)
-        document["paths"][f"/{table_path(table)}/{{key}}"] = row_operations(table.name.name, slug, allowed, key)
 
 
 def _tag(table: Table) -> dict[str, str]:
@@ -116,10 +133,94 @@ def _tag(table: Table) -> dict[str, str]:
     return tag
 
 
-def _filter_parameter(name: str, type_name: str, comment: str | None) -> dict[str, Any]:
+class _Writer:
+    """Adds tables to a document."""
+
+    def __init__(self, served: Served, visible: Mapping[TableName, Visible], document: dict[str, Any]) -> None:
+        self.schema = served.schema
+        self.visible = visible
+        self.document = document
+        self.writing: list[dict[str, list[str]]] | None = None
+        self.profiles = (("accept_profile",), ("content_profile",)) if len(served.schema.schemas) > 1 else ((), ())
+        namespaces = {name.schema for name in visible}
+        self.slugs = make_slugs(table.name.name for table in served.schema.tables if table.name.schema in namespaces)
+
+    def add(self, each: Visible) -> None:
+        """Add one table: its schemas, filters and operations."""
+        table, allowed = each.read, each.allowed
+        described = Described(
+            name=table.name.name,
+            slug=self.slugs[table.name.name],
+            allowed=allowed,
+            filters=self._add_filters(table),
+            key_filters=self._key_filters(table),
+            key=_key_parameter(table) if table.identity.columns else None,
+            links=self._links(table),
+            profiles=self.profiles,
+            writing=self.writing,
+            **self._add_schemas(each),
+        )
+        paths = self.document["paths"]
+        if operations := collection_operations(described):
+            paths[f"/{table_path(table)}"] = operations
+        if described.key is not None:
+            paths[f"/{table_path(table)}/{{key}}"] = row_operations(described)
+
+    def _add_schemas(self, each: Visible) -> dict[str, str]:
+        """Add the schemas of rows; return the names of those that are sent."""
+        slug = self.slugs[each.read.name.name]
+        schemas = self.document["components"]["schemas"]
+        schemas[slug] = jsonschema.describe_row(each.read, self.schema)
+        fresh, change = f"{slug}.new", f"{slug}.change"
+        new_row, changes = jsonschema.describe_new_row(each.insert), jsonschema.describe_changes(each.update)
+        if "insert" in each.allowed:
+            schemas[fresh] = new_row
+        if "update" in each.allowed and ("insert" not in each.allowed or new_row != changes):
+            schemas[change] = changes
+        else:
+            change = fresh
+        return {"fresh": fresh, "change": change}
+
+    def _add_filters(self, table: Table) -> list[dict[str, Any]]:
+        """Add the parameter of each column; return references to them."""
+        slug = self.slugs[table.name.name]
+        names = [f"filter.{slug}.{make_slug(column.name)}" for column in table.columns]
+        parameters = self.document["components"]["parameters"]
+        parameters |= {name: _filter_parameter(column) for name, column in zip(names, table.columns, strict=True)}
+        return refs(tuple(names))
+
+    def _key_filters(self, table: Table) -> list[dict[str, Any]]:
+        """Return the parameters that name a row by its primary key (PUT of a collection)."""
+        key = table.primary_key
+        if key is None or table.identity.by != "primary_key" or not all(name in table.by_name for name in key.columns):
+            return []
+        return [{**_filter_parameter(table.by_name[name], f"`eq.` and the value of {name}"), "required": True} for name in key.columns]
+
+    def _links(self, table: Table) -> dict[str, Any]:
+        """Return where a row leads: to the row that a key of it points at, and to the lists of the rows that point at it."""
+        found: dict[str, Any] = {}
+        for relation in self.schema.relations_of.get(table.name, ()):
+            other = self.visible.get(relation.target)
+            if other is not None and "select" in other.allowed and (link := self._link(relation, other.read)) is not None:
+                name = make_slug(relation.name)
+                found[name if name not in found else f"{name}.{make_slug(relation.constraint or relation.hints[0])}"] = link
+        return found
+
+    def _link(self, relation: Relation, target: Table) -> dict[str, Any] | None:
+        columns, others = relation.columns, relation.target_columns
+        if relation.kind == "many_to_many" or len(columns) != 1 or not all(map(_is_plain, (*columns, *others))):
+            return None
+        slug, value = self.slugs[target.name.name], f"$response.body#/{columns[0]}"
+        if relation.kind == "to_one" and others == target.identity.columns:
+            return {"operationId": f"get_{slug}", "parameters": {"path.key": value}}
+        return {"operationId": f"list_{slug}", "parameters": {f"query.{others[0]}": f"eq.{{{value}}}"}}
+
+
+def _filter_parameter(column: Column, text: str | None = None) -> dict[str, Any]:
+    name = column.name
     written = name if _is_plain(name) else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
-    text = f"{type_name}; a filter, `eq.…`, `gt.…`, `is.null`" + (f". {comment}" if comment else "")
-    return {"name": written, "in": "query", "required": False, "description": text, "schema": {"type": "string"}}
+    described = text or f"{column.type.name}; a filter, `eq.…`, `gt.…`, `is.null`" + (f". {column.comment}" if column.comment else "")
+    return {"name": written, "in": "query", "required": False, "description": described, "schema": {"type": "string"}}
 
 
 def _is_plain(name: str) -> bool:
@@ -131,11 +232,3 @@ def _key_parameter(table: Table) -> dict[str, Any]:
     text = f"The value of {names[0]}" if len(names) == 1 else f"The values of {', '.join(names)}, separated by commas"
     text += '; one that is empty or has `,` `/` `"` `\\` in it stands in double quotes'
     return {"name": "key", "in": "path", "required": True, "description": text, "schema": {"type": "string"}}
-
-
-def make_slug(name: str) -> str:
-    """Return *name* as the keys of a document allow it; what had to be replaced is told apart by a short hash."""
-    slug = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
-    if slug == name and slug != "error":
-        return slug
-    return f"{slug}_{hashlib.blake2b(name.encode('utf-8', 'surrogatepass'), digest_size=3).hexdigest()}"

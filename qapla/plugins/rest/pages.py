@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 from qapla.database.catalog import is_open
 from qapla.database.query.call import may_call
 from qapla.database.schema.describe import describe_database, describe_table
-from qapla.errors import NotAuthenticated
+from qapla.errors import NotAuthenticated, NotFound
 from qapla.plugins.rest import apipage, cors, openapi
 from qapla.plugins.rest.answers import make_empty, make_json, make_response
 from qapla.plugins.rest.callers import rights_to_show
 from qapla.plugins.rest.contexts import may_see
 from qapla.plugins.rest.errors import method_not_allowed
 from qapla.plugins.rest.formats import JSON_ONLY, ROOT, choose_format
+from qapla.ports import ALL_RIGHTS
 
 if TYPE_CHECKING:
     from pyramid.request import Request
@@ -47,9 +48,14 @@ def describe(request: Request) -> Response:
     """Answer OpenAPI 3.1 of the database, or the interactive page to a browser."""
     context: Root = request.context
     kind = choose_format(request.environ.get("HTTP_ACCEPT"), ROOT)
+    if context.served.options.openapi_mode == "disabled":
+        raise NotFound("Root endpoint metadata is disabled", code="PGRST126")
     if kind == "html":
         return apipage.make_page(request)
-    body = openapi.document_bytes(context.served, rights_to_show(context), _database_path(request), context.profile)
+    session = request.app.find("session")
+    cookie = None if session is None else session.cookie
+    rights = ALL_RIGHTS if context.served.options.openapi_mode == "ignore-privileges" else rights_to_show(context)
+    body = openapi.document_bytes(context.served, rights, _database_path(request), context.profile, cookie)
     return make_response(request, body, kind, [("Vary", "Accept"), ("Cache-Control", "private, no-cache")])
 
 

@@ -136,7 +136,8 @@ class TestPages:
         assert answer.headers["Content-Type"] == "application/openapi+json; charset=utf-8"
         assert document["openapi"] == "3.1.0"
         order = document["components"]["schemas"]["order"]
-        assert order["properties"]["total"]["type"] == ["number", "null"]
+        assert document["components"]["schemas"]["order.new"]["properties"]["total"]["type"] == ["number", "null"]
+        assert "<fk table='customer' column='id'/>" in order["properties"]["customer_id"]["description"]
         assert order["properties"]["customer_id"]["x-foreign-key"] == {"table": "customer", "column": "id"}
         assert document["components"]["schemas"]["customer.new"]["required"] == ["name"]
         assert document["paths"]["/order"]["get"]["operationId"] == "list_order"
@@ -151,7 +152,7 @@ class TestPages:
         every = sqlite_web.get("/api/shop/", headers=TOKEN).json["paths"]
 
         assert set(paths["/order"]) == {"get"}
-        assert set(every["/order"]) == {"get", "post", "patch", "delete"}
+        assert set(every["/order"]) == {"get", "post", "patch", "put", "delete"}
 
     def test_shows_browsers_a_page(self, sqlite_web: Client) -> None:
         """Text from the database is escaped, nothing is loaded from elsewhere, no inline script."""

@@ -56,6 +56,8 @@ class Bulkhead:
     functions that are called when a table or column is not there any more: the schema that was read is out of date.
     """
 
+    is_joint = False  # a transaction that others began, of which no part can be done again
+
     def __init__(self, make: Callable[[], Engine], *, engine: str, name: str, options: Options | None = None) -> None:
         self.name = name
         self.engine = engine

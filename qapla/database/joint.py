@@ -32,6 +32,8 @@ class JointBulkhead:
     it began; settings and calls are those of whoever asks.
     """
 
+    is_joint = True
+
     def __init__(self, bulkhead: Bulkhead, transaction: Transaction) -> None:
         self.name = bulkhead.name
         self.engine = bulkhead.engine

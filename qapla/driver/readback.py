@@ -7,7 +7,7 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, cast
 
 from qapla.database.query.compile import Compiler, compile, compile_separate
-from qapla.database.query.description import Query
+from qapla.database.query.description import Or, Query
 from qapla.database.query.printing import TOO_LARGE, clean, print_array, print_row
 from qapla.database.query.resolve import resolve
 from qapla.database.query.shape import Cell, Columns
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from qapla.database.catalog import Served
-    from qapla.database.query.description import Selection
+    from qapla.database.query.description import Condition, Order, Selection
     from qapla.database.query.printing import Body
     from qapla.database.query.shape import Resolved
     from qapla.database.query.sql import Sql
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from qapla.driver.keys import KeyValues
     from qapla.ports import Rights
 
+MOST_ORDERED = 500  # rows that are read back at once, since they are wanted in an order
 ALIAS = "qapla row"  # not a table's name, so that a column is still the table's own
 
 
@@ -42,12 +43,13 @@ class ReadBack:
         QueryError, AccessError: the selection names what is not there, or what the caller may not read.
     """
 
-    def __init__(self, served: Served, rights: Rights, table: Table, select: Selection) -> None:
+    def __init__(self, served: Served, rights: Rights, table: Table, select: Selection, order: tuple[Order, ...] = ()) -> None:
         self._served = served
         self._table = table
         self._rights = rights
-        self._query = Query(table.name, select)
-        self.body = _body(resolve(self._query, served.schema, rights, served.options, is_list=False), served.schema, table)
+        self._query = Query(table.name, select, order=order)
+        resolved = resolve(self._query, served.schema, rights, served.options, is_list=False)
+        self.body = _body(resolved, served.schema, table) if not order else None
 
     def require_key(self) -> None:
         """Refuse to go on where rows can only be found again by a key.
@@ -63,22 +65,37 @@ class ReadBack:
 
     def find(self, run: Callable[[Statement], Sequence[tuple[Any, ...]]], key: KeyValues) -> Body:
         """Return the JSON of the row with this key, or None when it is not to be seen. *run* gives the rows of a statement."""
-        query = replace(self._query, where=key_condition(self._table, key))
-        resolved = resolve(query, self._served.schema, self._rights, self._served.options, is_list=False)
+        rows = self._fetch(run, key_condition(self._table, key))
+        return rows[0][0] if rows else None
+
+    def _fetch(self, run: Callable[[Statement], Sequence[tuple[Any, ...]]], where: Condition) -> Sequence[tuple[Any, ...]]:
+        resolved = resolve(replace(self._query, where=where), self._served.schema, self._rights, self._served.options, is_list=False)
         try:
-            rows = run(compile(resolved, self._served.schema, self._served.statements))
+            return run(compile(resolved, self._served.schema, self._served.statements))
         except DatabaseError as error:
             separate = compile_separate(resolved, self._served.schema) if error.code == TOO_LARGE else None
             if separate is None:
                 raise
             statement, names, forms = separate
-            rows = [(print_row(names, forms, row[: len(names)]),) for row in run(statement)]
-        return rows[0][0] if rows else None
+            return [(print_row(names, forms, row[: len(names)]),) for row in run(statement)]
 
     def rows(self, transaction: Transaction, keys: Sequence[KeyValues]) -> bytes:
-        """Return the JSON array of the rows with these keys, in this order; those that are not to be seen are left out."""
+        """Return the JSON array of the rows with these keys, in this order unless another is wanted; what is not to be seen is left out.
+
+        Raises:
+            NotOffered: they are too many to be put in an order.
+        """
+        if self._query.order and len(keys) > 1:
+            return self._ordered(transaction, keys)
         found = (self.find(lambda statement: transaction.execute(statement).rows, key) for key in keys)
         return print_array([body for body in found if body is not None])
+
+    def _ordered(self, transaction: Transaction, keys: Sequence[KeyValues]) -> bytes:
+        if len(keys) > MOST_ORDERED:
+            message = f"order is not offered for more than {MOST_ORDERED} written rows, and these are {len(keys)}"
+            raise NotOffered(message, hint="leave order out, or read them afterwards")
+        where = Or(tuple(key_condition(self._table, key) for key in dict.fromkeys(keys)))
+        return print_array([row[0] for row in self._fetch(lambda statement: transaction.execute(statement).rows, where)])
 
 
 def _body(resolved: Resolved, schema: DatabaseSchema, table: Table) -> Sql | None:

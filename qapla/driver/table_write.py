@@ -8,7 +8,7 @@ checked and answered, then rolled back.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qapla.database.dialects import get_engine
@@ -23,14 +23,15 @@ from qapla.driver.dependents import find_dependents
 from qapla.driver.keys import key_condition
 from qapla.driver.readback import ReadBack, make_tag
 from qapla.driver.writing import Writing
-from qapla.errors import NotFound, PreconditionFailed, QueryError, ReadOnly
+from qapla.errors import DatabaseError, NotFound, PreconditionFailed, QueryError, ReadOnly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from qapla.database.catalog import Served
     from qapla.database.local import Local
-    from qapla.database.query.description import Condition, Selection
+    from qapla.database.query.description import Condition, Order, Selection
+    from qapla.database.query.write import ResolvedInsert
     from qapla.database.schema.description import Table, TableName
     from qapla.database.transaction import Transaction
     from qapla.driver.dependents import Dependent
@@ -38,13 +39,15 @@ if TYPE_CHECKING:
     from qapla.driver.writing import Touched
     from qapla.ports import Rights
 
+TRIES = 5  # of an upsert that meets others in what it locks
+
 
 @dataclass(frozen=True, slots=True)
 class Written:
     """What a write did.
 
     ``body`` is the JSON array of the rows, None unless they were asked for; ``keys`` are the keys of new or changed rows as text, in
-    the order of the rows, empty where the table has no key or nobody asked; ``created`` tells whether a PUT made a new row.
+    the order of the rows, empty where the table has no key or nobody asked; ``created`` tells whether a PUT or an upsert made a new row.
     """
 
     count: int
@@ -83,11 +86,21 @@ class TableWriteDriver:
         """
         self._require_writable()
         resolved = resolve_insert(insert, self._schema, self._rights)
-        back = self._read_back(resolved.table, insert.returning)
+        back = self._read_back(resolved.table, insert.returning, insert.order)
+        tries = TRIES if resolved.conflict is not None and not self._engine.has_on_conflict else 1
+        while True:
+            tries -= 1
+            try:
+                return self._insert(resolved, back, keep=keep, wants_keys=wants_keys or back is not None)
+            except DatabaseError as error:
+                # Two who want to make the same row both hold the place where it would be: one of them is told to begin anew.
+                if error.code not in ("40P01", "40001") or not tries or self._served.bulkhead.is_joint:
+                    raise
+
+    def _insert(self, resolved: ResolvedInsert, back: ReadBack | None, *, keep: bool, wants_keys: bool) -> Written:
         with self._transaction(keep) as transaction:
-            writing = Writing(transaction, resolved.table, self._engine.key, back)
-            touched = writing.insert(resolved, wants_keys=wants_keys or back is not None)
-            return _written(transaction, touched, back)
+            touched = Writing(transaction, resolved.table, self._engine.key, back).insert(resolved, wants_keys=wants_keys)
+            return replace(_written(transaction, touched, back), created=touched.created)
 
     def update(self, update: Update, *, keep: bool = True) -> Written:
         """Change the rows that the condition names.
@@ -98,7 +111,7 @@ class TableWriteDriver:
         self._require_writable()
         table, changes = resolve_changes(update, self._schema, self._rights)
         where, operands = self._where(table, update.where)
-        back = self._read_back(table, update.returning)
+        back = self._read_back(table, update.returning, update.order)
         if not changes:
             return Written(0, b"[]" if back else None)
         with self._transaction(keep) as transaction:
@@ -116,7 +129,7 @@ class TableWriteDriver:
         self._require_writable()
         table = resolve_target(delete, self._schema, self._rights)
         where, operands = self._where(table, delete.where)
-        back = self._read_back(table, delete.returning)
+        back = self._read_back(table, delete.returning, delete.order)
         with self._transaction(keep) as transaction:
             writing = Writing(transaction, table, self._engine.key, back)
             if back is None or writing.can_give_back_deleted():
@@ -266,8 +279,8 @@ class TableWriteDriver:
                 transaction.rollback_only()
             yield transaction
 
-    def _read_back(self, table: Table, returning: Selection | None) -> ReadBack | None:
-        return ReadBack(self._served, self._rights, table, returning) if returning is not None else None
+    def _read_back(self, table: Table, returning: Selection | None, order: tuple[Order, ...] = ()) -> ReadBack | None:
+        return ReadBack(self._served, self._rights, table, returning, order) if returning is not None else None
 
     def _where(self, table: Table, where: Condition | None) -> tuple[Sql, list[object]]:
         """Return a condition on the table itself, and its operands; reading the columns in it takes the right to read them."""

@@ -20,6 +20,7 @@ from qapla.database.query.write import (
     select_statement,
     update_statement,
 )
+from qapla.driver.conflicts import count_there, cut, has_new, key_of, refuse_twice
 from qapla.driver.readback import ReadBack, key_text
 
 if TYPE_CHECKING:
@@ -36,11 +37,12 @@ FEW = 20  # rows that are read back one by one; more come by RETURNING, which do
 
 @dataclass(slots=True)
 class Touched:
-    """Rows that were written: how many, their keys afterwards, and their JSON where the statement gave it back itself."""
+    """Rows that were written: how many, their keys afterwards, their JSON where the statement gave it back itself, and if any is new."""
 
     count: int = 0
     keys: list[KeyValues] = field(default_factory=list)
     bodies: list[Body] | None = None
+    created: bool = True
 
     def body(self, transaction: Transaction, back: ReadBack | None) -> bytes | None:
         """Return the JSON array of the rows, None when nobody asked."""
@@ -66,27 +68,52 @@ class Writing:
         needs_keys = wants_keys and bool(self._table.identity.columns)
         if self._back is not None and not is_flat:
             self._back.require_key()
-        has_no_answer = needs_keys and "insert" not in self._engine.returns
-        if has_no_answer or (insert.conflict is not None and not self._engine.has_on_conflict):
-            return self._insert_one_by_one(insert, needs_keys)
-        returning = self._returning(is_flat, needs_keys)
-        touched = Touched(bodies=[] if is_flat else None)
+        if insert.conflict is not None and insert.conflict.action == "merge":
+            refuse_twice(insert)
+        if insert.conflict is not None and not self._engine.has_on_conflict:
+            return self._upsert(insert, needs_keys)
+        if needs_keys and "insert" not in self._engine.returns:
+            return self._insert_one_by_one(insert, insert.rows, needs_keys)
+        is_merge = insert.conflict is not None and insert.conflict.action == "merge"
+        touched = Touched(bodies=[] if is_flat else None, created=not is_merge or has_new(self._transaction, insert, self._engine))
+        return self._insert_all(insert, touched, self._returning(is_flat, needs_keys))
+
+    def _insert_all(self, insert: ResolvedInsert, touched: Touched, returning: Sql) -> Touched:
+        """Insert rows, as many as one statement takes at once."""
         for statement, size in insert_statements(insert, self._engine.key, returning):
             result = self._transaction.execute(statement)
             touched.count += len(result.rows) if returning else result.count if result.count >= 0 else size
             self._take(touched, result)
         return touched
 
-    def _insert_one_by_one(self, insert: ResolvedInsert, wants_keys: bool) -> Touched:
-        """Insert rows where the engine gives back no keys, or cannot be told which key a conflict is about.
+    def _upsert(self, insert: ResolvedInsert, wants_keys: bool) -> Touched:
+        """Write rows where the engine cannot be told which key a conflict is about.
 
-        With a conflict the row is locked by that very key, then updated or inserted: ``ON DUPLICATE KEY UPDATE`` would fire on any
-        key, and ``INSERT IGNORE`` would swallow other errors. What clashes with another key is an error, as it should be.
+        The rows in conflict are locked by that very key, then updated; the others are inserted: ``ON DUPLICATE KEY UPDATE`` would fire on
+        any key, and ``INSERT IGNORE`` would swallow other errors. What clashes with another key is an error, as it should be.
         """
         if self._back is not None:
             self._back.require_key()
-        touched = Touched()
-        for row in insert.rows:
+        touched = Touched(created=False)
+        can_tell = not wants_keys or "insert" in self._engine.returns
+        for rows in cut(insert.rows):
+            there = count_there(self._transaction, insert, rows, self._engine, lock=True)
+            touched.created |= there < len(rows)
+            if not there and can_tell and not _has_twins(insert, rows):
+                plain = ResolvedInsert(insert.table, insert.columns, tuple(rows))
+                self._insert_all(plain, touched, self._returning(False, wants_keys))
+            else:
+                self._insert_one_by_one(insert, rows, wants_keys, touched)
+        return touched
+
+    def _insert_one_by_one(
+        self, insert: ResolvedInsert, rows: Sequence[tuple[object, ...]], wants_keys: bool, touched: Touched | None = None
+    ) -> Touched:
+        """Insert rows where the engine gives back no keys, or where some of them are there."""
+        if self._back is not None:
+            self._back.require_key()
+        touched = touched or Touched()
+        for row in rows:
             existing = self._find_conflict(insert, row)
             if existing is None:
                 one = ResolvedInsert(insert.table, insert.columns, (row,))
@@ -96,25 +123,21 @@ class Writing:
                 touched.keys.extend([self._key_of_new(insert, row, last_id)] if wants_keys else ())
             elif insert.conflict is not None and insert.conflict.action == "merge":
                 touched.count += 1
-                touched.keys.extend(self._merge(insert, row, existing))
+                touched.keys.extend(self._merge(insert, row, existing, wants_keys=wants_keys))
         return touched
 
     def _find_conflict(self, insert: ResolvedInsert, row: tuple[object, ...]) -> list[object] | None:
         """Return the values of the conflict's columns when there is a row with them, which is locked then."""
-        if insert.conflict is None:
+        if insert.conflict is None or not count_there(self._transaction, insert, (row,), self._engine, lock=True):
             return None
-        given = _given(insert, row)
-        values = [given.get(column) for column in insert.conflict_columns]
-        if any(value is None for value in values):
-            return None
-        where = key_where(insert.table, insert.conflict_columns)
-        statement = select_statement(insert.table, (), where, values, self._engine.key, lock=True)
-        return values if self._transaction.execute(statement).rows else None
+        return list(key_of(insert, row) or ())
 
-    def _merge(self, insert: ResolvedInsert, row: tuple[object, ...], existing: list[object]) -> list[KeyValues]:
+    def _merge(self, insert: ResolvedInsert, row: tuple[object, ...], existing: list[object], *, wants_keys: bool) -> list[KeyValues]:
         changes = [(column, value) for column, value in _given(insert, row).items() if column not in insert.conflict_columns]
         where = key_where(insert.table, insert.conflict_columns)
-        return self.update(changes, where, existing, wants_keys=True).keys if changes else self.lock(where, existing)
+        if changes:
+            return self.update(changes, where, existing, wants_keys=wants_keys).keys
+        return self.lock(where, existing) if wants_keys else []
 
     def _key_of_new(self, insert: ResolvedInsert, row: tuple[object, ...], last_id: int | None) -> KeyValues:
         given = _given(insert, row)
@@ -209,3 +232,9 @@ class Writing:
 def _given(insert: ResolvedInsert, row: tuple[object, ...]) -> dict[str, object]:
     """Return what a row says, column by column."""
     return {column.name: value for column, value in zip(insert.columns, row, strict=True) if value is not MISSING}
+
+
+def _has_twins(insert: ResolvedInsert, rows: Sequence[tuple[object, ...]]) -> bool:
+    """Tell whether two of *rows* are the same by the conflict's columns: the first of them is the other's conflict."""
+    keys = [key for row in rows if (key := key_of(insert, row)) is not None]
+    return len(set(keys)) < len(keys)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from qapla.errors import QueryError
@@ -14,17 +14,18 @@ if TYPE_CHECKING:
 
     from qapla.database.catalog import Served
 
-# What a request may prefer: the name, its values (None: see _is_valid), and the methods for which it means something.
+# What a request may prefer, in the order in which it is confirmed: the name, its values (None: see _is_valid), and the methods for which
+# it means something.
 _READS = frozenset({"GET", "HEAD"})
 _WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 _CALLS = frozenset({"CALL"})  # a POST that calls a function
 PREFERENCES: dict[str, tuple[tuple[str, ...] | None, frozenset[str]]] = {
     "resolution": (("merge-duplicates", "ignore-duplicates"), frozenset({"POST"})),
+    "missing": (("default", "null"), frozenset({"POST", "PATCH", "PUT"})),
     "return": (("minimal", "headers-only", "representation"), _WRITES),
     "count": (("exact", "planned", "estimated"), _READS | _WRITES | _CALLS),
-    "missing": (("default", "null"), frozenset({"POST", "PATCH", "PUT"})),
-    "handling": (("strict", "lenient"), _READS | _WRITES | _CALLS),
     "tx": (("commit", "rollback"), _WRITES | _CALLS),
+    "handling": (("strict", "lenient"), _READS | _WRITES | _CALLS),
     "timezone": (None, _READS | _WRITES | _CALLS),
     "max-affected": (None, frozenset({"PATCH", "DELETE"}) | _CALLS),
 }
@@ -50,6 +51,10 @@ class Preferences:
     def applied_header(self) -> str:
         """Return the value of ``Preference-Applied``; empty when nothing was asked that is honoured."""
         return ", ".join(self.applied)
+
+    def without(self, name: str) -> Preferences:
+        """Return these without one that has no meaning here, so that it does not count as applied."""
+        return replace(self, applied=tuple(text for text in self.applied if not text.startswith(f"{name}=")))
 
 
 NO_PREFERENCES = Preferences()

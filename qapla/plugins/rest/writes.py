@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from pyramid.request import Request
     from pyramid.response import Response
 
+    from qapla.database.query.description import Order
     from qapla.driver.keys import KeyValues
     from qapla.driver.table_write import Written
     from qapla.plugins.rest.answers import Headers
@@ -62,7 +63,7 @@ class Write:
         self.preferences = parse_preferences(
             environ.get("HTTP_PREFER"), request.method, tx_override=can_override, served=context.served
         )
-        self.asked = _parse(environ["QUERY_STRING"], context, limits_of(options))
+        self.asked = _parse(environ["QUERY_STRING"], context, limits_of(options), request.method)
         wished = self.preferences.returned or ("representation" if is_row and request.method != "DELETE" else "minimal")
         self.wants_rows = wished == "representation"
         self.wants_headers = wished == "headers-only"
@@ -98,6 +99,11 @@ class Write:
     def returning(self) -> Selection | None:
         """Return the columns that come back, or None."""
         return self.asked.query.select if self.wants_rows else None
+
+    @property
+    def order(self) -> tuple[Order, ...]:
+        """Return the order of what comes back."""
+        return self.asked.query.order if self.wants_rows else ()
 
     @property
     def most(self) -> int | None:
@@ -159,15 +165,18 @@ def insert_rows(request: Request) -> Response:
         write.returning,
         write.preferences.missing == "default",
         _on_conflict(write),
+        write.order,
     )
     written = write.driver.insert(insert, keep=write.keep, wants_keys=write.wants_headers)
-    headers = write.headers()
+    applies = insert.on_conflict is not None and bool(insert.on_conflict.columns or write.context.table.primary_key)
+    headers = common_headers(write.context, write.preferences if applies else write.preferences.without("resolution"))
     headers.append(("Content-Range", f"*/{write.total(written)}"))
     if write.wants_headers and len(written.keys) == 1:
         where = key_condition(write.context.table, written.keys[0])
         location = print_query(Query(write.context.table.name, where=where))
         headers.append(("Location", f"{collection_url(request, write.context.table)}?{location}"))
-    return write.answer(written, headers, 201, 201)
+    status = 200 if write.preferences.resolution == "merge-duplicates" and not written.created else 201
+    return write.answer(written, headers, status, status)
 
 
 def _on_conflict(write: Write) -> OnConflict | None:
@@ -183,7 +192,7 @@ def update_rows(request: Request) -> Response:
     where = write.where
     _refuse_conditions(request)
     values = write.read_object()
-    update = Update(write.context.table.name, tuple(values.items()), where, write.returning, write.most)
+    update = Update(write.context.table.name, tuple(values.items()), where, write.returning, write.most, write.order)
     written = _singular(write, lambda: write.driver.update(update, keep=write.keep))
     headers = write.headers()
     rows = f"0-{written.count - 1}" if written.count else "*"
@@ -196,7 +205,7 @@ def delete_rows(request: Request) -> Response:
     write = Write(request)
     where = write.where
     _refuse_conditions(request)
-    delete = Delete(write.context.table.name, where, write.returning, write.most)
+    delete = Delete(write.context.table.name, where, write.returning, write.most, write.order)
     written = _singular(write, lambda: write.driver.delete(delete, keep=write.keep))
     headers = write.headers()
     headers.append(("Content-Range", f"*/{write.total(written)}"))
@@ -220,7 +229,7 @@ def put_row(request: Request) -> Response:
     table = write.context.table
     key = _read_key(write)
     written = write.driver.replace_row(table.name, key, _with_key(write, key), returning=write.returning, keep=write.keep)
-    return write.answer(written, write.headers(), 201 if written.created else 200, 201 if written.created else 204)
+    return write.answer(written, write.headers(), 201 if written.created else 200, 204)
 
 
 def _with_key(write: Write, key: KeyValues) -> dict[str, object]:
@@ -277,7 +286,7 @@ def replace_row(request: Request) -> Response:
         returning=write.returning,
         keep=write.keep,
     )
-    return _answer_row(write, written, 201 if written.created else 200, 201 if written.created else 204)
+    return _answer_row(write, written, 201 if written.created else 200, 204)
 
 
 def delete_row(request: Request) -> Response:
@@ -344,11 +353,12 @@ def _refuse_conditions(request: Request) -> None:
             raise QueryError(f"{name} belongs to the URL of one row", hint="/{table}/{key}")
 
 
-def _parse(text: str, context: Collection, limits: Any) -> Asked:
+def _parse(text: str, context: Collection, limits: Any, method: str) -> Asked:
     """Return what the parameters say; those that would bound what a write touches are refused by name."""
     asked = parse(text, context.table.name, limits)
-    query = asked.query
-    if query.window != Window() or query.order:
+    if asked.query.window != Window():
+        if method == "PUT":
+            raise QueryError("limit/offset querystring parameters are not allowed for PUT", code="PGRST114")
         hint = "Prefer: handling=strict, max-affected=10 bounds a write"
-        raise NotOffered("order, limit and offset are not offered in writes", hint=hint)
+        raise NotOffered("limit, offset and after are not offered in writes", hint=hint)
     return asked

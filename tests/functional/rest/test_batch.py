@@ -213,6 +213,6 @@ class TestLimits:
         monkeypatch.setattr("qapla.plugins.rest.reads.FIRST_ROWS", 2)
 
         for accept in ("application/json", "text/csv"):
-            answer = send(sqlite_web, get("1", "/line", Accept=accept), status=400)
+            answer = send(sqlite_web, get("1", "/line?select=product", Accept=accept), status=400)
             assert (answer.json["code"], "limit" in answer.json["hint"]) == ("QAPLA100", True)
-        send(sqlite_web, get("1", "/line?limit=3"))
+        send(sqlite_web, get("1", "/line?select=product,amount&limit=3"))

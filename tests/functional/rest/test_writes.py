@@ -100,12 +100,56 @@ class TestInsert:
         merge = {"Prefer": "resolution=merge-duplicates, return=representation"}
         ignore = {"Prefer": "resolution=ignore-duplicates, return=representation"}
 
-        fresh_web.post_json(CUSTOMERS, [{"id": 1, "name": "New"}, {"id": 9, "name": "Nine"}], headers=merge)
-        fresh_web.post_json(f"{CUSTOMERS}?on_conflict=mail", {"name": "Cy", "mail": "c@example.org"}, headers=merge)
-        fresh_web.post_json(CUSTOMERS, {"id": 2, "name": "Not"}, headers=ignore)
+        both = fresh_web.post_json(CUSTOMERS, [{"id": 1, "name": "New"}, {"id": 9, "name": "Nine"}], headers=merge, status=201)
+        old = fresh_web.post_json(f"{CUSTOMERS}?on_conflict=mail", {"name": "Cy", "mail": "c@example.org"}, headers=merge, status=200)
+        none = fresh_web.post_json(CUSTOMERS, {"id": 2, "name": "Not"}, headers=ignore, status=201)
+        fresh_web.post_json(CUSTOMERS, [], headers=merge, status=200)
 
         names = {row["id"]: row["name"] for row in fresh_web.get(CUSTOMERS).json}
         assert names == {1: "New", 2: "Bo", 3: "Cy", 9: "Nine"}
+        assert [[row["id"] for row in answer.json] for answer in (both, old, none)] == [[1, 9], [3], []]
+        assert both.headers["Preference-Applied"] == "resolution=merge-duplicates, return=representation"
+
+    def test_tells_a_clash_with_another_key(self, fresh_web: Client) -> None:
+        """A conflict is about the columns that were named; another unique column is an error, and nothing is written."""
+        rows = [{"id": 8, "name": "new", "mail": "n"}, {"id": 2, "name": "changed", "mail": "ada@example.org"}]
+
+        for resolution in ("merge-duplicates", "ignore-duplicates"):
+            rows[1]["id"] = 2 if resolution == "merge-duplicates" else 7
+            answer = fresh_web.post_json(CUSTOMERS, rows, headers={"Prefer": f"resolution={resolution}"}, status=409)
+            assert answer.json["code"] == "23505"
+
+        assert count(fresh_web, CUSTOMERS) == 3
+
+    def test_does_not_write_one_row_twice(self, fresh_web: Client) -> None:
+        """21000 for two rows with one key in one upsert; ignored, the first of them stays."""
+        twins = [{"id": 8, "name": "one"}, {"id": 8, "name": "two"}]
+
+        refused = fresh_web.post_json(CUSTOMERS, twins, headers={"Prefer": "resolution=merge-duplicates"}, status=400)
+        fresh_web.post_json(CUSTOMERS, twins, headers={"Prefer": "resolution=ignore-duplicates"}, status=201)
+
+        assert refused.json["code"] == "21000"
+        assert fresh_web.get(f"{CUSTOMERS}/8").json["name"] == "one"
+
+    def test_upserts_into_tables_without_a_key(self, fresh_web: Client) -> None:
+        """There the preference has no meaning, and is not confirmed."""
+        headers = {"Prefer": "resolution=merge-duplicates, return=minimal"}
+        answer = fresh_web.post_json("/api/shop/log", {"text": "x"}, headers=headers, status=201)
+
+        assert answer.headers["Preference-Applied"] == "return=minimal"
+
+    def test_orders_what_comes_back(self, fresh_web: Client) -> None:
+        """``order=`` is that of the rows in the answer, by related rows, too, for each kind of write."""
+        upsert = {"Prefer": "resolution=merge-duplicates, return=representation"}
+        rows = [{"id": 2, "customer_id": 3}, {"id": 9, "customer_id": 1}, {"id": 1, "customer_id": 2}]
+
+        written = fresh_web.post_json(f"{ORDERS}?select=id,customer(name)&order=customer(name).desc", rows, headers=upsert)
+        changed = fresh_web.patch_json(f"{ORDERS}?select=id&order=id.desc&id=lt.4", {"note": "x"}, headers=BACK)
+        removed = fresh_web.delete(f"{LINES}?order=amount.desc&order_id=lt.9", headers=BACK)
+
+        assert [row["id"] for row in written.json] == [2, 1, 9]
+        assert [row["id"] for row in changed.json] == [3, 2, 1]
+        assert [row["amount"] for row in removed.json] == [5, 2, 1]
 
     def test_does_a_dry_run(self, fresh_web: Client) -> None:
         """``tx=rollback``: everything is checked and answered, nothing kept."""
@@ -187,15 +231,21 @@ class TestUpdateAndDelete:
         assert two.json["code"] == "PGRST116"
         assert fresh_web.get(f"{ORDERS}?note=eq.z").json == []
 
-    @pytest.mark.parametrize("text", ["limit=1&id=eq.1", "order=id&id=eq.1", "offset=1&id=eq.1"])
+    @pytest.mark.parametrize("text", ["limit=1&order_id=eq.1", "offset=1&order_id=eq.1"])
     def test_refuses_what_it_would_have_to_ignore(self, fresh_web: Client, text: str) -> None:
         """A limit that did not limit would be worse than none."""
         fresh_web.delete(f"{LINES}?{text}", status=400)
 
     def test_puts_one_row_by_filters(self, fresh_web: Client) -> None:
-        """PostgREST's PUT: 201 when new, 204 else; the filters are the primary key and nothing else."""
-        fresh_web.put_json(f"{LINES}?order_id=eq.3&product=eq.cup", {"order_id": 3, "product": "cup", "amount": 4}, status=201)
-        fresh_web.put_json(f"{LINES}?order_id=eq.3&product=eq.cup", {"order_id": 3, "product": "cup"}, status=204)
+        """PostgREST's PUT: 204, with the row 201 when new, 200 else; the filters are the primary key and nothing else."""
+        path = f"{LINES}?order_id=eq.3&product=eq.cup"
+
+        created = fresh_web.put_json(path, {"order_id": 3, "product": "cup", "amount": 4}, headers=BACK, status=201)
+        fresh_web.put_json(path, {"order_id": 3, "product": "cup", "amount": 4}, headers=BACK, status=200)
+        fresh_web.put_json(path, {"order_id": 3, "product": "cup"}, status=204)
+
+        assert created.json == [{"order_id": 3, "product": "cup", "amount": 4}]
+        assert fresh_web.put_json(f"{path}&limit=1", {"order_id": 3, "product": "cup"}, status=400).json["code"] == "PGRST114"
 
         assert fresh_web.get(f"{LINES}/3,cup").json["amount"] == 1
         assert fresh_web.put_json(f"{LINES}?order_id=eq.3", {"order_id": 3}, status=405).json["code"] == "PGRST105"

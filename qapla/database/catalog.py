@@ -81,7 +81,8 @@ class Options:
 class Served:
     """One database, ready to be asked: its schema, its options and the bulkhead that runs statements on it.
 
-    ``statements`` caches compiled statements by shape; it lives and dies with this schema, so that a refresh leaks nothing.
+    ``statements`` caches compiled statements by shape, ``plans`` whole reads by what was asked (``driver.plans``); they live and die
+    with this schema, so that a refresh leaks nothing.
     ``problem`` says why a database that is registered cannot be asked now (paused, never introspected, key lost).
     """
 
@@ -92,6 +93,7 @@ class Served:
     revision: int = 0
     problem: str | None = None
     statements: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
+    plans: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)  # of these options, too
 
     @cached_property
     def is_plain(self) -> bool:

@@ -11,7 +11,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
 from qapla.database.local import require_role
-from qapla.database.query.compile import compile, compile_count, compile_separate
+from qapla.database.query.compile import compile, compile_count, compile_separate, get_template
 from qapla.database.query.description import ALL_COLUMNS, And, Compare, Cursor, Path, Query, Window
 from qapla.database.query.estimate import estimate_rows
 from qapla.database.query.printers import get_printer
@@ -19,6 +19,7 @@ from qapla.database.query.printing import TOO_LARGE, clean, parse, print_array, 
 from qapla.database.query.renderers import get_renderer
 from qapla.database.query.resolve import resolve
 from qapla.driver.forms import form_bodies
+from qapla.driver.plans import Plan
 from qapla.errors import QaplaError
 
 if TYPE_CHECKING:
@@ -118,14 +119,29 @@ class TableReadDriver:
             QueryError, ValueRefused, NotOffered, AccessError, NotFound: as ``resolve`` does.
             DatabaseError, Unavailable: as the bulkhead does.
         """
-        resolved = self._resolve(query)
-        if form == "row":
-            rows, total = self._fetch(query, resolved)
-        else:
+        return self.run(self.plan(query, form))
+
+    def plan(self, query: Query, form: Form = "row") -> Plan:
+        """Return *query* ready to run.
+
+        Raises:
+            QueryError, ValueRefused, NotOffered, AccessError, NotFound: as ``resolve`` does.
+        """
+        resolved, change = self._resolve(query), None
+        if form != "row":
             resolved, change = form_bodies(resolved, form, self.served.schema)
-            rows, total = self._fetch(query, resolved)
-            if change is not None:
-                rows = [(change(row[0]), *row[1:]) for row in rows]
+        return Plan(query, resolved, get_template(resolved, self.served.schema, self.served.statements), change)
+
+    def run(self, plan: Plan) -> Page:
+        """Return the rows of *plan*.
+
+        Raises:
+            DatabaseError, Unavailable: as the bulkhead does.
+        """
+        query, resolved = plan.query, plan.resolved
+        rows, total = self._fetch(plan)
+        if plan.change is not None:
+            rows = [(plan.change(row[0]), *row[1:]) for row in rows]
         more = resolved.limit is not None and len(rows) > resolved.limit
         if more:
             del rows[resolved.limit :]
@@ -187,10 +203,11 @@ class TableReadDriver:
         table = self.served.schema.by_name[resolved.shape.table]
         return any(column.type.name.lower().startswith(LARGE_TYPES) for column in table.columns)
 
-    def _fetch(self, query: Query, resolved: Resolved) -> tuple[list[tuple[Any, ...]], int | None]:
+    def _fetch(self, plan: Plan) -> tuple[list[tuple[Any, ...]], int | None]:
         """Return the rows of a page as ``(body,)`` or ``(body, places)``, and the total if it was counted beside them."""
+        resolved = plan.resolved
         try:
-            rows = self.served.bulkhead.fetch(self._compile(resolved), self.local)
+            rows = self.served.bulkhead.fetch(plan.statement, self.local)
         except QaplaError as error:
             separate = compile_separate(resolved, self.served.schema) if error.code == TOO_LARGE else None
             if separate is None:
@@ -199,7 +216,7 @@ class TableReadDriver:
             count = len(names)
             found = self.served.bulkhead.fetch(statement, self.local)
             rows = [(print_row(names, forms, row[:count]), *row[count:]) for row in found]
-            return rows, self.count(query) if resolved.shape.total else None
+            return rows, self.count(plan.query) if resolved.shape.total else None
         return rows, _take_total(rows) if resolved.shape.total else None
 
     def _resolve(self, query: Query) -> Resolved:

@@ -63,11 +63,16 @@ class Template:
 
 def compile(resolved: Resolved, schema: DatabaseSchema, cache: MutableMapping[Hashable, Template]) -> Statement:
     """Return the statement of *resolved*. The second one of a shape costs a look-up in *cache* and the binding."""
+    return get_template(resolved, schema, cache).bind(resolved.operands)
+
+
+def get_template(resolved: Resolved, schema: DatabaseSchema, cache: MutableMapping[Hashable, Template]) -> Template:
+    """Return the statement of *resolved* without its values."""
     template = cache.get(resolved.shape)
     if template is None:
         template = Compiler(schema).make_list(resolved.shape)
         keep(cache, resolved.shape, template)
-    return template.bind(resolved.operands)
+    return template
 
 
 def compile_separate(resolved: Resolved, schema: DatabaseSchema) -> tuple[Statement, tuple[str, ...], tuple[CellForm, ...]] | None:

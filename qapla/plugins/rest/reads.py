@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
+from qapla.database.dialects import get_engine
 from qapla.database.query.description import Window
+from qapla.driver import plans
 from qapla.driver.keys import key_condition, row_path, table_path
+from qapla.driver.plans import RowPlan
 from qapla.driver.readback import make_tag
 from qapla.driver.table_read import TableReadDriver
 from qapla.errors import NotFound, QueryError
@@ -15,7 +18,7 @@ from qapla.plugins.rest import atroot, etag, paging
 from qapla.plugins.rest.answers import common_headers, make_empty, make_response, make_stream
 from qapla.plugins.rest.errors import NotAcceptable
 from qapla.plugins.rest.formats import OBJECTS, ROW, choose_format
-from qapla.plugins.rest.language import Limits, parse_query
+from qapla.plugins.rest.language import MAX_CACHED, Limits, parse_query
 from qapla.plugins.rest.preferences import parse_preferences
 from qapla.plugins.rest.rowformats import FIRST_ROWS, FORMS, choose_rows, file_headers, is_long, print_object, print_page
 from qapla.plugins.rest.zones import in_zone
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
     from qapla.database.catalog import Options
     from qapla.database.query.description import CountMode, Query
     from qapla.database.schema.description import Table
+    from qapla.driver.plans import Plan
     from qapla.driver.table_read import Format as Streamed
     from qapla.plugins.rest.contexts import Collection, Row
     from qapla.plugins.rest.formats import Format
@@ -39,20 +43,45 @@ def list_rows(request: Request) -> Response:
     environ = request.environ
     kind = choose_rows(environ.get("HTTP_ACCEPT"))
     preferences = parse_preferences(environ.get("HTTP_PREFER"), "GET", served=context.served)
-    query = parse_query(environ["QUERY_STRING"], context.table.name, limits_of(context.served.options))
-    if "HTTP_RANGE" in environ:
-        query = replace(query, window=paging.narrow(query.window, environ["HTTP_RANGE"]))
-    if preferences.count:
-        query = replace(query, count=cast("CountMode", preferences.count))
     driver = TableReadDriver(context.served, context.rights, in_zone(context.served, context.local, preferences))
-    return _page(request, driver, query, kind, preferences)
+    asked = _ask(request, driver, kind, preferences)
+    return _page(request, driver, asked, kind, preferences)
 
 
-def _page(request: Request, driver: TableReadDriver, query: Query, kind: Format, preferences: Preferences) -> Response:
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a list asks for, and the plan of its first or only page; *may_be_long*: there may be more rows than that page has."""
+
+    query: Query
+    plan: Plan
+    may_be_long: bool
+
+
+def _ask(request: Request, driver: TableReadDriver, kind: Format, preferences: Preferences) -> Asked:
+    """Return what the request asks for. Nothing else than what is in the key makes a difference to it."""
     context: Collection = request.context
-    may_be_long = is_long(kind, query.window.limit, context.served.options.db_max_rows)
-    form = FORMS.get(kind, "row")
-    page = driver.page(replace(query, window=replace(query.window, limit=FIRST_ROWS)) if may_be_long else query, form)
+    text, extent = request.environ["QUERY_STRING"], request.environ.get("HTTP_RANGE")
+    key = (context.table.name, text, kind, preferences.count, extent)
+    asked: Asked | None = plans.find(context.served, context.rights, key)
+    if asked is None:
+        options = context.served.options
+        query = parse_query(text, context.table.name, limits_of(options))
+        if extent is not None:
+            query = replace(query, window=paging.narrow(query.window, extent))
+        if preferences.count:
+            query = replace(query, count=cast("CountMode", preferences.count))
+        may_be_long = is_long(kind, query.window.limit, options.db_max_rows)
+        first = replace(query, window=replace(query.window, limit=FIRST_ROWS)) if may_be_long else query
+        asked = Asked(query, driver.plan(first, FORMS.get(kind, "row")), may_be_long)
+        if len(text) <= MAX_CACHED:
+            plans.keep(context.served, context.rights, key, asked)
+    return asked
+
+
+def _page(request: Request, driver: TableReadDriver, asked: Asked, kind: Format, preferences: Preferences) -> Response:
+    context: Collection = request.context
+    query, may_be_long = asked.query, asked.may_be_long
+    page = driver.run(asked.plan)
     if page.more and may_be_long and kind not in OBJECTS:
         return _stream(request, driver, query, kind, preferences, page.total)
     paging.check_offset(query.window, page.count_rows, page.total)
@@ -101,8 +130,8 @@ def get_row(request: Request) -> Response:
     environ = request.environ
     kind = choose_format(environ.get("HTTP_ACCEPT"), ROW)
     preferences = parse_preferences(environ.get("HTTP_PREFER"), "GET", served=context.served)
-    query = row_query(context, environ["QUERY_STRING"])
-    page = TableReadDriver(context.served, context.rights, in_zone(context.served, context.local, preferences)).page(query)
+    driver = TableReadDriver(context.served, context.rights, in_zone(context.served, context.local, preferences))
+    page = driver.run(_row_plan(context, environ["QUERY_STRING"], driver))
     if page.count_rows != 1:
         raise no_row(context)
     body = single(page.body, page.count_rows)
@@ -112,6 +141,18 @@ def get_row(request: Request) -> Response:
     if "HTTP_IF_NONE_MATCH" in environ and etag.is_unchanged(environ["HTTP_IF_NONE_MATCH"], tag):
         return make_empty(request, headers, 304)
     return make_response(request, print_object(body, kind), kind, headers)
+
+
+def _row_plan(context: Row, text: str, driver: TableReadDriver) -> Plan:
+    key = (context.table.name, text)
+    found: RowPlan | None = plans.find(context.served, context.rights, key)
+    if found is not None:
+        return found.bind(context.key)
+    plan = driver.plan(row_query(context, text))
+    places = plans.find_places(plan.resolved, context.table)
+    if places is not None and len(text) <= MAX_CACHED:
+        plans.keep(context.served, context.rights, key, RowPlan(plan, places, get_engine(context.served.schema.engine).key))
+    return plan
 
 
 def row_query(context: Row, text: str) -> Query:

@@ -63,7 +63,7 @@ class Watch:
         if self.clock is None:
             return served
         self.clock.enter("parse")
-        values = {each.name: getattr(served, each.name) for each in fields(Served)}
+        values = {each.name: getattr(served, each.name) for each in fields(Served) if each.init}
         return TimedServed(**{**values, "bulkhead": cast("Any", TimedBulkhead(served.bulkhead, self.clock))}, clock=self.clock)
 
     def add_headers(self, response: Response) -> None:

@@ -184,7 +184,7 @@ class TestUnforeseen:
         def explode(*_arguments: object) -> None:
             raise ZeroDivisionError("SELECT secret")
 
-        monkeypatch.setattr("qapla.plugins.rest.reads.parse_query", explode)
+        monkeypatch.setattr("qapla.plugins.rest.reads.choose_rows", explode)
 
         answer = sqlite_web.get("/api/shop/customer", status=500)
 

@@ -69,19 +69,19 @@ class Prepared:
         Raises:
             psycopg.Error: as psycopg's cursors do.
         """
-        return _read_rows(connection, self._execute(connection, sql, values))
+        return read_rows(connection, self._execute(connection, sql, values))
 
     def execute(self, connection: Connection, sql: str, values: Sequence[Any]) -> tuple[Rows, int]:
         """Run one statement; return its rows, and how many rows it touched, -1 where it touches none."""
         result = self._execute(connection, sql, values)
         if result.status == TUPLES_OK:
-            return _read_rows(connection, result), result.ntuples
+            return read_rows(connection, result), result.ntuples
         count = result.command_tuples
         return [], -1 if count is None else count
 
     def run(self, sql: str) -> None:
         """Run a statement without values, such as ``BEGIN``."""
-        _checked(self._pgconn.exec_(sql.encode()))
+        checked(self._pgconn.exec_(sql.encode()))
 
     def together(self, connection: Connection, statements: Sequence[Statement]) -> list[Rows]:
         """Run statements in one round trip, and return the rows of each. The first that fails ends all: what they began is rolled back.
@@ -94,7 +94,7 @@ class Prepared:
         except BaseException:
             self._end()
             raise
-        return [_read_rows(connection, result) if result.status == TUPLES_OK else [] for result in results]
+        return [read_rows(connection, result) if result.status == TUPLES_OK else [] for result in results]
 
     def _run_together(self, connection: Connection, statements: Sequence[Statement]) -> list[PGresult]:
         pgconn = self._pgconn
@@ -111,7 +111,7 @@ class Prepared:
         for (key, name, count), results in zip(sent, found, strict=True):
             if count == 2 and results[0].status == COMMAND_OK:
                 self._keep(key, name)
-        return [_checked(results[0]) if len(results) == 1 else _checked(_checked(results[0]) and results[1]) for results in found]
+        return [checked(results[0]) if len(results) == 1 else checked(checked(results[0]) and results[1]) for results in found]
 
     def _send(self, sql: str, parameters: list[Any], types: tuple[int, ...], formats: Any) -> tuple[Key, bytes, int]:
         """Send one statement of several; return its key, its name, and how many results it will have: two when it is prepared first."""
@@ -156,7 +156,7 @@ class Prepared:
             result = self._pgconn.exec_prepared(name, parameters, formats)
         else:
             result = self._execute_new(key, parameters, formats)
-        return result if result.status == TUPLES_OK else _checked(result)
+        return result if result.status == TUPLES_OK else checked(result)
 
     def _execute_new(self, key: Key, parameters: list[Any], formats: Any) -> PGresult:
         waiting = self._waiting
@@ -165,7 +165,7 @@ class Prepared:
             self._count(key, text, count)
             return self._pgconn.exec_params(text, parameters, key[1], formats)
         name = b"qapla_%d" % next(self._numbers)
-        _checked(self._pgconn.prepare(name, text, key[1]))
+        checked(self._pgconn.prepare(name, text, key[1]))
         result = self._pgconn.exec_prepared(name, parameters, formats)
         self._keep(key, name)
         return result
@@ -211,7 +211,7 @@ def _bind(connection: Connection, values: Sequence[Any]) -> tuple[list[Any], tup
     return parameters, tuple(types), formats
 
 
-def _checked(result: PGresult) -> PGresult:
+def checked(result: PGresult) -> PGresult:
     """Return *result*.
 
     Raises:
@@ -222,7 +222,8 @@ def _checked(result: PGresult) -> PGresult:
     return result
 
 
-def _read_rows(connection: Connection, result: PGresult) -> Rows:
+def read_rows(connection: Connection, result: PGresult) -> Rows:
+    """Return the rows of *result*; JSON as bytes."""
     get, count = result.get_value, result.ntuples
     width = result.nfields
     if width == 1 and result.ftype(0) in JSON:

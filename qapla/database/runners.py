@@ -12,6 +12,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 from qapla.database.local import SAID
+from qapla.database.pace import Pace
 from qapla.database.statement import Result, Sheet, Statement
 from qapla.errors import DatabaseError, NotOffered
 
@@ -82,11 +83,13 @@ class Runner:
         """Yield the rows of a read, *size_rows* at a time, without holding all of them."""
         if local is not None:
             raise _no_local()
+        pace = Pace(size_rows)
         cursor = connection.cursor()
         cursor.arraysize = size_rows
         try:
             cursor.execute(statement.sql, statement.values)
-            while rows := cursor.fetchmany(size_rows):
+            while rows := cursor.fetchmany(pace.size):
+                pace.saw(rows)
                 yield list(rows)
         finally:
             cursor.close()
@@ -145,14 +148,9 @@ class PostgresqlRunner(Runner):
             self.begin_under(connection, local, read_only=True)
             self.hear(connection, local)
             connection.execute(patient)
-        cursor = connection.cursor(name="qapla")
-        try:
-            cursor.execute(statement.sql, statement.values)
-            while rows := cursor.fetchmany(size_rows):
-                yield rows
-        finally:
-            with contextlib.suppress(Exception):  # the line may be gone, and it is closed next
-                cursor.close()
+        from qapla.database.ahead import read_ahead
+
+        yield from read_ahead(connection, statement, size_rows)
 
     def cancel(self, connection: Any) -> None:
         """Cut the line; the server's own limit ends the statement there."""
@@ -207,10 +205,12 @@ class MysqlRunner(Runner):
         if "mariadb" in connection.get_server_info().lower():
             self.run(connection, "SET SESSION max_statement_time = 0")  # it would count the reader's time, too
         self.run(connection, "SET SESSION net_write_timeout = 3600")
+        pace = Pace(size_rows)
         cursor = connection.cursor(SSCursor)
         cursor.execute(statement.sql, statement.values)
         try:
-            while rows := cursor.fetchmany(size_rows):
+            while rows := cursor.fetchmany(pace.size):
+                pace.saw(rows)
                 yield list(rows)
             if connection._result is not None and connection._result.warning_count:
                 _refuse_cut(connection.cursor())

@@ -119,8 +119,16 @@ def print_json(chunks: Iterable[Sequence[Body]]) -> Iterator[bytes]:
 def print_lines(chunks: Iterable[Sequence[Body]]) -> Iterator[bytes]:
     """Yield one line of JSON per row. A line break inside can only be white space of a JSON column: in a text it is escaped."""
     for bodies in chunks:
-        lines = [clean(body).replace(b"\n", b" ").replace(b"\r", b" ") for body in bodies]
-        yield b"\n".join(lines) + b"\n"
+        yield join_lines(bodies) + b"\n"
+
+
+def join_lines(bodies: Sequence[Body]) -> bytes:
+    """Return one line of JSON per row."""
+    if {body.__class__ for body in bodies} == {bytes}:
+        text = clean(b"\n".join(bodies))  # type: ignore[arg-type]
+        if text.count(b"\n") == len(bodies) - 1 and b"\r" not in text:
+            return text
+    return b"\n".join([clean(body).replace(b"\n", b" ").replace(b"\r", b" ") for body in bodies])
 
 
 def print_csv(chunks: Iterable[Sequence[Body]], names: Sequence[str]) -> Iterator[bytes]:

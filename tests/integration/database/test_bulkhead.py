@@ -321,15 +321,16 @@ class TestStream:
     """stream"""
 
     def test_gives_all_rows_in_pieces(self, bulkhead: Bulkhead) -> None:
-        """Rows come in lists of the size that was asked for."""
+        """Rows come in lists, the first of the size that was asked for; of small ones, more at once from then on."""
         with bulkhead.transaction() as transaction:
-            for number in range(25):
+            for number in range(50):
                 transaction.execute(insert(bulkhead, number, f"n{number}"))
 
-        with bulkhead.stream(Statement("SELECT id FROM thing ORDER BY id"), size_rows=10) as lists:
-            sizes = [len(rows) for rows in lists]
+        with bulkhead.stream(Statement("SELECT id FROM thing ORDER BY id"), size_rows=4) as lists:
+            pieces = list(lists)
 
-        assert sizes == [10, 10, 5]
+        assert [len(rows) for rows in pieces] == [4, 16, 30]
+        assert [row[0] for rows in pieces for row in rows] == list(range(50))
 
     def test_may_be_left_in_the_middle(self, bulkhead: Bulkhead) -> None:
         """Who goes away leaves nothing behind; the pool of the others is not touched."""

@@ -22,8 +22,6 @@ from tests.functional.rest.conftest import run_script
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import URL
-
     from qapla.database.catalog import Served
     from tests.functional.rest.conftest import Client
 
@@ -160,7 +158,13 @@ class TestRoles:
 
     @pytest.mark.parametrize(
         "query",
-        ["item?select=*,part(secret)", "item?select=id,part(id)&part.secret=eq.x", "part?select=id&secret=eq.x", "part?select=id&order=secret"],
+        [
+            "item?select=*,part(secret)",
+            "item?select=id,part(id)&part.secret=eq.x",
+            "part",
+            "part?select=id&secret=eq.x",
+            "part?select=id&order=secret",
+        ],
     )
     def test_is_refused_on_every_way_to_a_column(self, web: Client, query: str) -> None:
         """What a role may not read it may not embed, filter or sort by."""
@@ -301,7 +305,8 @@ class TestDescriptions:
         """Each role has its own."""
         anonymous, known = (web.get("/api/shop/", headers=headers).json["paths"] for headers in ({}, token()))
 
-        assert "/hidden" not in anonymous and "/part" not in anonymous and set(anonymous["/item"]) & {"post", "patch"} == set()
+        assert not {"/hidden", "/part"} & set(anonymous)
+        assert not {"post", "patch"} & set(anonymous["/item"])
         assert {"get", "post", "patch", "delete"} <= set(known["/item"])
         assert [table["name"] for table in web.get("/api/shop/-/schema").json["tables"]] == ["item"]
         web.get("/api/shop/-/schema/part", status=401)

@@ -90,7 +90,7 @@ def serve_postgrest(file: Path, choices: Choices, given: dict[str, Any]) -> None
     if choices.name is not None:
         check_name(choices.name)
     with open_lazydb() as app:
-        moved, spec = read_moved(app["connections"], file)
+        moved, spec, down = read_moved(app["connections"], file)
         wanted = {"host": moved.host, "port": moved.port, "log_level": moved.log_level}
         chosen = make_serving(**{**given, **{name: value for name, value in wanted.items() if value is not None and _is_unsaid(name)}})
         _refuse_open_door(app, chosen)
@@ -98,7 +98,9 @@ def serve_postgrest(file: Path, choices: Choices, given: dict[str, Any]) -> None
             click.echo(f"lazydb: {file.name}: {line}", err=True)
         if moved.host is None and _is_unsaid("host"):
             click.echo(f"lazydb: {file.name}: server-host is not set: it listens at {chosen.host}, for this machine only", err=True)
-        name = add_moved(app["connections"], moved, spec, choices)
+        if down is not None:
+            click.echo(f"lazydb: {down} is down; its settings stay as they were", err=True)
+        name = down or add_moved(app["connections"], moved, spec, choices)
         link = login_link(app, chosen)
     run(replace(chosen, root=name), lambda: _greet(chosen, [name], link))
 

@@ -34,7 +34,7 @@ def add_headers(request: Request, response: Response) -> None:
     response.headers.add("Vary", "Origin")
     if not is_allowed(origin, served.options):
         return
-    response.headers["Access-Control-Allow-Origin"] = origin
+    response.headers["Access-Control-Allow-Origin"] = "*" if "*" in served.options.server_cors_allowed_origins else origin
     response.headers["Access-Control-Expose-Headers"] = _EXPOSED
 
 

@@ -21,6 +21,8 @@ MOST = Decimal(4).scaleb(34)  # numbers beyond it are level with it
 _MOVED = Decimal(5).scaleb(34)
 _DIGITS = 66
 _END = "\x01"  # behind a string: the collation would ignore blanks at its end
+MAX_FROM_END = 3  # each doubles the text of the path
+BEYOND = 10**9  # an index that no array has
 _NUMBERS = "('INTEGER', 'DOUBLE', 'DECIMAL', 'UNSIGNED INTEGER')"
 
 
@@ -145,6 +147,29 @@ def _has(value: Sql, slot: int) -> Sql:
 
 def _elements(value: Sql) -> Sql:
     return sql("JSON_TABLE({}, '$[*]' COLUMNS (x JSON PATH '$')) AS j", value)
+
+
+def extract(column: Sql, steps: tuple[str | int, ...]) -> Sql:
+    """Return what *steps* lead to. An index is one of an array: ``$[0]`` of anything else would be the thing itself."""
+    if sum(isinstance(step, int) and step < 0 for step in steps) > MAX_FROM_END:
+        raise NotOffered(f"more than {MAX_FROM_END} indexes from the end in one path are not offered here", hint="count from the beginning")
+    found = sql("JSON_EXTRACT({}, {})", column, _path(column, steps))
+    arrays = [steps[:index] for index, step in enumerate(steps) if isinstance(step, int)]
+    if not arrays:
+        return found
+    tests = [sql("JSON_TYPE(JSON_EXTRACT({}, {})) = 'ARRAY'", column, _path(column, before)) for before in arrays]
+    return sql("IF({}, {}, NULL)", join(" AND ", tests), found)
+
+
+def _path(column: Sql, steps: tuple[str | int, ...]) -> Sql:
+    """Return a path, in which an index from the end is counted for each row: MariaDB keeps what ``[-1]`` was in the first one."""
+    last = next((index for index in range(len(steps) - 1, -1, -1) if isinstance(steps[index], int) and int(steps[index]) < 0), None)
+    if last is None:
+        return Sql((Literal(path(steps)),))
+    before, rest = _path(column, steps[:last]), path(steps[last + 1 :]).removeprefix("$")
+    count = sql("JSON_LENGTH({}, {})", column, before)
+    place = sql(f"IF({{}} < {-int(steps[last])}, {BEYOND}, {{}} - {-int(steps[last])})", count, count)
+    return sql("CONCAT({}, '[', {}, {})", before, place, Literal("]" + rest))
 
 
 def path(steps: tuple[str | int, ...]) -> str:

@@ -38,7 +38,7 @@ class MariadbRenderer(TextRenderer):
 
     def step(self, column: Sql, ref: Ref) -> Sql:
         """Walk by ``JSON_EXTRACT``; a JSON null is NULL as text."""
-        found = sql("JSON_EXTRACT({}, {})", column, Literal(json_mysql.path(ref.steps)))
+        found = json_mysql.extract(column, ref.steps)
         return sql("IF(JSON_TYPE({}) = 'NULL', NULL, JSON_UNQUOTE({}))", found, found) if ref.as_text else found
 
     def cast(self, value: Sql, type: ColumnType, cast: str) -> Sql:

@@ -57,7 +57,8 @@ class SqliteRenderer(TextRenderer):
             return sql("CASE WHEN json_valid({}) THEN {} -> {} END", column, column, path)
         text = sql("json_extract({}, {})", column, path)
         return sql(
-            "CASE WHEN json_valid({}) THEN CASE json_type({}, {}) WHEN 'text' THEN {} WHEN 'null' THEN NULL ELSE {} -> {} END END",
+            "CASE WHEN json_valid({}) THEN CASE json_type({}, {}) WHEN 'text' THEN {} WHEN 'null' THEN NULL"
+            " ELSE ({} -> {}) || '' END END",  # a plain text, or json_quote would take it for JSON
             *(column, column, path, text, column, path),
         )
 
@@ -78,8 +79,8 @@ class SqliteRenderer(TextRenderer):
         return read_text(text, JSON, "sqlite", column)
 
     def compared_json(self, value: Sql) -> Sql:
-        """Compare by our own collation."""
-        return sql("({} COLLATE qapla_json)", value)
+        """Compare by our own collation, as text: a column that is called JSON keeps the text ``5`` as a number."""
+        return sql("(CAST(qapla_text({}) AS TEXT) COLLATE qapla_json)", value)
 
     def take_json_apart(self, operator: str, text: str, column: str, add: Callable[[object], int]) -> JsonPattern | None:
         """Leave it whole, if it is JSON: our own function reads it."""

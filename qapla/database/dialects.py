@@ -6,7 +6,7 @@ A new engine is a new entry here, a catalog reader (``schema/inspect_*.py``), a 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from qapla.errors import InputError, nearest
@@ -45,6 +45,7 @@ class Engine:
     has_strict_types: bool = True  # a column holds values of its own type only
     odd_cells: tuple[tuple[Kind, tuple[str, ...]], ...] = ()  # which other types of JSON a cell of a kind may be; "" an enum of no value
     has_public: bool = False  # new databases have a schema of this name
+    explain: Mapping[Literal["text", "json"], str] = field(default_factory=dict)  # what before a statement asks for its plan; {}: options
     zone_names: str | None = None  # lists the time zones that a transaction may be set to; None: there is no such setting
     has_roles: bool = False  # SET LOCAL ROLE, and settings of one transaction by any name
     two_phase: Literal["prepare", "xa"] | None = None  # "xa" has to be said, and named, when a transaction begins; "prepare" at its end
@@ -77,6 +78,7 @@ POSTGRESQL = Engine(
     named_arguments=True,
     odd_cells=(("decimal", ("string",)), ("float", ("string",)), ("geometry", ("object",))),  # NaN, Infinity; PostGIS prints GeoJSON
     has_public=True,
+    explain={"text": "EXPLAIN (FORMAT TEXT{}) ", "json": "EXPLAIN (FORMAT JSON{}) "},
     zone_names="SELECT name FROM pg_catalog.pg_timezone_names",
     has_roles=True,
     two_phase="prepare",
@@ -97,6 +99,7 @@ MARIADB = Engine(
     async_extra="asyncio",
     read_only="SET SESSION TRANSACTION READ ONLY",
     returns=frozenset({"insert", "delete"}),
+    explain={"text": "EXPLAIN ", "json": "EXPLAIN FORMAT=JSON "},
     calls=frozenset({"function", "procedure"}),
     odd_cells=(("boolean", ("integer",)), ("enum", ("",))),  # TINYINT(1) may hold 7
     two_phase="xa",
@@ -118,6 +121,7 @@ MYSQL = Engine(
     read_only="SET SESSION TRANSACTION READ ONLY",
     calls=frozenset({"function", "procedure"}),
     odd_cells=(("boolean", ("integer",)), ("enum", ("",))),  # TINYINT(1) may hold 7
+    explain={"text": "EXPLAIN FORMAT=TREE ", "json": "EXPLAIN FORMAT=JSON "},
     two_phase="xa",
 )
 
@@ -139,6 +143,7 @@ SQLITE = Engine(
     locks_rows=False,
     has_default_keyword=False,
     has_strict_types=False,
+    explain={"text": "EXPLAIN QUERY PLAN "},
     odd_cells=(
         ("boolean", ("number", "string")),
         ("integer", ("number", "string")),

@@ -8,7 +8,7 @@ from typing import Literal
 from qapla.plugins.rest.errors import NotAcceptable
 
 Format = Literal[
-    "json", "object", "stripped", "stripped_object", "csv", "ndjson", "arrow", "parquet", "geojson", "html", "openapi"
+    "json", "object", "stripped", "stripped_object", "csv", "ndjson", "arrow", "parquet", "geojson", "plan", "html", "openapi"
 ]  # fmt: skip
 
 FORMATS: dict[str, Format] = {
@@ -22,6 +22,9 @@ FORMATS: dict[str, Format] = {
     "application/vnd.apache.arrow.stream": "arrow",
     "application/vnd.apache.parquet": "parquet",
     "application/geo+json": "geojson",
+    "application/vnd.pgrst.plan": "plan",
+    "application/vnd.pgrst.plan+json": "plan",
+    "application/vnd.pgrst.plan+text": "plan",
     "application/openapi+json": "openapi",
     "text/html": "html",
 }
@@ -36,15 +39,16 @@ CONTENT_TYPES: dict[Format, str] = {
     "arrow": "application/vnd.apache.arrow.stream",
     "parquet": "application/vnd.apache.parquet",
     "geojson": "application/geo+json; charset=utf-8",
+    "plan": "application/vnd.pgrst.plan+text; charset=utf-8",
     "openapi": "application/openapi+json; charset=utf-8",
     "html": "text/html; charset=utf-8",
 }
-PLANNED = frozenset({"application/vnd.pgrst.plan"})  # of the contract and not in this release: refused by name
 OBJECTS: frozenset[Format] = frozenset({"object", "stripped_object"})  # exactly one row
-NAMED = frozenset({*OBJECTS, "stripped"})
+NAMED = frozenset({*OBJECTS, "stripped", "plan"})
 ROWS: tuple[Format, ...] = (  # of a table; the first answers */*
     "json", "object", "stripped", "stripped_object", "csv", "ndjson", "arrow", "parquet", "geojson"
 )  # fmt: skip
+READ_ROWS: tuple[Format, ...] = (*ROWS, "plan")
 ROW: tuple[Format, ...] = ("json", "object", "stripped", "stripped_object")
 ROOT: tuple[Format, ...] = ("openapi", "json", "html")
 JSON_ONLY: tuple[Format, ...] = ("json",)
@@ -72,7 +76,7 @@ def accepts(accept: str | None, media: str) -> Literal["by name", "by range"] | 
 
 @lru_cache(maxsize=256)
 def _choose(accept: str, offered: tuple[Format, ...]) -> Format:
-    ranges, planned = _read(accept), None
+    ranges = _read(accept)
     refused = {found for media, parameters, quality in ranges if quality == 0 and (found := _find(media, parameters))}
     for media, parameters, quality in sorted(ranges, key=lambda each: -each[2]):  # stable: what is liked alike stays in its order
         if quality == 0:
@@ -84,11 +88,7 @@ def _choose(accept: str, offered: tuple[Format, ...]) -> Format:
             matching = (name for name in offered if _is_in(name, media) and name not in refused and (name != "html" or media == "text/*"))
             if (first := next(matching, None)) is not None:
                 return first
-        elif media.split("+")[0] in PLANNED:
-            planned = planned or media
     hint = "one of " + ", ".join(CONTENT_TYPES[name].removesuffix("; charset=utf-8") for name in offered)
-    if planned:
-        raise NotAcceptable(f"answers as {planned!r} are not offered yet", hint=hint)
     raise NotAcceptable(f"None of these media types are available: {accept[:200]}", hint=hint)
 
 

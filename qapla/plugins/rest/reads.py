@@ -14,10 +14,10 @@ from qapla.driver.plans import RowPlan
 from qapla.driver.readback import make_tag
 from qapla.driver.table_read import TableReadDriver
 from qapla.errors import NotFound, QueryError
-from qapla.plugins.rest import atroot, etag, paging
+from qapla.plugins.rest import atroot, etag, explain, paging
 from qapla.plugins.rest.answers import common_headers, make_empty, make_response, make_stream
 from qapla.plugins.rest.errors import NotAcceptable
-from qapla.plugins.rest.formats import OBJECTS, ROW, choose_format
+from qapla.plugins.rest.formats import OBJECTS, READ_ROWS, ROW, choose_format
 from qapla.plugins.rest.language import MAX_CACHED, Limits, parse_query
 from qapla.plugins.rest.preferences import parse_preferences
 from qapla.plugins.rest.rowformats import FIRST_ROWS, FORMS, choose_rows, file_headers, is_long, print_object, print_page
@@ -41,10 +41,12 @@ def list_rows(request: Request) -> Response:
     """Answer the rows asked for; ``Content-Range`` says which, ``Link`` leads to the next."""
     context: Collection = request.context
     environ = request.environ
-    kind = choose_rows(environ.get("HTTP_ACCEPT"))
+    kind = choose_rows(environ.get("HTTP_ACCEPT"), READ_ROWS)
     preferences = parse_preferences(environ.get("HTTP_PREFER"), "GET", served=context.served)
     driver = TableReadDriver(context.served, context.rights, in_zone(context.served, context.local, preferences))
     asked = _ask(request, driver, kind, preferences)
+    if kind == "plan":
+        return explain.answer_plan(request, driver, asked.query)
     return _page(request, driver, asked, kind, preferences)
 
 

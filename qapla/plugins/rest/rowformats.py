@@ -29,13 +29,13 @@ WHOLE_ROWS: Mapping[Format, int] = {"json": 100_000, "stripped": 100_000}  # mos
 FIRST_ROWS = 1000  # of what is longer, to know whether it is; and the most of every other format
 
 
-def choose_rows(accept: str | None) -> Format:
-    """Return the format for rows that the header *accept* likes best.
+def choose_rows(accept: str | None, offered: tuple[Format, ...] = ROWS) -> Format:
+    """Return the format for rows, among those *offered*, that the header *accept* likes best.
 
     Raises:
         NotAcceptable: there is none (PGRST107), or it takes a library that is not installed (QAPLA100).
     """
-    kind = choose_format(accept, ROWS)
+    kind = choose_format(accept, offered)
     if kind in FILES and find_spec("pyarrow") is None:
         hint = "install it: pip install 'qapla[arrow]'"
         raise NotAcceptable(f"answers as {kind} need pyarrow, which is not installed here", code="QAPLA100", hint=hint)

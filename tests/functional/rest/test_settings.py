@@ -130,3 +130,70 @@ class TestWatching:
         answer = pg.get("/api/settings/moment", headers={"X-Request-Id": "1"})
 
         assert not {"Server-Timing", "X-Request-Id"} & set(answer.headers)
+
+
+class TestPlan:
+    """Accept: application/vnd.pgrst.plan"""
+
+    PLAN = "application/vnd.pgrst.plan"
+
+    @pytest.mark.parametrize("suffix", ["", "+text"])
+    def test_is_text_by_default(self, rest_application: Client, served: Served, suffix: str) -> None:
+        """Without +json it is what EXPLAIN prints."""
+        rest_application.serve(served, db_plan_enabled=True)
+
+        answer = rest_application.get("/api/settings/moment?id=eq.1", headers={"Accept": self.PLAN + suffix})
+
+        assert "(cost=" in answer.text
+        assert answer.headers["Content-Type"] == f'{self.PLAN}+text; for="application/json"; charset=utf-8'
+
+    def test_has_the_options_that_are_asked_for(self, rest_application: Client, served: Served) -> None:
+        """As JSON, for another format, with what the options add."""
+        rest_application.serve(served, db_plan_enabled=True)
+        accept = f'{self.PLAN}+json; for="text/csv"; options=analyze|verbose|settings;'
+
+        answer = rest_application.get("/api/settings/moment?select=id&order=id", headers={"Accept": accept})
+
+        assert answer.json[0]["Plan"]["Actual Rows"] == 1
+        assert "Output" in answer.json[0]["Plan"]
+        assert answer.headers["Content-Type"] == f'{self.PLAN}+json; for="text/csv"; options=analyze|verbose|settings; charset=utf-8'
+
+    def test_is_what_the_engine_has(self, web: Client) -> None:
+        """Every engine tells its plan as text; an option, or a format, that it does not have is refused by name."""
+        engine = web.served.schema.engine
+        web.serve(web.served, db_plan_enabled=True)
+        path = "/api/shop/order?select=id,customer(name)&total=gt.5&order=id"
+
+        text = web.get(path, headers={"Accept": self.PLAN})
+        json = web.get(path, headers={"Accept": f"{self.PLAN}+json"}, status=406 if engine == "sqlite" else 200)
+        analyzed = web.get(path, headers={"Accept": f"{self.PLAN};options=analyze"}, status=200 if engine == "postgresql" else 406)
+
+        assert ("customer" in text.text) or ("SEARCH t1 USING INTEGER PRIMARY KEY" in text.text)
+        assert engine == "sqlite" or json.json
+        assert engine == "postgresql" or "'analyze' of plans is not offered" in analyzed.json["message"]
+
+    @pytest.mark.parametrize(
+        ("accept", "code"),
+        [
+            ("; options=format|costs", "QAPLA100"),
+            ('; for="image/png"', "PGRST107"),
+            ("+xml", "PGRST107"),
+            ("+json; options=ANALYZE);--", "QAPLA100"),
+        ],
+    )
+    def test_refuses_what_is_no_plan(self, rest_application: Client, served: Served, accept: str, code: str) -> None:
+        """Nothing that a caller writes gets into the statement."""
+        rest_application.serve(served, db_plan_enabled=True)
+
+        assert rest_application.get("/api/settings/moment", headers={"Accept": self.PLAN + accept}, status=406).json["code"] == code
+
+    def test_is_off_by_default_and_never_runs_a_write(self, rest_application: Client, served: Served) -> None:
+        """A plan tells how a database is built; and whoever wants the plan of a write does not want it done."""
+        rest_application.serve(served)
+        off = rest_application.get("/api/settings/moment", headers={"Accept": self.PLAN}, status=406)
+        rest_application.serve(served, db_plan_enabled=True)
+
+        rest_application.delete("/api/settings/moment?id=eq.1", headers={"Accept": self.PLAN}, status=406)
+
+        assert off.json["code"] == "PGRST107"
+        assert len(rest_application.get("/api/settings/moment").json) == 1

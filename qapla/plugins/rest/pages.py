@@ -8,7 +8,7 @@ from qapla.database.catalog import is_open
 from qapla.database.query.call import may_call
 from qapla.database.schema.describe import describe_database, describe_table
 from qapla.errors import NotAuthenticated, NotFound
-from qapla.plugins.rest import apipage, cors, openapi
+from qapla.plugins.rest import apipage, atroot, cors, openapi
 from qapla.plugins.rest.answers import make_empty, make_json, make_response
 from qapla.plugins.rest.callers import rights_to_show
 from qapla.plugins.rest.contexts import may_see
@@ -60,7 +60,8 @@ def describe(request: Request) -> Response:
 
 
 def _database_path(request: Request) -> str:
-    return f"{request.environ.get('SCRIPT_NAME', '')}/api/{request.context.served.name}"
+    prefix = request.environ.get("SCRIPT_NAME", "")
+    return (prefix or "/") if atroot.KEY in request.environ else f"{prefix}/api/{request.context.served.name}"
 
 
 def check_health(request: Request) -> Response:

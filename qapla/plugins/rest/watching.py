@@ -112,6 +112,11 @@ class TimedBulkhead:
         with self._clock.during("transaction"):
             return self._bulkhead.fetch(*arguments, **named)
 
+    def execute(self, *arguments: Any, **named: Any) -> Any:
+        """Run one write that is a transaction by itself."""
+        with self._clock.during("transaction"):
+            return self._bulkhead.execute(*arguments, **named)
+
     @contextmanager
     def stream(self, *arguments: Any, **named: Any) -> Iterator[Any]:
         """Lend an iterator of rows; until its first rows are there it is the transaction."""

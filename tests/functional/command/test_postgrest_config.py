@@ -108,7 +108,7 @@ class TestMoved:
         at_root, below = root.get("/todo?id=eq.1"), root.get("/api/todos/todo?id=eq.1")
 
         assert at_root.json() == below.json() == [{"id": 1, "task": "a", "due": "2024-07-01T21:00:00+09:00"}]
-        assert root.get("/", headers={"Accept": "application/openapi+json"}).json()["openapi"].startswith("3.1")
+        assert root.get("/", headers={"Accept": "application/openapi+json"}).json()["servers"] == [{"url": "/"}]
         assert (root.get("/healthz").status_code, root.get("/admin/").status_code) == (200, 303)
 
     def test_addresses_are_those_that_the_request_came_by(self, root: httpx.Client) -> None:

@@ -30,7 +30,7 @@ class Dependent:
 
     ``effect`` is what happens to them: ``deleted`` with it, ``emptied`` (their columns are set to NULL or the default), or they are
     ``blocking``: the row cannot be deleted while they are there. ``count`` stops at ``COUNT_UP_TO`` + 1; it is None when the caller may
-    not read the table. ``depth`` 1 points at the row itself.
+    not read the table, or not all of its rows. ``depth`` 1 points at the row itself.
     """
 
     table: Table
@@ -57,7 +57,8 @@ def find_dependents(
     row = sql("SELECT 1 FROM {} WHERE {}", name(*table.name), where)
     for child, key, depth, condition in _walk(served.schema, table, row, table.name.name, 1):
         effect = _EFFECTS.get(key.on_delete.upper(), "blocking")
-        if not rights.allows("select", *child.name):
+        rows = getattr(rights, "rows", None)
+        if not rights.allows("select", *child.name) or (rows is not None and rows(*child.name) is not None):
             found.append(Dependent(child, key, effect, None, depth))
             continue
         limit = str(COUNT_UP_TO + 1)

@@ -25,7 +25,7 @@ def estimate_rows(query: Query, resolved: Resolved, served: Served, local: Local
     table = served.schema.by_name[shape.table]
     if query.count == "exact":
         return None
-    if shape.where is None and not shape.is_grouped and table.row_estimate is not None:
+    if shape.where is None and not shape.guards and not shape.is_grouped and table.row_estimate is not None:
         return table.row_estimate
     if served.schema.engine != "postgresql":
         return None

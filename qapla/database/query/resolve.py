@@ -31,6 +31,7 @@ from qapla.database.query.shape import (
     is_grouped,
 )
 from qapla.errors import AccessError, NotAuthenticated, NotFound, NotOffered, QueryError, TooLarge, nearest
+from qapla.ports import READ_RIGHTS
 
 if TYPE_CHECKING:
     from qapla.database.query.description import Condition, Query, Selection
@@ -67,6 +68,8 @@ class Resolver:
         self.options = options
         self.engine = get_engine(schema.engine)
         self.operands: list[object] = []
+        self.guards: dict[TableName, AnyTest] = {}
+        self._rows = getattr(rights, "rows", None)
 
     def resolve(self, query: Query, *, is_list: bool) -> Resolved:
         """Resolve a whole query."""
@@ -98,6 +101,7 @@ class Resolver:
             offset=self.add(min(query.window.offset, MAX_NUMBER)) if query.window.offset else None,
             keys=is_keyed and place is None,
             total=query.count == "exact",
+            guards=tuple(self.guards.items()),
         )
         return Resolved(
             shape=read,
@@ -129,7 +133,16 @@ class Resolver:
             )
         if not self.rights.allows("select", table.name.schema, table.name.name):
             raise self._denied(f"permission denied for table {table.name.name}")
+        if self._rows is not None and name not in self.guards:
+            self._guard(table, self._rows(*name))
         return table
+
+    def _guard(self, table: Table, rows: Condition | None) -> None:
+        """Remember which rows of *table* there are for the caller; the columns that say so need not be his to read."""
+        if rows is not None:
+            free = Resolver(self.schema, READ_RIGHTS, self.options)
+            free.operands = self.operands
+            self.guards[table.name] = ConditionResolver(free, table, {}).resolve(rows)
 
     def get_column(self, table: Table, name: str) -> Column:
         """Return a column, which the caller may read."""

@@ -163,7 +163,10 @@ AnyTest = Test | All | Some | Negation | HasRows | Contains | After
 
 @dataclass(frozen=True, slots=True)
 class Read:
-    """Rows of one table. ``limit`` and ``offset`` are slots; ``keys`` adds the values of the order's terms to each row."""
+    """Rows of one table. ``limit`` and ``offset`` are slots; ``keys`` adds the values of the order's terms to each row.
+
+    ``guards`` of the outermost one say, by table, which rows there are for this caller at all, wherever the table is read.
+    """
 
     table: TableName
     cells: tuple[AnyCell, ...]
@@ -175,6 +178,7 @@ class Read:
     keys: bool = False
     total: bool = False
     form: Form = "row"
+    guards: tuple[tuple[TableName, AnyTest], ...] = ()
 
     @property
     def is_grouped(self) -> bool:

@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING
 from qapla.database.dialects import get_engine
 from qapla.database.local import require_role
 from qapla.database.query.compile import Compiler
-from qapla.database.query.description import ALL_COLUMNS, Delete, Insert, Update
+from qapla.database.query.description import ALL_COLUMNS, Delete, Insert, Or, Update
 from qapla.database.query.resolve import Resolver
-from qapla.database.query.sql import Sql
+from qapla.database.query.sql import Sql, join, sql
 from qapla.database.query.values import read_json, read_text
 from qapla.database.query.write import get_table, resolve_changes, resolve_insert, resolve_target
 from qapla.driver.dependents import find_dependents
 from qapla.driver.keys import key_condition
 from qapla.driver.readback import ReadBack, make_tag
 from qapla.driver.writing import Writing
-from qapla.errors import DatabaseError, NotFound, PreconditionFailed, QueryError, ReadOnly
+from qapla.errors import AccessError, DatabaseError, NotFound, NotOffered, PreconditionFailed, QueryError, ReadOnly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from qapla.driver.writing import Touched
     from qapla.ports import Rights
 
+KEYS_AT_ONCE = 50  # looked for in one statement
 TRIES = 5  # of an upsert that meets others in what it locks
 
 
@@ -87,6 +88,7 @@ class TableWriteDriver:
         self._require_writable()
         resolved = resolve_insert(insert, self._schema, self._rights)
         back = self._read_back(resolved.table, insert.returning, insert.order)
+        wants_keys = self._require_key(resolved.table, insert.on_conflict) or wants_keys
         tries = TRIES if resolved.conflict is not None and not self._engine.has_on_conflict else 1
         while True:
             tries -= 1
@@ -100,6 +102,8 @@ class TableWriteDriver:
     def _insert(self, resolved: ResolvedInsert, back: ReadBack | None, *, keep: bool, wants_keys: bool) -> Written:
         with self._transaction(keep) as transaction:
             touched = Writing(transaction, resolved.table, self._engine.key, back).insert(resolved, wants_keys=wants_keys)
+            if self._is_guarded(resolved.table):
+                self._check_rows(transaction, resolved.table, touched.keys, touched.count)
             return replace(_written(transaction, touched, back), created=touched.created)
 
     def update(self, update: Update, *, keep: bool = True) -> Written:
@@ -112,11 +116,14 @@ class TableWriteDriver:
         table, changes = resolve_changes(update, self._schema, self._rights)
         where, operands = self._where(table, update.where)
         back = self._read_back(table, update.returning, update.order)
+        is_guarded = self._require_key(table)
         if not changes:
             return Written(0, b"[]" if back else None)
         with self._transaction(keep) as transaction:
             writing = Writing(transaction, table, self._engine.key, back)
-            touched = writing.update(changes, where, operands, wants_keys=back is not None)
+            touched = writing.update(changes, where, operands, wants_keys=back is not None or is_guarded)
+            if is_guarded:
+                self._check_rows(transaction, table, touched.keys, touched.count)
             _check_affected(touched.count, update.max_affected)
             return _written(transaction, touched, back)
 
@@ -178,6 +185,8 @@ class TableWriteDriver:
                 if not touched.count:
                     raise _no_row(table, key)
                 keys = touched.keys if touched.keys and not changes.keys().isdisjoint(table.identity.columns) else keys
+                if self._require_key(table):
+                    self._check_rows(transaction, table, keys, 1)
             body = back.rows(transaction, keys) if back else None
             if body == b"[]" and not values:
                 raise _no_row(table, key)
@@ -245,6 +254,8 @@ class TableWriteDriver:
                 raise PreconditionFailed(f"{table.name.name!r} has no row with key {','.join(key)[:100]!r}")
             else:
                 writing.insert(resolved, wants_keys=False)
+            if self._require_key(table):
+                self._check_rows(transaction, table, [key], 1)
             return Written(1, back.rows(transaction, [key]) if back else None, (key,), created=not is_there)
 
     def row_tag(self, table_name: TableName, key: KeyValues, seen: Selection = ALL_COLUMNS) -> str:
@@ -283,13 +294,49 @@ class TableWriteDriver:
         return ReadBack(self._served, self._rights, table, returning, order) if returning is not None else None
 
     def _where(self, table: Table, where: Condition | None) -> tuple[Sql, list[object]]:
-        """Return a condition on the table itself, and its operands; reading the columns in it takes the right to read them."""
-        if where is None:
+        """Return a condition on the table itself, and its operands; reading the columns in it takes the right to read them.
+
+        Of a table of which the caller has some rows only, it is about those.
+        """
+        if where is None and not self._is_guarded(table):
             return Sql(()), []
         resolver = Resolver(self._schema, self._rights, self._served.options)
         test = resolver.resolve_where(resolver.get_table(table.name), where)
-        assert test is not None
-        return Compiler(self._schema).test(test, table, table.name.name), resolver.operands
+        compiler = Compiler(self._schema)
+        compiler.guards = resolver.guards
+        tests = [compiler.test(each, table, table.name.name) for each in (test, resolver.guards.get(table.name)) if each is not None]
+        return tests[0] if len(tests) == 1 else join(" AND ", [sql("({})", each) for each in tests]), resolver.operands
+
+    def _is_guarded(self, table: Table) -> bool:
+        rows = getattr(self._rights, "rows", None)
+        return rows is not None and rows(*table.name) is not None
+
+    def _require_key(self, table: Table, conflict: object = None) -> bool:
+        """Tell whether the caller has some rows of *table* only, which must still be true of what is written.
+
+        Raises:
+            NotOffered: that cannot be told here.
+        """
+        if not self._is_guarded(table):
+            return False
+        if table.identity.by == "none" or conflict is not None:
+            what = "of a table without a key" if table.identity.by == "none" else "with resolution="
+            hint = "the rights of the caller are about some rows of the table"
+            raise NotOffered(f"writing {table.name.name!r} {what} is not offered to this caller", hint=hint)
+        return True
+
+    def _check_rows(self, transaction: Transaction, table: Table, keys: Sequence[KeyValues], count: int) -> None:
+        """Refuse to have written what the caller has no right to: nothing of it is kept.
+
+        Raises:
+            AccessError: 42501, as row security has it.
+        """
+        seen = 0
+        for start in range(0, len(keys), KEYS_AT_ONCE):
+            some = Or(tuple(key_condition(table, key) for key in keys[start : start + KEYS_AT_ONCE]))
+            seen += len(Writing(transaction, table, self._engine.key, None).lock(*self._where(table, some)))
+        if seen != count or len(set(keys)) != count:
+            raise AccessError(f"a new row violates the rows of table {table.name.name!r} that the caller may write")
 
     def _expect(self, transaction: Transaction, table: Table, key: KeyValues, expect: Sequence[str] | None, seen: Selection) -> None:
         """Refuse to go on when the row is no longer the one that was seen."""

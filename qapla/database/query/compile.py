@@ -113,6 +113,7 @@ class Compiler:
         self.schema = schema
         self.engine = get_engine(schema.engine)
         self.renderer = get_renderer(schema.engine)
+        self.guards: dict[TableName, AnyTest] = {}
         self._aliases = 0
 
     def write(self, statement: Sql) -> Template:
@@ -130,6 +131,7 @@ class Compiler:
 
     def page(self, read: Read) -> Sql:
         """Return the SELECT of the rows of *read*."""
+        self.guards.update(read.guards)
         table, alias = self.schema.by_name[read.table], self.alias()
         tests = [self.test(test, table, alias) for test in (read.where, read.after) if test is not None]
         source = self.source(read.table, alias)
@@ -150,6 +152,7 @@ class Compiler:
 
     def count(self, read: Read) -> Sql:
         """Return the SELECT of how many rows there are beyond the page."""
+        self.guards.update(read.guards)
         table, alias = self.schema.by_name[read.table], self.alias()
         tests = [self.test(read.where, table, alias)] if read.where is not None else []
         rest = sql("{}{}", self.source(read.table, alias), where(tests))
@@ -167,8 +170,14 @@ class Compiler:
         return f"t{self._aliases - 1}"
 
     def source(self, table: TableName, alias: str) -> Sql:
-        """Return a table under its alias."""
-        return sql("{} AS {}", name(*table), name(alias))
+        """Return a table under its alias; of one with a guard only the rows that there are for the caller."""
+        guard = self.guards.get(table)
+        if guard is None:
+            return sql("{} AS {}", name(*table), name(alias))
+        found = self.schema.by_name[table]
+        columns = join(", ", [name(alias, column.name) for column in found.columns])
+        test = self.test(guard, found, alias)
+        return sql("(SELECT {} FROM {} AS {} WHERE {}) AS {}", columns, name(*table), name(alias), test, name(alias))
 
     def tail(self, read: Read, table: Table, alias: str) -> Sql:
         """Return ORDER BY, LIMIT and OFFSET."""
@@ -308,6 +317,7 @@ class Compiler:
 
     def separate(self, read: Read) -> tuple[Sql, tuple[str, ...], tuple[CellForm, ...]]:
         """Return the SELECT of the rows of *read* with a column per cell."""
+        self.guards.update(read.guards)
         table, alias = self.schema.by_name[read.table], self.alias()
         tests = [self.test(test, table, alias) for test in (read.where, read.after) if test is not None]
         found: list[tuple[str, Sql, CellForm]] = []

@@ -7,6 +7,7 @@ gives plain values has one column, called as itself. Whatever is asked, the func
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 Given = Literal["nothing", "rows", "values"]  # what a function gives
 Printed = Literal["rows", "values", "raw"]  # how it comes back: objects, plain values, or a value as the driver has it
 CALLED = "called"
+_MEDIA_DOMAIN = re.compile(r'(?:.*\.)?"([^"/]+/[^"/]+)"')
 RAW_TYPES = frozenset({"json", "jsonb", "text", "xml", "bytea"})
 
 
@@ -57,6 +59,15 @@ def gives(function: Function) -> Given:
     if function.returns is None and not function.outputs:
         return "nothing"
     return "rows" if _columns(function, None) or function.returns_table is not None else "values"
+
+
+def find_media_domain(function: Function) -> str | None:
+    """Return the media type of the answers that a function makes by itself, or None.
+
+    It returns a domain that is called like one, as PostgREST has it: ``CREATE DOMAIN "text/html" AS text``.
+    """
+    found = _MEDIA_DOMAIN.fullmatch(function.returns.name) if function.returns is not None and gives(function) == "values" else None
+    return found[1] if found else None
 
 
 def may_call(function: Function, rights: Rights) -> bool:

@@ -65,6 +65,12 @@ def _find_argument(key: str, value: str, parameters: set[str], columns: set[str]
     return found
 
 
+def print_parameter(name: str) -> str:
+    """Return how a parameter of a function is called in a query string."""
+    is_plain = not {'"', ".", "-", "\\"} & set(name) and name not in _RESERVED | EMBED_PARAMETERS
+    return name if is_plain else '"' + name.replace("\\", "\\\\").replace('"', '\\"') + '"'
+
+
 def read_arguments(raw: bytes, content_type: str | None, columns: tuple[str, ...] | None, options: Options) -> tuple[Arguments, Raw | None]:
     """Return the arguments in a body, and the body as a whole where a function may take it like that.
 

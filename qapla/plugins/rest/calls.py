@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
 from qapla.database.local import Said
-from qapla.database.query.call import gives
+from qapla.database.query.call import find_media_domain, gives
 from qapla.database.query.description import Call
 from qapla.database.query.nulls import strip_nulls
 from qapla.database.query.overloads import get_function
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
     from qapla.plugins.rest.formats import Format
     from qapla.plugins.rest.preferences import Preferences
 
-_MEDIA_DOMAIN = re.compile(r'(?:.*\.)?"([^"/]+/[^"/]+)"')  # a domain called like a media type, as PostgREST has it: "text/html"
 ANY = "*/*"
 # A page that a function makes has an origin of its own: the admin's cookie is not for its scripts. A function may say otherwise.
 SANDBOX = ("Content-Security-Policy", "sandbox allow-scripts allow-forms allow-popups allow-downloads")
@@ -120,11 +118,10 @@ def find_media(function: Described, accept: str | None) -> str | None:
     """
     if function.returns is None or gives(function) != "values":
         return None
-    domain = _MEDIA_DOMAIN.fullmatch(function.returns.name)
-    if domain is None:
+    media = find_media_domain(function)
+    if media is None:
         plain = PLAIN_TYPES.get(function.returns.name)
         return plain if plain is not None and accepts(accept, plain.partition(";")[0]) == "by name" else None
-    media = domain[1]
     if media == ANY:
         first = (accept or ANY).partition(",")[0].partition(";")[0].strip()
         return "application/octet-stream" if "*" in first or not first.isprintable() else first

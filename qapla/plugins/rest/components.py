@@ -49,6 +49,7 @@ PARAMETERS: dict[str, Any] = {
         "`return=representation` or `return=minimal`; `count=exact`; `handling=strict, max-affected=10`; `tx=rollback`",
         "return=representation",
     ),
+    "prefer_call": _header("Prefer", "`count=exact`; `handling=strict, max-affected=10`; `tx=rollback`", "count=exact"),
     "prefer_batch": _header("Prefer", "`tx=rollback`: a dry run of the whole"),
     "range": _header("Range", "`0-9`: the first ten rows", "0-9"),
     "if_match": _header("If-Match", "The ETag of the row as it was read: 412 when it is another by now"),

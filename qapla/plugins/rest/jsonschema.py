@@ -115,6 +115,12 @@ def describe_column(column: Column, table: Table, answered_by: Engine | None = N
     return found
 
 
+def allow_null(found: dict[str, Any]) -> dict[str, Any]:
+    """Return the JSON Schema of a type, with NULL."""
+    _allow_null(found)
+    return found
+
+
 def _allow_null(found: dict[str, Any]) -> None:
     if "type" in found:
         types = found["type"] if isinstance(found["type"], list) else [found["type"]]

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from qapla.driver.keys import table_path
 from qapla.plugins.rest import batchdoc, jsonschema
+from qapla.plugins.rest.calldoc import TAG, CallWriter, visible_functions
 from qapla.plugins.rest.components import make_components, make_security
 from qapla.plugins.rest.language import EMBED_PARAMETERS, ROOT_PARAMETERS
 from qapla.plugins.rest.operations import Described, collection_operations, refs, row_operations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qapla.database.catalog import Served
-    from qapla.database.schema.description import Column, Relation, Table, TableName
+    from qapla.database.schema.description import Column, Function, Relation, Table, TableName
     from qapla.ports import Operation, Rights
 
 OPERATIONS: tuple[Operation, ...] = ("select", "insert", "update", "delete")
@@ -54,14 +55,15 @@ def document_bytes(served: Served, rights: Rights, path: str, profile: str | Non
     """
     tables = visible_tables(served, rights, profile)
     rights_key = tuple((each.allowed, *(tuple(part.by_name) for part in (each.read, each.insert, each.update))) for each in tables)
-    names = tuple(each.read.name for each in tables)
+    functions = visible_functions(served, rights, profile)
+    names = (tuple(each.read.name for each in tables), tuple(function.name for function in functions), len(functions))
     key = (served.name, path, profile, cookie, served.schema.fingerprint or id(served.schema), served.options, names, rights_key)
     with _lock:
         body = _kept.get(key)
         if body is not None:
             _kept.move_to_end(key)
             return body
-    document = make_document(served, tables, path, cookie)
+    document = make_document(served, tables, path, cookie, functions)
     body = json.dumps(document, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "backslashreplace")
     with _lock:
         _kept[key] = body
@@ -97,7 +99,9 @@ def _possible(served: Served, table: Table) -> set[str]:
     return possible
 
 
-def make_document(served: Served, tables: list[Visible], path: str, cookie: str | None = None) -> dict[str, Any]:
+def make_document(
+    served: Served, tables: list[Visible], path: str, cookie: str | None = None, functions: list[Function] | None = None
+) -> dict[str, Any]:
     """Return the document."""
     document = {**_head(served, tables, path), "paths": {}, "components": make_components(served, cookie)}
     reading, writing = (make_security(served, cookie, right) for right in ("read", "write"))
@@ -108,8 +112,20 @@ def make_document(served: Served, tables: list[Visible], path: str, cookie: str 
         writer.writing = writing
     for each in tables:
         writer.add(each)
+    if functions:
+        _add_functions(document, writer, served, cookie, functions)
     document["paths"][batchdoc.PATH] = batchdoc.PATH_ITEM
     return document
+
+
+def _add_functions(document: dict[str, Any], writer: _Writer, served: Served, cookie: str | None, functions: list[Function]) -> None:
+    """Add the functions. A POST with the admin's session needs its token, also where nothing is written."""
+    posting = [{**ways, "csrf": []} if "session" in ways else ways for ways in make_security(served, cookie, "read")]
+    has_own = served.options.openapi_security_active and posting != document["security"]
+    described = {name: writer.slugs[name.name] for name, each in writer.visible.items() if "select" in each.allowed}
+    calls = CallWriter(served, described, writer.profiles, posting if has_own else None, writer.writing)
+    document["paths"] |= calls.paths(functions)
+    document["tags"].append({"name": TAG, "description": "Stored functions"})
 
 
 def _head(served: Served, tables: list[Visible], path: str) -> dict[str, Any]:

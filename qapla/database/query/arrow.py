@@ -11,10 +11,11 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.json as pj
 import pyarrow.parquet as pq
 
 from qapla.database.query.arrowtypes import list_columns
-from qapla.database.query.printing import clean, parse, parse_plain
+from qapla.database.query.printing import clean, join_lines, parse, parse_plain
 from qapla.errors import NotOffered
 
 if TYPE_CHECKING:
@@ -73,6 +74,26 @@ def print_parquet(chunks: Iterable[Sequence[Body]], read: Read, schema: Database
 
 def make_batch(bodies: Sequence[Body], columns: Sequence[ArrowColumn]) -> pa.RecordBatch:
     """Return the record batch of some rows."""
+    found = _read_at_once(bodies, columns) if all(column.raw is not None for column in columns) else None
+    return found if found is not None else _read_row_by_row(bodies, columns)
+
+
+def _read_at_once(bodies: Sequence[Body], columns: Sequence[ArrowColumn]) -> pa.RecordBatch | None:
+    """Return the batch as Arrow reads it; None where it does not understand a cell."""
+    text = join_lines(bodies)
+    how = pj.ParseOptions(explicit_schema=pa.schema([(column.name, column.raw) for column in columns]), unexpected_field_behavior="ignore")
+    try:
+        # One block: a row that is larger than a block is an error.
+        whole = pj.ReadOptions(use_threads=False, block_size=len(text) + 1)
+        table = pj.read_json(pa.BufferReader(text), read_options=whole, parse_options=how)
+        arrays = [table.column(column.name).cast(column.type).combine_chunks() for column in columns]
+    except CANNOT_HOLD:
+        return None
+    return pa.RecordBatch.from_arrays(arrays, schema=_make_schema(columns))
+
+
+def _read_row_by_row(bodies: Sequence[Body], columns: Sequence[ArrowColumn]) -> pa.RecordBatch:
+    """Return the batch, or say which column holds what it should not."""
     decode = partial(parse, digits=True) if any(column.is_nested for column in columns) else parse_plain
     rows = [decode(clean(body)) for body in bodies]
     return pa.RecordBatch.from_arrays([_make_array(column, rows) for column in columns], schema=_make_schema(columns))

@@ -63,13 +63,18 @@ MEAN = ColumnType("float", "double precision")
 
 @dataclass(frozen=True, slots=True)
 class ArrowColumn:
-    """One column of an answer. ``is_nested``: its values may be objects or arrays, in which digits must stay numbers."""
+    """One column of an answer.
+
+    ``raw`` is the type that Arrow's own reader of JSON gives it, before it is cast to ``type`` where that differs; None: it cannot read
+    such values. ``is_nested``: they may be objects or arrays, in which digits must stay numbers.
+    """
 
     name: str
     type: pa.DataType
     build: Build
     sql_type: str = ""
     is_nested: bool = False
+    raw: pa.DataType | None = None
 
 
 def list_columns(read: Read, schema: DatabaseSchema) -> list[ArrowColumn]:
@@ -137,13 +142,13 @@ def _column(name: str, type: ColumnType, is_strict: bool) -> ArrowColumn:
     if kind == "decimal":
         found = _decimal(type) if is_strict else pa.float64()
         if found is not None:
-            return ArrowColumn(name, found, _doubles if found == pa.float64() else partial(_parse, found), type.name)
+            return _parsed(name, found, type) if is_strict else ArrowColumn(name, found, _doubles, type.name)
     if kind == "time" and not type.name.lower().endswith(("with time zone", "timetz")):
-        return _parsed(name, pa.time64("us"), type)
+        return ArrowColumn(name, pa.time64("us"), _times, type.name)
     if kind in SIMPLE:
         return _parsed(name, SIMPLE[kind], type)
     if kind == "boolean":
-        return ArrowColumn(name, pa.bool_(), _booleans, type.name)
+        return ArrowColumn(name, pa.bool_(), _booleans, type.name, raw=pa.bool_())
     if kind == "enum" and type.values and is_strict:
         return ArrowColumn(name, pa.dictionary(pa.int32(), pa.string()), partial(_words, type.values), type.name)
     if kind == "binary":
@@ -151,11 +156,12 @@ def _column(name: str, type: ColumnType, is_strict: bool) -> ArrowColumn:
     if kind == "json":
         return ArrowColumn(name, pa.string(), _jsons, type.name, is_nested=True)
     is_nested = kind in ("array", "composite", "geometry", "unknown")
-    return ArrowColumn(name, pa.string(), _texts, type.name, is_nested)
+    return ArrowColumn(name, pa.string(), _texts, type.name, is_nested, None if is_nested else pa.string())
 
 
 def _parsed(name: str, arrow: pa.DataType, type: ColumnType) -> ArrowColumn:
-    return ArrowColumn(name, arrow, partial(_parse, arrow), type.name)
+    raw = pa.string() if pa.types.is_temporal(arrow) else arrow  # JSON has moments as texts, and numbers as numbers
+    return ArrowColumn(name, arrow, partial(_parse, arrow), type.name, raw=raw)
 
 
 def _word(text: str) -> str:
@@ -197,6 +203,12 @@ def _doubles(values: list[Any]) -> pa.Array:
     if any(len(value) > 15 and value.lstrip("-").isdigit() and abs(int(value)) > SAFE_INTEGER for value in values if value is not None):
         raise ValueError("an integer is no double")
     return _parse(pa.float64(), values)
+
+
+def _times(values: list[Any]) -> pa.Array:
+    """Read times of a day as moments of one: Arrow reads no other."""
+    moments = [None if value is None else "1970-01-01T" + value for value in values]
+    return pa.array(moments, pa.string()).cast(pa.timestamp("us")).cast(pa.time64("us"))
 
 
 def _booleans(values: list[Any]) -> pa.Array:

@@ -436,3 +436,44 @@ def test_token_that_is_not_valid(ask: Ask) -> None:
         ask(lambda c: c.auth("nonsense").from_("teams").select("name"))
 
     assert caught.value.code == "PGRST301"
+
+
+# -- functions ----------------------------------------------------------------
+
+
+def test_calls(fresh: Any, ask: Ask) -> None:
+    """A function is called with arguments by name, by POST or GET; what gives nothing back does its work."""
+    if fresh.engine == "sqlite":
+        with pytest.raises(APIError) as caught:
+            ask(lambda c: c.rpc("hello_world", {}))
+        assert caught.value.code == "PGRST202"
+        return
+
+    assert ask(lambda c: c.rpc("hello_world", {})).data == "Hello world"
+    assert ask(lambda c: c.rpc("echo", {"say": "quatsch 👋, \"so\""})).data == "quatsch 👋, \"so\""
+    assert ask(lambda c: c.rpc("add_them", {"a": 2, "b": 3})).data == 5
+    assert ask(lambda c: c.rpc("add_planet", {"name": "Jakku"})).data in ([], None)
+    assert names(ask(lambda c: c.from_("teams").select("name").eq("name", "Jakku"))) == ["Jakku"]
+    with pytest.raises(APIError) as caught:
+        ask(lambda c: c.rpc("add_them", {"a": 2}))
+    assert caught.value.code == "PGRST202"
+
+
+def test_reads_by_functions(ask: Ask, orchestra: Any) -> None:
+    """Rows that a function returns are filtered, ordered, counted and embedded like those of a table."""
+    if orchestra.engine != "postgresql":  # the only one with functions that return rows of a table
+        with pytest.raises(APIError) as caught:
+            ask(lambda c: c.rpc("list_countries", {}))
+        assert caught.value.code == "PGRST202"
+        return
+
+    rows = ask(lambda c: c.rpc("list_countries", {}).select("name, cities(name)").eq("id", 2))
+    one = ask(lambda c: c.rpc("list_countries", {}, get=True).select("name").eq("id", 3).single())
+    counted = ask(lambda c: c.rpc("list_countries", {}, count="exact").order("id").limit(2))
+    head = ask(lambda c: c.rpc("list_countries", {}, count="exact", head=True))
+
+    assert rows.data == [{"name": "Bhutan", "cities": [{"name": "Thimphu"}]}]
+    assert one.data == {"name": "Chile"}
+    assert ([row["id"] for row in counted.data], counted.count) == ([1, 2], 4)
+    assert head.count == 4
+    assert ask(lambda c: c.rpc("add_them", {"a": 2, "b": 3}, get=True)).data == 5

@@ -339,6 +339,42 @@ describe("writes", () => {
   });
 });
 
+describe("functions", () => {
+  const missing = { skip: engine === "sqlite" ? "SQLite has no stored functions" : false };
+
+  test("are called with arguments by name", missing, async () => {
+    assert.equal(await rowsOf(client.rpc("hello_world")), "Hello world");
+    assert.equal(await rowsOf(client.rpc("echo", { say: "👋" })), "👋");
+    assert.equal(await rowsOf(client.rpc("add_them", { a: 2, b: 3 })), 5);
+    assert.equal((await errorOf(client.rpc("add_them", { a: 2 }))).code, "PGRST202");
+  });
+
+  test("do their work, and are rolled back by a dry run", missing, async () => {
+    const { error } = await client.rpc("add_planet", { name: "Jakku" }).rollback();
+
+    assert.equal(error, null);
+    assert.deepEqual(await rowsOf(client.from("teams").select().eq("name", "Jakku")), []);
+  });
+
+  test("are refused where there are none", { skip: engine !== "sqlite" }, async () => {
+    const { status, error } = await client.rpc("hello_world");
+
+    assert.deepEqual([status, error.code], [404, "PGRST202"]);
+  });
+
+  test("give rows that are filtered, ordered, counted and embedded", onPostgresql, async () => {
+    const rows = await rowsOf(client.rpc("list_countries").select("name, cities(name)").eq("id", 2));
+    const one = await rowsOf(client.rpc("list_countries", {}, { get: true }).select("name").eq("id", 3).single());
+    const counted = await client.rpc("list_countries", {}, { count: "exact" }).order("id").limit(2);
+    const head = await client.rpc("list_countries", {}, { count: "exact", head: true });
+
+    assert.deepEqual(rows, [{ name: "Bhutan", cities: [{ name: "Thimphu" }] }]);
+    assert.deepEqual(one, { name: "Chile" });
+    assert.deepEqual([counted.data.length, counted.count, head.count], [2, 4, 4]);
+    assert.deepEqual(await rowsOf(client.rpc("add_them", { a: 2, b: 3 }, { get: true })), 5);
+  });
+});
+
 describe("errors", () => {
   const errors = {
     "unique": [(c) => c.from("countries").insert({ name: "x", iso2: "AT" }), 409, "23505"],

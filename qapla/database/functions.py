@@ -98,7 +98,8 @@ def check_pattern(pattern: str) -> None:
 
 def install(connection: Connection) -> None:
     """Give *connection* every function and the collation."""
-    from qapla.database.casting import cast, round_decimal  # they read moments as operands are read, above this layer
+    from qapla.database.casting import cast, round_decimal  # these read and print values as queries do, above this layer
+    from qapla.database.jsonsteps import find, find_text
 
     for name, count, function in (
         ("qapla_real", 1, real_text),
@@ -107,6 +108,8 @@ def install(connection: Connection) -> None:
         ("qapla_text", 1, real_as_text),
         ("qapla_round", 1, round_decimal),
         ("qapla_cast", 2, _kept(cast)),
+        ("qapla_step", 2, find),
+        ("qapla_step_text", 2, find_text),
         ("qapla_match", 2, _kept(matches)),
         ("qapla_imatch", 2, _kept(lambda value, pattern: matches(value, pattern, "(?i)"))),
         ("qapla_contains", 2, contains_text),

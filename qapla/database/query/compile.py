@@ -183,11 +183,12 @@ class Compiler:
         """Return ORDER BY, LIMIT and OFFSET."""
         return sql("{}{}", self.order_by(read.order, table, alias), self.renderer.limits(read.limit, read.offset))
 
-    def order_by(self, order: tuple[Term, ...], table: Table, alias: str) -> Sql:
-        """Return ORDER BY."""
+    def order_by(self, order: tuple[Term, ...], table: Table, alias: str, *, in_array: bool = False) -> Sql:
+        """Return ORDER BY, of rows or of the elements of an array."""
         if not order:
             return NOTHING
-        return sql(" ORDER BY {}", join(", ", (self.renderer.order_term(self.term(term, table, alias)[0], term) for term in order)))
+        write = self.renderer.order_element if in_array else self.renderer.order_term
+        return sql(" ORDER BY {}", join(", ", (write(self.term(term, table, alias)[0], term) for term in order)))
 
     def term(self, term: Term, table: Table, alias: str) -> tuple[Sql, ColumnType]:
         """Return the value of an order's term, and its type."""
@@ -284,7 +285,7 @@ class Compiler:
         rest = sql("{}{}", source, where(tests))
         if relation.kind == "to_one":
             return self.renderer.one(body, rest)
-        return self.renderer.many(body, rest, self.order_by(read.order, table, alias), (read.limit, read.offset))
+        return self.renderer.many(body, rest, self.order_by(read.order, table, alias, in_array=True), (read.limit, read.offset))
 
     def spread(self, cell: SpreadCells, outer: str) -> list[tuple[str, Sql]]:
         """Return the cells of the one related row, or an array for each cell of many; all arrays are in one order."""
@@ -296,7 +297,7 @@ class Compiler:
         cells = self.cells(cell.read.cells, table, alias)
         if cell.relation.kind == "to_one":
             return [(key, self.renderer.spread(each, rest)) for key, each in cells]
-        order, limits = self.order_by(cell.read.order, table, alias), (cell.read.limit, cell.read.offset)
+        order, limits = self.order_by(cell.read.order, table, alias, in_array=True), (cell.read.limit, cell.read.offset)
         return [(key, self.renderer.many(self.renderer.element(each), rest, order, limits)) for key, each in cells]
 
     def related(self, relation: Relation, outer: str, alias: str) -> tuple[Sql, list[Sql]]:

@@ -77,7 +77,7 @@ def embed_groups(compiler: Compiler, read: Read, table: Table, relation: Relatio
     sorted_by = [sql("{} AS {}", value, name(f"o{index}")) for index, (value, _) in enumerate(terms)]
     made = sql("(SELECT {} FROM {}) AS {}", join(", ", [*keys, *sorted_by, sql("{} AS j", body)]), rest, name(found))
     tied = [sql("{} = {}", name(found, f"k{index}"), theirs) for index, (_, theirs) in enumerate(pairs)]
-    order = join(", ", [renderer.order_term(name(found, f"o{index}"), term) for index, (_, term) in enumerate(terms)])
+    order = join(", ", [renderer.order_element(name(found, f"o{index}"), term) for index, (_, term) in enumerate(terms)])
     source = sql("{}{}", made, where(tied))
     return renderer.many(name(found, "j"), source, sql(" ORDER BY {}", order) if order else NOTHING, (read.limit, read.offset))
 

@@ -115,6 +115,10 @@ class Renderer:
             return sql("{}" + direction, value)
         return sql("{}" + direction + (" NULLS FIRST" if term.nulls_first else " NULLS LAST"), value)
 
+    def order_element(self, value: Sql, term: Term) -> Sql:
+        """Return one term of ORDER BY inside the aggregate that makes an array."""
+        return self.order_term(value, term)
+
     def aggregate(self, function: str, value: Sql, type: ColumnType) -> tuple[Sql, ColumnType]:
         """Return an aggregate and the type of what it gives."""
         if function in ("max", "min"):
@@ -257,8 +261,8 @@ class PostgresqlRenderer(Renderer):
         return json.dumps(value) if isinstance(value, bool) else str(value)
 
     def cell(self, value: Sql, type: ColumnType) -> Sql:
-        """Return the value itself: ``row_to_json`` prints it."""
-        return value
+        """Return the value itself: ``row_to_json`` prints it, but for oid, which it takes for a text, each integer as a number."""
+        return sql("CAST({} AS bigint)", value) if type.name == "oid" else value
 
     def preview(self, value: Sql, type: ColumnType, length: int) -> Sql:
         """Cut on the server."""

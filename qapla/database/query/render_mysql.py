@@ -78,6 +78,11 @@ class MariadbRenderer(TextRenderer):
             return found
         return sql("{} IS NULL" + (" DESC" if term.nulls_first else "") + ", {}", value, found)
 
+    def order_element(self, value: Sql, term: Term) -> Sql:
+        """Say where NULLs come in any case: in the order of ``GROUP_CONCAT`` they would be level with zero and the empty text."""
+        found = sql("{} DESC" if term.descending else "{}", value)
+        return sql("{} IS NULL" + (" DESC" if term.nulls_first else "") + ", {}", value, found) if term.nullable else found
+
     def contains(self, value: Sql, slot: int) -> Sql:
         """Compare in lower case: a collation that ignores case would ignore accents, too."""
         return sql("LOWER(CONVERT({} USING utf8mb4)) LIKE LOWER({}) COLLATE utf8mb4_bin", value, Slot(slot))

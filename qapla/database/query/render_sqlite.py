@@ -5,6 +5,8 @@ Any cell of any column may hold any type, so every expression asks for the type 
 
 from __future__ import annotations
 
+import json
+import re
 from typing import TYPE_CHECKING
 
 from qapla.database.functions import check_pattern, plain_moment
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from qapla.database.schema.description import ColumnType
 
 _SIGNS = {"gt": ">", "gte": ">=", "lt": "<", "lte": "<="}
+_PLAIN_KEY = re.compile(r'[^"\\\x00-\x1f\x7f-\U0010ffff]+')  # another one may be spelled in several ways, and SQLite compares the spelling
 JOINED_AT_ONCE = 40  # pieces between parentheses, so that wide tables do not nest too deeply
 REAL = "qapla_real"  # our own function on every connection (``connect.py``): SQLite's printf is wrong in the last digit now and then
 _ANY = (
@@ -52,6 +55,9 @@ class SqliteRenderer(TextRenderer):
 
     def step(self, column: Sql, ref: Ref) -> Sql:
         """Walk by ``json_extract``; what is not JSON has nothing inside."""
+        if not all(isinstance(step, int) or _PLAIN_KEY.fullmatch(step) for step in ref.steps):
+            function = "qapla_step_text" if ref.as_text else "qapla_step"
+            return sql(function + "({}, {})", column, Literal(json.dumps(ref.steps)))
         path = Literal(_path(ref.steps))
         if not ref.as_text:
             return sql("CASE WHEN json_valid({}) THEN {} -> {} END", column, column, path)

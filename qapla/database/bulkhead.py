@@ -25,8 +25,8 @@ from qapla.database.dialects import get_engine
 from qapla.database.faults import RETRY_AFTER, is_missing, translate
 from qapla.database.runners import RUNNERS
 from qapla.database.statement import Statement
-from qapla.database.transaction import Transaction
-from qapla.errors import QaplaError, TimedOut, Unavailable
+from qapla.database.transaction import Transaction, lost_in_commit
+from qapla.errors import DatabaseError, QaplaError, TimedOut, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from qapla.database.local import Local
     from qapla.database.runners import Rows
     from qapla.database.spec import ConnectionSpec
+    from qapla.database.statement import Result
 
 GRACE_S = 1.0  # between the engine's own limit on a statement and the moment at which we cut the line
 
@@ -96,6 +97,38 @@ class Bulkhead:
             lease.close()
             lease = self._lease(until)
             return self.guard(lease, until, *run, last=True)
+        finally:
+            self._release(lease)
+
+    @property
+    def writes_alone(self) -> bool:
+        """Tell whether ``execute`` is offered."""
+        return self.runner.can_look
+
+    def execute(self, statement: Statement) -> Result:
+        """Run one write in autocommit, as a transaction by itself. Only where ``writes_alone`` says so.
+
+        It runs once at most: a connection that was lost in the pool is noticed before.
+
+        Raises:
+            DatabaseError, InputError, AccessError: what the database said about it; nothing was kept.
+            Unavailable, TimedOut: as ``fetch``; with the code 08007 it is not known whether it was kept.
+        """
+        self.tell(statement)
+        until = self.deadline_from_now()
+        lease = self._lease(until)
+        try:
+            if self.runner.is_lost(lease.driver_connection):
+                self._drop(lease, ConnectionError("lost in the pool"), others=True)
+                lease.close()
+                lease = self._lease(until)
+            try:
+                found: Result = self.guard(lease, until, self.runner.execute, statement, last=True)
+            except Unavailable as error:
+                if lease.is_valid:
+                    raise
+                raise lost_in_commit(self.name) from error
+            return found
         finally:
             self._release(lease)
 
@@ -288,7 +321,10 @@ class Bulkhead:
             raise self._unreachable(error) from error
         if not self._breaker.is_calm:
             self._breaker.succeeded()  # it refuses, so it is there
-        raise self._translated(error) from error
+        found = self._translated(error)
+        if found.code == "57014" and time.monotonic() < until - GRACE_S - 0.2:  # sooner than our own limit
+            found = DatabaseError("the statement was cancelled, by a limit of the database or by somebody", code="57014")
+        raise found from error
 
     def _drop(self, lease: PoolProxiedConnection, error: BaseException, *, others: bool) -> None:
         """Close a connection that is of no use, and with *others* every one that is as old: the server has probably been away."""

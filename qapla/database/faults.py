@@ -1,4 +1,4 @@
-"""What an engine answers when it refuses, mapped to the SQLSTATE, the status and the class it has on every engine.
+"""What an engine answers when it refuses, mapped to the SQLSTATE, the status and the class it has on every engine (``sqlstates``).
 
 ``translate`` is the one edge where a driver's error becomes one of ours. A client can rely on the code: 23505 is a unique violation
 on SQLite, too. Messages are said once here, the same for all engines where the engine only names the thing; what PostgreSQL says
@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from qapla.database.raised import read_raised, read_status
+from qapla.database.sqlstates import BY_CODE, CASES, get_status
 from qapla.errors import (
     AccessError,
     DatabaseError,
@@ -28,108 +29,13 @@ if TYPE_CHECKING:
 RETRY_AFTER = {"Retry-After": "5"}
 REFRESH = "the database has changed under way; refresh its schema"
 
-# SQLSTATEs and classes of them, longest first, as PostgREST answers them. What is not here is 400.
-STATUSES: Mapping[str, int] = {
-    "23503": 409, "23505": 409, "25006": 405, "42501": 403, "42883": 404, "42P01": 404, "42P17": 500, "42601": 500,
-    "P0001": 400, "PGRST202": 404, "PGRST205": 404, "54000": 413,
-    "08": 503, "53": 503, "09": 500, "0L": 403, "0P": 403, "25": 500, "28": 403, "2D": 500, "38": 500, "39": 500, "3B": 500, "40": 500,
-    "54": 500, "55": 500, "57": 500, "58": 500, "F0": 500, "HV": 500, "P0": 500, "XX": 500,
-}  # fmt: skip
-
-MARIADB_CODES: Mapping[int, str] = {
-    1062: "23505", 1586: "23505", 1169: "23505",
-    1451: "23503", 1452: "23503", 1216: "23503", 1217: "23503",
-    1048: "23502", 1364: "23502", 1263: "23502",
-    4025: "23514", 3819: "23514",
-    1264: "22003", 1690: "22003", 1365: "22012", 1406: "22001", 1292: "22007", 1411: "22007",
-    1366: "22P02", 1265: "22P02", 1367: "22P02", 3140: "22P02", 4038: "22P02", 1300: "22021", 3988: "22021",
-    1139: "2201B", 3692: "2201B", 1267: "42P22", 1271: "42P22",
-    1054: "42703", 1136: "42601", 1146: "42P01", 1051: "42P01", 1109: "42P01", 1305: "42883", 1630: "42883",
-    1356: "42P01", 1449: "42P01", 1064: "42601",
-    1412: "40001", 1615: "40001", 1037: "53200", 1038: "53200", 1041: "53200",
-    1044: "42501", 1142: "42501", 1143: "42501", 1227: "42501", 1370: "42501", 1419: "42501",
-    1045: "28P01", 1698: "28P01", 1251: "28000", 1049: "3D000",
-    1290: "25006", 1792: "25006", 1836: "25006", 1288: "25006", 1348: "25006", 1471: "25006", 1394: "25006",
-    1906: "428C9", 3105: "428C9", 1644: "P0001",
-    1205: "55P03", 3572: "55P03", 1213: "40P01", 1020: "40001", 1969: "57014", 3024: "57014", 1317: "57014",
-    1040: "53300", 1203: "53300", 1226: "53300", 1021: "53100", 1114: "53100",
-    1153: "54000", 1260: "54000", 1390: "54000", 1436: "54001",
-    1053: "08006", 1927: "08006", 2002: "08001", 2003: "08001", 2005: "08001", 2006: "08006", 2013: "08006", 2014: "08006", 2026: "08001",
-}  # fmt: skip
-
-SQLITE_CODES: Mapping[str, str] = {
-    "SQLITE_CONSTRAINT_UNIQUE": "23505", "SQLITE_CONSTRAINT_PRIMARYKEY": "23505", "SQLITE_CONSTRAINT_ROWID": "23505",
-    "SQLITE_CONSTRAINT_FOREIGNKEY": "23503", "SQLITE_CONSTRAINT_NOTNULL": "23502", "SQLITE_CONSTRAINT_CHECK": "23514",
-    "SQLITE_CONSTRAINT_DATATYPE": "22P02", "SQLITE_CONSTRAINT_TRIGGER": "P0001", "SQLITE_MISMATCH": "22P02",
-    "SQLITE_READONLY": "25006", "SQLITE_BUSY": "55P03", "SQLITE_LOCKED": "55P03", "SQLITE_INTERRUPT": "57014", "SQLITE_AUTH": "42501",
-    "SQLITE_PERM": "42501", "SQLITE_TOOBIG": "54000", "SQLITE_FULL": "53100", "SQLITE_IOERR": "58030", "SQLITE_CORRUPT": "XX001",
-    "SQLITE_NOTADB": "XX001", "SQLITE_CANTOPEN": "08001", "SQLITE_NOMEM": "53200", "SQLITE_SCHEMA": "42P01",
-}  # fmt: skip
-
-# libpq gives no code for what goes wrong while connecting, only the server's words.
-POSTGRESQL_TEXTS: tuple[tuple[re.Pattern[str], str], ...] = (
-    (re.compile(r"authentication failed|pg_hba\.conf|no password supplied|role \".*\" does not exist"), "28P01"),
-    (re.compile(r"database \".*\" does not exist"), "3D000"),
-    (re.compile(r"too many (clients|connections)|remaining connection slots"), "53300"),
-)
-
-# SQLite has one code for all that is wrong with a statement; only the text tells.
-SQLITE_TEXTS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
-    (re.compile(pattern, re.IGNORECASE), code)
-    for pattern, code in (
-        (r"no such table", "42P01"),
-        (r"no such column|has no column named", "42703"),
-        (r"no such function", "42883"),
-        (r"syntax error|values for \d+ columns|has \d+ columns but", "42601"),
-        (r"because it is a view|may not be modified", "25006"),
-        (r"generated column", "428C9"),
-        (r"cannot store \w+ value in", "22P02"),  # a STRICT table; Python 3.11 does not know the code's name
-        (r"integer overflow", "22003"),
-        (r"malformed JSON|JSON path|bad JSON", "22P02"),
-        (r"unable to open database", "08001"),
-        (r"too (many|large|deep|complex)|too big|overflow", "54001"),
-        (r"could not decode", "22021"),
-    )
-)
-
-ORACLE_CODES: Mapping[str, str] = {
-    "ORA-00001": "23505", "ORA-02291": "23503", "ORA-02292": "23503", "ORA-01400": "23502", "ORA-01407": "23502", "ORA-02290": "23514",
-    "ORA-00942": "42P01", "ORA-00904": "42703", "ORA-01031": "42501", "ORA-01017": "28P01", "ORA-01722": "22P02", "ORA-01438": "22003",
-    "ORA-12899": "22001", "ORA-01861": "22007", "ORA-01843": "22007", "ORA-01830": "22007", "ORA-01013": "57014", "DPY-4024": "57014",
-    "ORA-00060": "40P01", "ORA-00054": "55P03", "ORA-16000": "25006", "ORA-01456": "25006", "ORA-54013": "428C9", "ORA-32795": "428C9",
-    "DPY-6005": "08001", "DPY-6000": "08001", "DPY-4011": "08006", "DPY-1001": "08006", "ORA-12541": "08001", "ORA-12514": "08001",
-    "ORA-03113": "08006", "ORA-20000": "P0001",
-}  # fmt: skip
-
-_SAID: Mapping[str, str] = {
-    "23505": "duplicate key value violates unique constraint {constraint}",
-    "23503": "the row violates foreign key constraint {constraint}",
-    "23502": "null value in column {column} violates not-null constraint",
-    "23514": "the row violates check constraint {constraint}",
-    "22003": "a value is out of range for column {column}",
-    "2201B": "a regular expression is not valid",
-    "22008": "a date or a time is out of range",
-    "22001": "a value is too long for column {column}",
-    "22007": "a value is no valid date or time for column {column}",
-    "22P02": "a value cannot be read as the type of column {column}",
-    "22021": "a text has characters that column {column} cannot hold",
-    "428C9": "column {column} is made by the database and cannot be written",
-    "42703": "column {column} does not exist",
-    "42P01": "table {table} does not exist",
-    "42883": "a function that is needed does not exist",
-    "42501": "permission denied",
-    "42601": "the statement is not understood by the database",
-    "25006": "cannot write: the connection, the table or the view is read only",
-    "55P03": "a row or a table is locked by somebody else",
-    "40P01": "deadlock detected; nothing was changed",
-    "40001": "somebody else changed the row at the same time; nothing was changed",
-    "53100": "the database's disk or table is full",
-    "53300": "the database takes no more connections",
-    "54000": "a value or an answer is larger than the database takes",
-    "54001": "the request is too complex for the database",
-    "XX001": "the database file is damaged, or not a database",
-    "58030": "the database's storage failed",
-}
+MARIADB_CODES: Mapping[int, str] = {number: case.code for case in CASES for number in case.mysql}
+SQLITE_CODES: Mapping[str, str] = {name: case.code for case in CASES for name in case.sqlite}
+ORACLE_CODES: Mapping[str, str] = {name: case.code for case in CASES for name in case.oracle}
+# libpq gives no code for what goes wrong while connecting, only the server's words; SQLite has one code for all that is wrong with a
+# statement, only the text tells.
+POSTGRESQL_TEXTS = tuple((re.compile(pattern), case.code) for case in CASES for pattern in case.postgresql)
+SQLITE_TEXTS = tuple((re.compile(pattern, re.IGNORECASE), case.code) for case in CASES for pattern in case.texts)
 
 
 def translate(engine: str, error: BaseException, database: str) -> QaplaError:
@@ -174,7 +80,7 @@ def _as_ours(code: str, parts: dict[str, Any], database: str) -> QaplaError:
         return AccessError(message, **shared)
     if code in ("42P01", "42703"):
         rest = "PGRST205" if code == "42P01" else code
-        return DatabaseError(message, code=rest, status=_status(rest), hint=shared["hint"] or REFRESH, **named)
+        return DatabaseError(message, code=rest, status=_status(code), hint=shared["hint"] or REFRESH, **named)
     if code == "22023" and message.startswith("role ") and message.endswith("does not exist"):
         return DatabaseError(message, code=code, status=401, **shared)  # whoever issued the token means another database
     if code == "54000":
@@ -183,11 +89,11 @@ def _as_ours(code: str, parts: dict[str, Any], database: str) -> QaplaError:
 
 
 def _status(code: str) -> int:
-    return read_status(code) or STATUSES.get(code) or STATUSES.get(code[:2], 400)
+    return read_status(code) or get_status(code)
 
 
 def _say(code: str, named: Mapping[str, str | None]) -> str:
-    text = _SAID.get(code, f"the database refused it ({code})")
+    text = BY_CODE[code].text if code in BY_CODE else f"the database refused it ({code})"
     for name, value in named.items():
         text = text.replace(f" {{{name}}}", f" {_quoted(value)}" if value else "")
     return text

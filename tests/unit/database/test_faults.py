@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sqlite3
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from qapla.database.faults import MARIADB_CODES, ORACLE_CODES, SQLITE_CODES, translate
-from qapla.errors import DatabaseError, QaplaError, ReadOnly, TimedOut, Unavailable
+from qapla.database.faults import translate
+from qapla.database.sqlstates import BY_CODE, CASES, Case, print_errors
+from qapla.errors import DatabaseError, ReadOnly, TimedOut, Unavailable
 
 
 class MariadbError(Exception):
@@ -17,6 +19,14 @@ class MariadbError(Exception):
 
 class OracleError(Exception):
     """As python-oracledb raises them."""
+
+
+class SqliteError(Exception):
+    """As sqlite3 raises them."""
+
+    def __init__(self, name: str, text: str) -> None:
+        super().__init__(text)
+        self.sqlite_errorname = name
 
 
 def mariadb(number: int, text: str) -> Any:
@@ -134,14 +144,31 @@ def test_messages_hold_no_contents() -> None:
     assert "secret" not in str(found) + repr(found.as_json())
 
 
-def test_every_code_that_is_mapped_has_words() -> None:
-    """No client reads a bare code."""
-    for code in {*MARIADB_CODES.values(), *SQLITE_CODES.values(), *ORACLE_CODES.values()}:
-        number = next((number for number, mapped in MARIADB_CODES.items() if mapped == code), None)
-        if number is not None:
-            found = mariadb(number, "")
-            assert isinstance(found, QaplaError)
-            assert 400 <= found.status < 600
+@pytest.mark.parametrize("case", CASES, ids=[case.code for case in CASES])
+def test_every_case_is_answered_as_the_table_says(case: Case) -> None:
+    """Code and status are those of the table, whichever engine says it; nobody reads a bare code."""
+    found = [mariadb(number, "") for number in case.mysql]
+    found += [oracle(code, "") for code in case.oracle]
+    found += [translate("sqlite", SqliteError(name, ""), "shop") for name in case.sqlite]
+
+    assert {(each.code, each.status) for each in found} <= {(case.answered or case.code, case.status)}
+    assert all(len(str(each)) > 10 for each in found)
+    assert "{" not in "".join(str(each) for each in found)
+
+
+def test_the_table_has_every_name_once() -> None:
+    """No number or code stands for two things."""
+    for names in ("mysql", "sqlite", "oracle", "texts", "postgresql"):
+        all_names = [name for case in CASES for name in getattr(case, names)]
+        assert len(all_names) == len(set(all_names))
+    assert len(BY_CODE) == len(CASES)
+
+
+def test_the_manual_has_the_table() -> None:
+    """``docs/errors.md`` is printed from it; a new case has to be printed again."""
+    page = Path(__file__).parents[3] / "docs" / "errors.md"
+
+    assert page.read_text(encoding="utf-8") == print_errors()
 
 
 def test_an_error_of_ours_stays_what_it_is() -> None:

@@ -83,9 +83,11 @@ class Connections(Records):
 
     def test(self, spec: ConnectionSpec, settings: Mapping[str, Any] | None = None, *, name: str | None = None) -> Checked:
         """Try *spec* without keeping anything; *name*: with the stored password of that connection, where *spec* has none."""
+        base = None
         if name is not None:
-            spec = self._with_stored_password(self.get(name), spec)
-        return check(spec, read_options(settings or {}, engine=spec.engine))
+            known = self.get(name)
+            spec, base = self._with_stored_password(known, spec), known.options
+        return check(spec, read_options(settings or {}, base, engine=spec.engine))
 
     def add(
         self, spec: ConnectionSpec, *, name: str | None = None, settings: Mapping[str, Any] | None = None, paused: bool = False

@@ -8,9 +8,10 @@ from pyramid.httpexceptions import HTTPSeeOther
 from pyramid.response import Response
 
 from lazydb.connections import CheckFailed
-from lazydb.options import as_stored
+from lazydb.options import as_shown
 from lazydb.tasks import refresh_schema
 from lazydb.views.form import EXAMPLES, ConnectionForm
+from lazydb.views.formsecrets import conceal, reveal
 from lazydb.views.links import Links
 from lazydb.views.state import ask, fragment, markup
 from qapla.database.dialects import ENGINES
@@ -34,7 +35,7 @@ def show_new(request: Request) -> dict[str, Any]:
 def show_edit(request: Request) -> dict[str, Any]:
     """Show the form of a connection, as it is registered."""
     known = _known(request)
-    form = ConnectionForm.of(known.spec, known.name, as_stored(known.options), stored=known.name)
+    form = ConnectionForm.of(known.spec, known.name, as_shown(known.options), stored=known.name)
     form.has_password = known.has_password
     return _page(request, form)
 
@@ -46,6 +47,7 @@ def send_form(request: Request) -> Any:
         _known(request)
     form = ConnectionForm.posted(request.POST, stored)
     _take_password(request, form)
+    _take_settings(request, form)
     what = request.POST.get("do", "test")
     try:
         if form.url and (what == "fill" or not any(form.values.get(each) for each in ("host", "path", "database"))):
@@ -180,12 +182,25 @@ def _take_password(request: Request, form: ConnectionForm) -> None:
         form.kept = box.seal(form.password, place)
 
 
+def _take_settings(request: Request, form: ConnectionForm) -> None:
+    """Put the secrets among the settings that were typed before back into their fields."""
+    kept = request.POST.get("kept_settings", "")
+    if kept:
+        try:
+            reveal(form.values, request.app["sealing"].open(kept, f"settings of user {request.identity.id}"))
+        except SecretLost:
+            form.errors["jwt_secret"] = "Enter the secrets among the settings again."  # noqa: S105  (a message)
+
+
 def _page(
     request: Request, form: ConnectionForm, steps: tuple[Any, ...] = (), *, status: int = 200, errors: dict[str, str] | None = None
 ) -> dict[str, Any]:
     request.response.status_int = status
     form.errors.update(errors or {})
     form.hide_password()
+    typed = conceal(form.values)
+    if typed is not None:
+        form.kept_settings = request.app["sealing"].seal(typed, f"settings of user {request.identity.id}")
     if form.password is not None and not form.kept:
         form.kept = request.app["sealing"].seal(form.password, f"form of user {request.identity.id}")
     links = Links.of_request(request)

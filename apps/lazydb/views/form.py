@@ -11,6 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from lazydb.views.formfields import API, API_ROLES, FormField
 from qapla.database.catalog import Options
 from qapla.database.dialects import ENGINES
 from qapla.database.spec import SSLMODES
@@ -21,21 +22,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from qapla.database.spec import ConnectionSpec
-
-
-@dataclass(frozen=True, slots=True)
-class FormField:
-    """One field as the page shows it. ``kind``: text, number, password, choice, flag."""
-
-    name: str
-    label: str
-    kind: str = "text"
-    value: str = ""
-    required: bool = False
-    placeholder: str = ""
-    hint: str = ""
-    words: str = ""  # beside the box of a flag
-    choices: tuple[tuple[str, str], ...] = ()
 
 
 SERVER = (
@@ -97,9 +83,9 @@ LIMITS = (
     FormField("statement_timeout_s", "Statement timeout", "number", hint="Seconds after which a statement is ended."),
     FormField("db_max_rows", "Rows per answer", "number", placeholder="no limit"),
 )
-FLAGS = ("writable",)
+FLAGS = tuple(each.name for each in (*SERVING, *API) if each.kind == "flag")
 _SECRET_OPTION = re.compile(r"([?&][^=&]*(?:pass|pwd|secret|token)[^=&]*=)[^&]*", re.IGNORECASE)
-OPTION_NAMES = tuple(each.name for each in (*SERVING, *LIMITS))
+OPTION_NAMES = tuple(each.name for each in (*SERVING, *LIMITS, *API, *API_ROLES))
 EXAMPLES = {"sqlite": "sqlite:////data/shop.sqlite", "oracle": "oracle://user:password@host:1521/service"}
 
 
@@ -112,6 +98,7 @@ class ConnectionForm:
     url: str = ""
     password: str | None = field(default=None, repr=False)
     kept: str = ""
+    kept_settings: str = ""
     stored: str | None = None  # the name of the connection that is edited
     has_password: bool = False  # the registry keeps one
     errors: dict[str, str] = field(default_factory=dict)
@@ -161,7 +148,7 @@ class ConnectionForm:
     @property
     def names(self) -> tuple[str, ...]:
         """Return the names of all fields but the password."""
-        names = (each.name for each in (*self._target, *TLS, *SERVING, *LIMITS))
+        names = (each.name for each in (*self._target, *TLS, *SERVING, *LIMITS, *self._api))
         return ("name", *(name for name in names if name != "password"))
 
     @property
@@ -199,11 +186,25 @@ class ConnectionForm:
         return any(each.name in self.errors for each in (*LIMITS, *TLS))
 
     @property
+    def api(self) -> list[FormField]:
+        """Return the fields on the answers of the API, which are folded away."""
+        return [self._shown(each) for each in self._api]
+
+    @property
+    def api_open(self) -> bool:
+        """Tell whether a field of the API has an error."""
+        return any(each.name in self.errors for each in self._api)
+
+    @property
+    def _api(self) -> tuple[FormField, ...]:
+        return (*API_ROLES, *API) if ENGINES[self.engine].has_roles else API
+
+    @property
     def _target(self) -> tuple[FormField, ...]:
         return FILE if self.engine == "sqlite" else SERVER
 
     def _shown(self, each: FormField) -> FormField:
-        if each.kind == "password":
+        if each.name == "password":
             kept = "kept; leave it empty to keep it" if self.kept or self.has_password else ""
             return replace(each, placeholder=kept)
         if each.name == "port":
@@ -227,4 +228,6 @@ def _as_text(value: Any) -> str:
         return ""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, dict):
+        return "\n".join(f"{name}={text}" for name, text in value.items())
     return ", ".join(value) if isinstance(value, (list, tuple)) else str(value)

@@ -232,6 +232,45 @@ class TestConnectionForm:
         assert browser.get("/api/store/log", status=404).json["code"] == "PGRST205"
         assert browser.get("/api/shop/", status=404).json["code"] == "QAPLA404"
 
+    def test_keeps_secrets_among_the_settings_to_itself(self, add_shop, browser, find_form, lazydb):
+        """A secret is never in a page: *** stands for it, in what was typed as in what is kept; emptied, it is gone."""
+        secret = "a secret of more than thirty-two bytes"
+        add_shop()
+
+        form = find_form(browser.get("/admin/-/connections/shop/edit"), "path")
+        form["jwt_secret"], form["path"] = secret, "/nowhere"
+        wrong = form.submit("do", value="save", status=422)
+        form = find_form(wrong, "path")
+        form["path"] = str(lazydb["connections"].get("shop").spec.path)
+        form.submit("do", value="save", status=303)
+        again = browser.get("/admin/-/connections/shop/edit")
+        kept = lazydb["connections"].get("shop").options.jwt_secret
+        form = find_form(again, "path")
+        shown, form["jwt_aud"] = form["jwt_secret"].value, "us"
+        form.submit("do", value="save", status=303)
+        still = lazydb["connections"].get("shop").options
+        form["jwt_secret"] = ""
+        form.submit("do", value="save", status=303)
+
+        assert secret not in wrong.text + again.text
+        assert (kept, shown, still.jwt_secret, still.jwt_aud) == (secret, "***", secret, "us")
+        assert lazydb["connections"].get("shop").options.jwt_secret is None
+
+    def test_offers_roles_where_the_engine_has_them(self, browser, find_form):
+        """Settings that an engine cannot have are not in its form; own settings are lines of names and values."""
+        names = {
+            engine: set(find_form(browser.get(f"/admin/-/connections/new?engine={engine}"), field).fields)
+            for engine, field in (("sqlite", "path"), ("postgresql", "host"))
+        }
+        form = find_form(browser.get("/admin/-/connections/new?engine=postgresql"), "host")
+        form["host"], form["database"], form["user"], form["app_settings"] = "127.0.0.1", "x", "x", "mail=geheim-6\r\n"
+        page = form.submit("do", value="save", status=422)
+
+        assert names["postgresql"] - names["sqlite"] >= {"db_anon_role", "db_pre_request", "db_extra_search_path", "app_settings"}
+        assert names["sqlite"] >= {"server_cors_allowed_origins", "db_tx_end", "requests_per_minute", "openapi_mode"}
+        assert find_form(page, "host")["app_settings"].value.strip() == "mail=***"
+        assert "geheim-6" not in page
+
     def test_needs_a_csrf_token(self, browser):
         """A page of somebody else cannot send the form."""
         browser.post("/admin/-/connections/new", {"engine": "sqlite", "do": "save"}, status="4*")

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from qapla.database.dialects import get_engine
+from qapla.database.query.casts import TYPES
 from qapla.database.query.printing import Number, print_value
 from qapla.database.query.render import TEXT, ref_type
 from qapla.database.query.shape import AggregateCell, Cell, Columns, EmbedCell
@@ -31,7 +32,7 @@ from qapla.database.schema.description import ColumnType
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from qapla.database.query.shape import AnyCell, Read, Ref
+    from qapla.database.query.shape import AnyCell, Read
     from qapla.database.schema.description import DatabaseSchema, Kind, Table
 
     Build = Callable[[list[Any]], pa.Array]
@@ -50,11 +51,6 @@ SIMPLE: Mapping[Kind, pa.DataType] = {
     "timestamp": pa.timestamp("us"),
     "timestamp_tz": pa.timestamp("us", "UTC"),
 }
-CASTS: Mapping[str, Kind] = {  # what a cast in the request makes of a value
-    "smallint": "integer", "integer": "integer", "bigint": "integer", "real": "float", "double precision": "float",
-    "numeric": "decimal", "boolean": "boolean", "date": "date", "time": "time", "timestamp": "timestamp",
-    "timestamptz": "timestamp_tz", "json": "json", "jsonb": "json", "bytea": "binary",
-}  # fmt: skip
 WORD = re.compile(r"[a-z]+[0-9]?")
 SAFE_INTEGER = 2**53  # up to it every integer is a double
 COUNT = ColumnType("integer", "bigint")
@@ -93,7 +89,8 @@ def _columns(cell: AnyCell, table: Table, schema: DatabaseSchema, is_strict: boo
         types = [(name, TEXT if cell.preview is not None else table.by_name[name].type) for name in cell.names]
         return [_column(name, type, is_strict) for name, type in types]
     if isinstance(cell, Cell):
-        return [_column(cell.key, TEXT if cell.preview is not None else _type_of(cell.ref, table), is_strict)]
+        type = TEXT if cell.preview is not None else ref_type(cell.ref, table.by_name[cell.ref.column].type)
+        return [_column(cell.key, type, is_strict)]
     if isinstance(cell, AggregateCell):
         return [_column(cell.key, _aggregate_type(cell, table), is_strict)]
     inner = list_columns(cell.read, schema)
@@ -103,20 +100,12 @@ def _columns(cell: AnyCell, table: Table, schema: DatabaseSchema, is_strict: boo
     return [_list_of(column) if is_many else column for column in inner]
 
 
-def _type_of(ref: Ref, table: Table) -> ColumnType:
-    if ref.cast is not None:
-        kind = CASTS.get(ref.cast)
-        return TEXT if kind is None else ColumnType(kind, ref.cast)
-    return ref_type(ref, table.by_name[ref.column].type)
-
-
 def _aggregate_type(cell: AggregateCell, table: Table) -> ColumnType:
     if cell.cast is not None:
-        kind = CASTS.get(cell.cast)
-        return TEXT if kind is None else ColumnType(kind, cell.cast)
+        return TYPES[cell.cast]
     if cell.ref is None or cell.function == "count":
         return COUNT
-    type = _type_of(cell.ref, table)
+    type = ref_type(cell.ref, table.by_name[cell.ref.column].type)
     if cell.function == "avg":
         return type if type.kind == "interval" else MEAN
     if cell.function == "sum" and type.kind == "integer":

@@ -8,19 +8,21 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from contextlib import contextmanager
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, Literal
 
-from sqlalchemy import delete
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.exc import DBAPIError
 
 from lazydb.models import LoginLink, Token, User, bump, now
 from lazydb.records import transaction, unavailable
+from lazydb.scopes import Right, Tables, check_rights, databases_of, read_tables, right_in
 from qapla.database.url import shown
 from qapla.driver import ReadDriver, WriteDriver
-from qapla.errors import DatabaseError, InputError, NameTaken, NotFound, nearest
+from qapla.errors import DatabaseError, InputError, NameTaken, NotFound, QaplaError, nearest
 from qapla.ports import AccessToken, Account
 
 if TYPE_CHECKING:
@@ -34,10 +36,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-Right = Literal["none", "read", "write"]
 Role = Literal["admin", "user"]
-RIGHTS: tuple[Right, ...] = ("none", "read", "write")
-EVERY_DATABASE = "*"
 NAME_LENGTH_MAX = 100
 
 
@@ -48,7 +47,7 @@ class UserFacts:
     id: int
     name: str
     role: Role
-    rights: Mapping[str, Right]
+    rights: Mapping[str, Any]
     has_password: bool
     created_at: datetime
     last_login_at: datetime | None
@@ -60,9 +59,10 @@ class TokenFacts:
 
     id: int
     name: str
-    rights: Mapping[str, Right]
+    rights: Mapping[str, Any]
     created_at: datetime
     expires_at: datetime | None
+    last_used_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +74,7 @@ class Snapshot:
     user_ids: Mapping[str, int]
     tokens: Mapping[str, AccessToken]  # by digest
     token_facts: Mapping[int, TokenFacts]
+    tables: Mapping[tuple[str, int, str], Tables]  # by kind, id and database: only what is said of single tables
 
 
 class UserWriteDriver(WriteDriver[User]):
@@ -103,6 +104,7 @@ class Accounts:
         self._revision = revision
         self._snapshot: Snapshot | None = None
         self._lock = threading.Lock()
+        self._uses: dict[int, float] = {}  # of tokens, in seconds since 1970, not yet in the registry
 
     # -- asked on every request
 
@@ -118,8 +120,13 @@ class Accounts:
         return snapshot.users[user_id][0] if user_id is not None else None
 
     def find_token(self, digest: str) -> AccessToken | None:
-        """Return the token whose SHA-256 is *digest*, or None."""
-        return self._fresh().tokens.get(digest)
+        """Return the token whose SHA-256 is *digest*, or None; its use is remembered until ``write_uses``."""
+        found = self._fresh().tokens.get(digest)
+        if found is not None:
+            seconds = time.time()
+            if found.expires_at is None or found.expires_at > seconds:
+                self._uses[found.id] = seconds
+        return found
 
     def right_of(self, identity: Identity, database: str) -> Right:
         """Return what a user or token may do in *database*; an admin may write."""
@@ -128,9 +135,16 @@ class Accounts:
             found = snapshot.users.get(identity.id or 0)
             if found is None:
                 return "none"
-            return "write" if found[1].role == "admin" else _right_in(found[1].rights, database)
+            return "write" if found[1].role == "admin" else right_in(found[1].rights, database)
         token = snapshot.token_facts.get(identity.id or 0) if identity.kind == "token" else None
-        return _right_in(token.rights, database) if token is not None else "none"
+        return right_in(token.rights, database) if token is not None else "none"
+
+    def tables_of(self, identity: Identity, database: str) -> Tables | None:
+        """Return what is said of single tables of *database* for a user or token, or None; an admin is told of no tables."""
+        snapshot = self._fresh()
+        if not snapshot.tables or (identity.kind == "user" and self.is_admin(identity)):
+            return None
+        return snapshot.tables.get((identity.kind, identity.id or 0, database))
 
     def is_admin(self, identity: Identity) -> bool:
         """Tell whether *identity* may administer lazydb itself."""
@@ -192,9 +206,27 @@ class Accounts:
         self._remove(ReadDriver[User], UserWriteDriver, "user", name)
 
     def list_tokens(self) -> list[TokenFacts]:
-        """Return all tokens, by name."""
+        """Return all tokens, by name, with their last use: as the registry has it now, which is no reason for a new revision."""
         self._revision.read()
-        return sorted(self._fresh().token_facts.values(), key=lambda facts: facts.name)
+        with transaction(self._database) as session:
+            used = {row.id: row.last_used_at for row in session.execute(select(Token.id, Token.last_used_at))}
+        facts = (replace(facts, last_used_at=used.get(facts.id)) for facts in self._fresh().token_facts.values())
+        return sorted(facts, key=lambda facts: facts.name)
+
+    def write_uses(self) -> None:
+        """Write down when tokens were used last; done every minute, and never by a request."""
+        uses, self._uses = self._uses, {}
+        if not uses:
+            return
+        try:
+            with transaction(self._database) as session:
+                for token_id, seconds in uses.items():
+                    moment = datetime.fromtimestamp(seconds, UTC)
+                    is_later = or_(Token.last_used_at.is_(None), Token.last_used_at < moment)
+                    session.execute(update(Token).where(Token.id == token_id, is_later).values(last_used_at=moment))
+        except QaplaError as error:
+            self._uses = {**uses, **self._uses}  # the next time
+            log.warning("the last use of %s tokens is not written down yet: %s", len(uses), error)
 
     def add_token(self, name: str, digest: str, rights: Mapping[str, Right], expires_at: datetime | None = None) -> None:
         """Keep a token by the SHA-256 of its text.
@@ -254,8 +286,17 @@ class Accounts:
             log.warning("the registry stopped answering; accounts stay as they were: %s", type(error.orig).__name__)
             return self._snapshot
         tokens = {row.hash: AccessToken(row.id, row.name, row.expires_at.timestamp() if row.expires_at else None) for row in rows}
-        facts = {row.id: TokenFacts(row.id, row.name, row.rights, row.created_at, row.expires_at) for row in rows}
-        return Snapshot(revision, users, {account.name: user_id for user_id, (account, _) in users.items()}, tokens, facts)
+        facts = {row.id: TokenFacts(row.id, row.name, row.rights, row.created_at, row.expires_at, row.last_used_at) for row in rows}
+        names = {account.name: user_id for user_id, (account, _) in users.items()}
+        everybody = [("user", user_id, found.rights) for user_id, (_, found) in users.items()]
+        everybody += [("token", row.id, row.rights) for row in rows]
+        tables = {
+            (kind, key, database): found
+            for kind, key, rights in everybody
+            for database in databases_of(name for name in rights if "." in name)
+            if (found := read_tables(rights, database))
+        }
+        return Snapshot(revision, users, names, tokens, facts, tables)
 
     @contextmanager
     def _change(self) -> Iterator[Session]:
@@ -266,26 +307,10 @@ class Accounts:
         self._revision.read()
 
 
-def check_rights(rights: Mapping[str, Any]) -> dict[str, Right]:
-    """Return *rights* by database name.
-
-    Raises:
-        InputError: one of them is none of ``none``, ``read``, ``write``.
-    """
-    for database, right in rights.items():
-        if right not in RIGHTS:
-            raise InputError(f"right {shown(right)} on {shown(database)} is not known", hint=f"there are {', '.join(RIGHTS)}")
-    return dict(rights)
-
-
 def _check_name(name: str) -> str:
     if not name or len(name) > NAME_LENGTH_MAX or not name.isprintable() or name != name.strip():
         raise InputError(f"name {shown(name)} cannot be used", hint=f"1-{NAME_LENGTH_MAX} printable characters, no space at the ends")
     return name
-
-
-def _right_in(rights: Mapping[str, Right], database: str) -> Right:
-    return rights.get(database, rights.get(EVERY_DATABASE, "none"))
 
 
 def _account(row: User) -> Account:

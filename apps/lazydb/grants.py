@@ -20,7 +20,11 @@ def move_rights(session: Session, name: str, new_name: str | None) -> None:
     """Give the rights on the database *name* to its new name; None: it is removed, and they with it."""
     rows: list[User | Token] = [*session.scalars(select(User)), *session.scalars(select(Token))]
     for row in rows:
-        if name in row.rights and name != new_name:
+        named = [key for key in row.rights if key.partition(".")[0] == name]
+        if named and name != new_name:
             rights = dict(row.rights)  # another dict: a change inside the same one would not be seen
-            right = rights.pop(name)
-            row.rights = {**rights, new_name: right} if new_name is not None else rights
+            for key in named:
+                right = rights.pop(key)
+                if new_name is not None:
+                    rights[new_name + key[len(name) :]] = right
+            row.rights = rights

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 
 FIRST_ADMIN = "admin"
 EXPIRE_EVERY_S = 3600.0
+WRITE_USES_EVERY_S = 60.0
 
 
 class RevisionPlugin(Plugin):
@@ -40,13 +41,14 @@ class RevisionPlugin(Plugin):
 
 
 class AccountsPlugin(Plugin):
-    """Users, tokens and login links.
+    """Users, tokens and login links. A serving process writes down every minute when tokens were used.
 
     Settings  ``lazydb:admin_password``: with it the first start makes the user ``admin``.
     """
 
     key = "accounts"
     requires = ("revision",)
+    _uses: Clockwork | None = None
 
     def start(self, app: Application) -> Accounts:
         """Make the store, and the first admin when a password for one is given and there are no users."""
@@ -56,7 +58,18 @@ class AccountsPlugin(Plugin):
         password = app.settings.get("lazydb:admin_password")
         if password and not accounts.list_users():
             self._make_admin(accounts, password)
+        if app.start_point == "uwsgi":
+            from lazydb.clockwork import Clockwork
+
+            self._uses = Clockwork("token-uses", accounts.write_uses, WRITE_USES_EVERY_S)
+            self._uses.start()
         return accounts
+
+    def stop(self, app: Application) -> None:
+        """Write down what is not written yet."""
+        if self._uses is not None:
+            self._uses.stop()
+            app["accounts"].write_uses()
 
     def _make_admin(self, accounts: Accounts, password: str) -> None:
         from qapla.plugins.auth.passwords import hash_password

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qapla.ports import ALL_RIGHTS, NO_RIGHTS, ROLE_RIGHTS, FixedRights, Identity, Operation, Rights
+from lazydb.scopes import OPERATIONS, ScopedRights
+from qapla.ports import ALL_RIGHTS, NO_RIGHTS, ROLE_RIGHTS, FixedRights, Identity, Rights
 
 if TYPE_CHECKING:
-    from lazydb.accounts import Accounts, Right
+    from lazydb.accounts import Accounts
+    from lazydb.scopes import Right
     from qapla.database.catalog import Catalog
 
-_OPERATIONS: dict[Right, frozenset[Operation]] = {
-    "none": frozenset(),
-    "read": frozenset({"select", "execute"}),
-    "write": ALL_RIGHTS.operations,
-}
-_KNOWN = {right: FixedRights(operations) for right, operations in _OPERATIONS.items()}
-_ANONYMOUS = {right: FixedRights(operations, authenticated=False) for right, operations in _OPERATIONS.items()}
+_KNOWN = {right: FixedRights(operations) for right, operations in OPERATIONS.items()}
+_ANONYMOUS = {right: FixedRights(operations, authenticated=False) for right, operations in OPERATIONS.items()}
 _ORDER = ("none", "read", "write")
 
 
 class RegistryPolicy:
-    """A ``Policy``: rights by database, the same on every table of it.
+    """A ``Policy``: rights by database, the same on every table of it unless more is said of one.
 
     Somebody who is known may at least what anybody may. Whether a connection takes writes at all is not a right: whoever may write
     in a database that is read only meets 25006 and not 42501, and its sessions are read only in the database itself. Whoever has a role
@@ -47,4 +44,7 @@ class RegistryPolicy:
         if identity.kind == "jwt":
             return _KNOWN[max(served.options.jwt_right, anybody, key=_ORDER.index)]
         own = self._accounts.right_of(identity, database)
+        tables = self._accounts.tables_of(identity, database)
+        if tables:
+            return ScopedRights(_KNOWN[own], _KNOWN[anybody], tables, served.schema.default_schema)
         return _KNOWN[max(own, anybody, key=_ORDER.index)]

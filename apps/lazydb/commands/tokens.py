@@ -47,14 +47,17 @@ def list_tokens(as_json: bool) -> None:
     """List the tokens; what they are is kept by nobody."""
     with open_lazydb() as app:
         tokens = app["accounts"].list_tokens()
-    facts = [{name: getattr(token, name) for name in ("name", "rights", "created_at", "expires_at")} for token in tokens]
+    facts = [{name: getattr(token, name) for name in ("name", "rights", "created_at", "expires_at", "last_used_at")} for token in tokens]
 
     def for_people() -> None:
         if not tokens:
             say("there is no token; lazydb token add NAME makes one")
             return
-        lines = [(token.name, rights_text(token.rights), token.created_at, token.expires_at or "never") for token in tokens]
-        table(("NAME", "RIGHTS", "MADE", "ENDS"), lines)
+        lines = [
+            (token.name, rights_text(token.rights), token.created_at, token.expires_at or "never", token.last_used_at or "never")
+            for token in tokens
+        ]
+        table(("NAME", "RIGHTS", "MADE", "ENDS", "USED"), lines)
 
     show(facts, as_json, for_people)
 

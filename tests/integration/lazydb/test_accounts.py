@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from lazydb.models import now
-from qapla.errors import InputError, NameTaken, NotFound, SettingsError
+from qapla.errors import InputError, NameTaken, NotFound, SettingsError, Unavailable
 from qapla.plugins.auth.passwords import is_right
 from qapla.ports import ANONYMOUS, SYSTEM, Identity
 
@@ -164,3 +164,55 @@ def test_the_policy_knows_everybody(app: LazydbApplication, make_file: Callable[
     assert app["policy"].rights(bob, "shop").authenticated
     accounts.remove_user("ann")
     assert operations(app, ann, "closed") == set()
+
+
+def test_the_last_use_of_a_token_is_written_down_later(start: Callable[..., LazydbApplication]) -> None:
+    """Looking a token up writes nothing; what was used is written at once for all, and is no new revision for anybody."""
+    one, other = start(), start()
+    one["accounts"].add_token("nightly", "digest", {"*": "read"})
+    one["accounts"].add_token("over", "another", {"*": "read"}, expires_at=now() - timedelta(seconds=1))
+    revision = one["revision"].read()
+    for digest in ("digest", "digest", "another", "unknown"):
+        one["accounts"].find_token(digest)
+
+    before = [token.last_used_at for token in one["accounts"].list_tokens()]
+    one["accounts"].write_uses()
+    one["accounts"].write_uses()
+
+    assert before == [None, None]
+    used = {token.name: token.last_used_at for token in other["accounts"].list_tokens()}
+    assert used["over"] is None
+    assert timedelta(0) <= now() - used["nightly"] < timedelta(seconds=30)
+    assert one["revision"].read() == revision
+
+
+def test_a_registry_that_is_away_loses_no_use(app: LazydbApplication, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is written the next time."""
+    app["accounts"].add_token("nightly", "digest", {"*": "read"})
+    app["accounts"].find_token("digest")
+
+    def fail(*_: object) -> None:
+        raise Unavailable("the registry is away")
+
+    with monkeypatch.context() as patched:
+        patched.setattr("lazydb.accounts.transaction", fail)
+        app["accounts"].write_uses()
+    app["accounts"].write_uses()
+
+    assert app["accounts"].list_tokens()[0].last_used_at is not None
+
+
+def test_rights_are_about_tables_too(app: LazydbApplication, make_file: Callable[..., ConnectionSpec]) -> None:
+    """A token may be for one table, and follows the database to its new name."""
+    app["connections"].add(make_file(), name="shop")
+    app["accounts"].add_token("orders", "digest", {"shop.item": {"right": "read", "columns": ["id"]}})
+    token = Identity("token", app["accounts"].find_token("digest").id)
+
+    rights = app["policy"].rights(token, "shop")
+
+    assert rights.allows("select", None, "item", "id")
+    assert not rights.allows("select", None, "item", "name")
+    assert not rights.allows("select", None, "other")
+    app["connections"].change("shop", new_name="store")
+    assert app["policy"].rights(token, "store").allows("select", None, "item", "id")
+    assert not app["policy"].rights(token, "shop").allows("select", None, "item", "id")

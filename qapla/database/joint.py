@@ -33,6 +33,7 @@ class JointBulkhead:
     """
 
     is_joint = True
+    writes_alone = False
 
     def __init__(self, bulkhead: Bulkhead, transaction: Transaction) -> None:
         self.name = bulkhead.name

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 AFTER = 3  # executions of the same text, after which it is prepared
 MOST = 100  # statements that a connection keeps, and the server for it; as psycopg
 LONGEST = 20_000  # bytes of a text that is prepared; a longer one is an insert of many rows
+CONNECTION_OK = int(ConnStatus.OK)
 TUPLES_OK, COMMAND_OK = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK)
 CONNECTION_OK, PIPELINE_OFF = int(ConnStatus.OK), int(PipelineStatus.OFF)
 IDLE, IN_TRANSACTION, IN_ERROR = int(TransactionStatus.IDLE), int(TransactionStatus.INTRANS), int(TransactionStatus.INERROR)
@@ -78,6 +79,14 @@ class Prepared:
             return read_rows(connection, result), result.ntuples
         count = result.command_tuples
         return [], -1 if count is None else count
+
+    def is_lost(self) -> bool:
+        """Tell whether the line is closed, by what has arrived on it; nothing is sent, and nothing waited for."""
+        try:
+            self._pgconn.consume_input()
+        except psycopg.OperationalError:
+            return True
+        return self._pgconn.status != CONNECTION_OK
 
     def run(self, sql: str) -> None:
         """Run a statement without values, such as ``BEGIN``."""

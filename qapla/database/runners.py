@@ -34,6 +34,11 @@ class Runner:
     rollback: str = "ROLLBACK"
     check_constraints: str | None = None  # before a rollback that pretends to be a commit
     ping = "SELECT 1"
+    can_look = False  # is_lost knows, without asking the server
+
+    def is_lost(self, connection: Any) -> bool:
+        """Tell whether the server has closed *connection* meanwhile."""
+        raise NotImplementedError
 
     def fetch(self, connection: Any, statement: Statement) -> Rows:
         """Run a read and return all of its rows."""
@@ -105,6 +110,12 @@ class PostgresqlRunner(Runner):
     """psycopg; what runs for nearly every request goes past its cursors (``prepared``)."""
 
     check_constraints = "SET CONSTRAINTS ALL IMMEDIATE"
+    can_look = True
+
+    def is_lost(self, connection: Any) -> bool:
+        """Read what has arrived, without waiting: a server that ends a connection says so."""
+        found: bool = connection.prepared.is_lost()
+        return found
 
     def fetch(self, connection: Any, statement: Statement) -> Rows:
         """Run a read and return all of its rows."""

@@ -103,11 +103,7 @@ class Transaction:
             if self.lease.is_valid:
                 self._roll_back()
                 raise
-            raise Unavailable(
-                f"database {self._bulkhead.name!r} was lost while it committed: whether the change was kept is not known",
-                code="08007",
-                hint="look before you send it again",
-            ) from error
+            raise lost_in_commit(self._bulkhead.name) from error
 
     def _roll_back(self) -> None:
         try:
@@ -121,3 +117,9 @@ class Transaction:
         self._bulkhead.guard(self.lease, self._bulkhead.deadline_from_now(), self._runner.run, word, last=True)
         if self._runner.begin is None and self.lease.is_valid:
             self.lease.driver_connection.autocommit = True  # type: ignore[union-attr]
+
+
+def lost_in_commit(name: str) -> Unavailable:
+    """Return the error for a line that broke when a change may have been kept, or not."""
+    message = f"database {name!r} was lost while it committed: whether the change was kept is not known"
+    return Unavailable(message, code="08007", hint="look before you send it again")

@@ -89,6 +89,9 @@ class TableWriteDriver:
         resolved = resolve_insert(insert, self._schema, self._rights)
         back = self._read_back(resolved.table, insert.returning, insert.order)
         wants_keys = self._require_key(resolved.table, insert.on_conflict) or wants_keys
+        if len(resolved.rows) == 1 and resolved.conflict is None and self._is_alone(resolved.table, back, keep=keep):
+            touched = self._write_alone(resolved.table, back).insert(resolved, wants_keys=wants_keys)
+            return replace(_written(None, touched, back), created=touched.created)
         tries = TRIES if resolved.conflict is not None and not self._engine.has_on_conflict else 1
         while True:
             tries -= 1
@@ -119,6 +122,8 @@ class TableWriteDriver:
         is_guarded = self._require_key(table)
         if not changes:
             return Written(0, b"[]" if back else None)
+        if update.max_affected is None and self._is_alone(table, back, keep=keep):
+            return _written(None, self._write_alone(table, back).update(changes, where, operands, wants_keys=False), back)
         with self._transaction(keep) as transaction:
             writing = Writing(transaction, table, self._engine.key, back)
             touched = writing.update(changes, where, operands, wants_keys=back is not None or is_guarded)
@@ -137,6 +142,8 @@ class TableWriteDriver:
         table = resolve_target(delete, self._schema, self._rights)
         where, operands = self._where(table, delete.where)
         back = self._read_back(table, delete.returning, delete.order)
+        if delete.max_affected is None and self._is_alone(table, back, keep=keep):
+            return _written(None, self._write_alone(table, back).delete(where, operands), back)
         with self._transaction(keep) as transaction:
             writing = Writing(transaction, table, self._engine.key, back)
             if back is None or writing.can_give_back_deleted():
@@ -177,6 +184,12 @@ class TableWriteDriver:
         table, values = resolve_changes(Update(table_name, tuple(changes.items())), self._schema, self._rights)
         where, operands = self._where(table, key_condition(table, key))
         back = self._read_back(table, returning)
+        has_new_key = not changes.keys().isdisjoint(table.identity.columns)
+        if values and expect is None and self._is_alone(table, back, keep=keep):
+            touched = self._write_alone(table, back).update(values, where, operands, wants_keys=has_new_key)
+            if not touched.count:
+                raise _no_row(table, key)
+            return Written(1, touched.body(None, back), tuple(touched.keys) or (key,))
         with self._transaction(keep) as transaction:
             self._expect(transaction, table, key, expect, seen)
             keys = [key]
@@ -184,7 +197,7 @@ class TableWriteDriver:
                 touched = Writing(transaction, table, self._engine.key, None).update(values, where, operands, wants_keys=True)
                 if not touched.count:
                     raise _no_row(table, key)
-                keys = touched.keys if touched.keys and not changes.keys().isdisjoint(table.identity.columns) else keys
+                keys = touched.keys if touched.keys and has_new_key else keys
                 if self._require_key(table):
                     self._check_rows(transaction, table, keys, 1)
             body = back.rows(transaction, keys) if back else None
@@ -283,6 +296,15 @@ class TableWriteDriver:
         if not self._served.options.writable:
             raise ReadOnly(f"database {self._served.name!r} is read only", hint="its connection takes writes once they are switched on")
 
+    def _is_alone(self, table: Table, back: ReadBack | None, *, keep: bool) -> bool:
+        """Tell whether a write of one statement can do without a transaction around it: the statement is one, and gives the rows back."""
+        if not keep or self._local is not None or not self._served.bulkhead.writes_alone or self._is_guarded(table):
+            return False
+        return back is None or (back.body is not None and table.kind == "table")
+
+    def _write_alone(self, table: Table, back: ReadBack | None) -> Writing:
+        return Writing(self._served.bulkhead, table, self._engine.key, back, is_alone=True)
+
     @contextmanager
     def _transaction(self, keep: bool) -> Iterator[Transaction]:
         with self._served.bulkhead.transaction(self._local) as transaction:
@@ -361,7 +383,7 @@ class TableWriteDriver:
                 raise QueryError(message, code="PGRST115", details=f"column {name!r}")
 
 
-def _written(transaction: Transaction, touched: Touched, back: ReadBack | None) -> Written:
+def _written(transaction: Transaction | None, touched: Touched, back: ReadBack | None) -> Written:
     return Written(touched.count, touched.body(transaction, back), tuple(touched.keys))
 
 

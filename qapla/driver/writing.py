@@ -26,6 +26,7 @@ from qapla.driver.readback import ReadBack, key_text
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qapla.database.bulkhead import Bulkhead
     from qapla.database.query.printing import Body
     from qapla.database.schema.description import Table
     from qapla.database.statement import Result
@@ -44,18 +45,27 @@ class Touched:
     bodies: list[Body] | None = None
     created: bool = True
 
-    def body(self, transaction: Transaction, back: ReadBack | None) -> bytes | None:
+    def body(self, transaction: Transaction | None, back: ReadBack | None) -> bytes | None:
         """Return the JSON array of the rows, None when nobody asked."""
         if back is None:
             return None
-        return print_array(self.bodies) if self.bodies is not None else back.rows(transaction, self.keys)
+        if self.bodies is not None or transaction is None:
+            return print_array(self.bodies or ())
+        return back.rows(transaction, self.keys)
 
 
 class Writing:
-    """Writes one table in one transaction."""
+    """Writes one table in one transaction.
 
-    def __init__(self, transaction: Transaction, table: Table, engine: str, back: ReadBack | None) -> None:
-        self._transaction = transaction
+    Args:
+        is_alone: there is no transaction around it: one statement writes, and gives back what is wanted.
+    """
+
+    def __init__(
+        self, transaction: Transaction | Bulkhead, table: Table, engine: str, back: ReadBack | None, *, is_alone: bool = False
+    ) -> None:
+        self._transaction = cast("Transaction", transaction)  # a bulkhead executes, too, and here no more is asked of it
+        self._is_alone = is_alone
         self._table = table
         self._engine = get_engine(engine)
         self._back = back
@@ -207,6 +217,8 @@ class Writing:
         """Tell whether RETURNING gives the rows: where there is no key to read them by, or reading them takes many round trips."""
         if self._back is None or self._back.body is None or operation not in self._engine.returns:
             return False
+        if self._is_alone:
+            return True
         return self._table.identity.by == "none" or (count > FEW and not self._engine.is_file)
 
     def _returning(self, is_flat: bool, needs_keys: bool) -> Sql:

@@ -20,14 +20,14 @@ from qapla.database.query.lookups import OPERATORS
 from qapla.database.query.relations import get_relation
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from qapla.database.query.description import Condition, Order, Query, Selection, Window
     from qapla.database.schema.description import DatabaseSchema, Relation, Table, TableName
 
     Row = dict[str, Any]
 
-SIGNS = {
+SIGNS: Mapping[str, Callable[[int], bool]] = {
     "eq": lambda found: found == 0, "neq": lambda found: found != 0, "gt": lambda found: found > 0, "gte": lambda found: found >= 0,
     "lt": lambda found: found < 0, "lte": lambda found: found <= 0,
 }  # fmt: skip
@@ -93,7 +93,8 @@ class Reference:
         if term.embed is None:
             return step(row, term.path)
         named = [embed for embed in (select.embeds if select else ()) if term.embed in (embed.alias, embed.relation)]
-        relation = get_relation(self.schema, table, named[-1].relation, named[-1].hint) if named else get_relation(self.schema, table, term.embed)
+        target, hint = (named[-1].relation, named[-1].hint) if named else (term.embed, None)
+        relation = get_relation(self.schema, table, target, hint)
         rows = self.follow(relation, row)
         return step(rows[0], term.path) if rows else None
 
@@ -225,12 +226,10 @@ def step(row: Row, path: Path) -> Any:
         return value
     found = value.value
     for each in path.steps:
-        if isinstance(each, int) and isinstance(found, list) and -len(found) <= each < len(found):
-            found = found[each]
-        elif isinstance(each, str) and isinstance(found, dict) and each in found:
-            found = found[each]
-        else:
+        is_index = isinstance(each, int) and isinstance(found, list) and -len(found) <= each < len(found)
+        if not is_index and not (isinstance(each, str) and isinstance(found, dict) and each in found):
             return None
+        found = found[each]
     return (None if found is None else as_text(found)) if path.as_text else Json(found)
 
 
@@ -279,7 +278,9 @@ def aggregate(item: Aggregate, rows: list[Row]) -> Any:
         return cast(len(values), item.cast)
     if not values:
         return None
-    results = {"sum": sum, "max": max, "min": min, "avg": lambda found: Decimal(sum(found)) / len(found)}
+    results: Mapping[str, Callable[[list[Any]], Any]] = {
+        "sum": sum, "max": max, "min": min, "avg": lambda found: Decimal(sum(found)) / len(found),
+    }  # fmt: skip
     return cast(results[item.function](values), item.cast)
 
 

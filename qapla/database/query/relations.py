@@ -8,10 +8,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from qapla.database.schema.relations import constraint_name, is_unique
 from qapla.errors import QueryError, nearest
 
 if TYPE_CHECKING:
     from qapla.database.schema.description import DatabaseSchema, Relation, Table
+
+CARDINALITIES = {"to_one": "many-to-one", "to_many": "one-to-many", "many_to_many": "many-to-many"}
 
 
 def get_relation(schema: DatabaseSchema, table: Table, target: str, hint: str | None = None) -> Relation:
@@ -25,13 +28,14 @@ def get_relation(schema: DatabaseSchema, table: Table, target: str, hint: str | 
     if len(found) == 1:
         return found[0]
     if found:
-        raise _ambiguous(table, target, found)
+        raise _ambiguous(schema, table, target, found)
     names = sorted({relation.name for relation in known})
     raise QueryError(
         f"Could not find a relationship between {table.name.name!r} and {target[:100]!r} in the schema cache",
         code="PGRST200",
         details=f"Searched for a foreign key relationship between {table.name.name!r} and {target[:100]!r}"
         + (f" using the hint {hint[:100]!r}" if hint else "")
+        + (f" in the schema {table.name.schema!r}" if table.name.schema else "")
         + ", but no matches were found.",
         hint=nearest(target[:100], names) or (f"there are relations with {', '.join(names[:20])}" if names else None),
     )
@@ -50,16 +54,16 @@ def _has_hint(relation: Relation, hint: str) -> bool:
     return hint in relation.hints or hint == relation.constraint
 
 
-def _ambiguous(table: Table, target: str, found: list[Relation]) -> QueryError:
+def _ambiguous(schema: DatabaseSchema, table: Table, target: str, found: list[Relation]) -> QueryError:
     candidates = [
         {
-            "cardinality": {"to_one": "many-to-one", "to_many": "one-to-many", "many_to_many": "many-to-many"}[relation.kind],
-            "relationship": _describe(relation),
+            "cardinality": "one-to-one" if _is_one_to_one(schema, relation) else CARDINALITIES[relation.kind],
             "embedding": f"{table.name.name} with {relation.target.name}",
+            "relationship": _describe(schema, relation),
         }
         for relation in found
     ]
-    ways = ", ".join(f"'{target}!{_hint(relation)}'" for relation in found)
+    ways = ", ".join(f"'{relation.target.name}!{_hint(relation)}'" for relation in found)
     return QueryError(
         f"Could not embed because more than one relationship was found for {table.name.name!r} and {target[:100]!r}",
         code="PGRST201",
@@ -69,14 +73,24 @@ def _ambiguous(table: Table, target: str, found: list[Relation]) -> QueryError:
     )
 
 
+def _is_one_to_one(schema: DatabaseSchema, relation: Relation) -> bool:
+    return relation.kind == "to_one" and (relation.one_to_one or is_unique(schema.by_name[relation.source], relation.columns))
+
+
 def _hint(relation: Relation) -> str:
     if relation.via is not None:
         return relation.via.table.name
     return relation.constraint or next(iter(relation.hints), "")
 
 
-def _describe(relation: Relation) -> str:
-    if relation.via is not None:
-        return f"{relation.via.table} using ({', '.join(relation.via.source_columns)}) and ({', '.join(relation.via.target_columns)})"
-    near, far = ", ".join(relation.columns), ", ".join(relation.target_columns)
-    return f"{relation.constraint} using {relation.source.name}({near}) and {relation.target.name}({far})"
+def _describe(schema: DatabaseSchema, relation: Relation) -> str:
+    """Return the words of PostgREST: ``jobs using jobs_site_fkey(site_id) and jobs_project_fkey(project_id)``."""
+    if relation.via is None:
+        near, far = ", ".join(relation.columns), ", ".join(relation.target_columns)
+        return f"{relation.constraint} using {relation.source.name}({near}) and {relation.target.name}({far})"
+    junction = schema.by_name[relation.via.table]
+    ends = []
+    for columns in (relation.via.source_columns, relation.via.target_columns):
+        key = next((key for key in junction.foreign_keys if key.columns == columns), None)
+        ends.append(f"{constraint_name(junction, key) if key is not None else ''}({', '.join(columns)})")
+    return f"{junction.name.name} using {ends[0]} and {ends[1]}"

@@ -59,6 +59,19 @@ def resolve(query: Query, schema: DatabaseSchema, rights: Rights, options: Optio
     return Resolver(schema, rights, options).resolve(query, is_list=is_list)
 
 
+class Embeds(dict[str, HasRows]):
+    """The embeds of a selection by the names under which filters know them; ``inner`` are those that a row has to have."""
+
+    def __init__(self) -> None:
+        self.inner: list[HasRows] = []
+
+    def add(self, embed: Embed, test: HasRows) -> None:
+        """Add one; of several with one name the first is meant, as by the parameters of a URL."""
+        self.setdefault(embed.alias or embed.relation, test)
+        if embed.join == "inner":
+            self.inner.append(test)
+
+
 class Resolver:
     """One query being looked up. Operands are collected in the order in which they are met."""
 
@@ -75,7 +88,7 @@ class Resolver:
         """Resolve a whole query."""
         table = self.get_table(query.table)
         cells, embeds = self.resolve_selection(table, query.select, 0)
-        where = self.resolve_where(table, query.where, embeds, query.select)
+        where = self.resolve_where(table, query.where, embeds)
         grouped = is_grouped(cells)
         limit = self._get_limit(query.window.limit)
         order = self.resolve_order(table, query.order, query.select)
@@ -182,16 +195,16 @@ class Resolver:
 
     def resolve_selection(
         self, table: Table, selection: Selection | None, depth: int
-    ) -> tuple[tuple[AnyCell, ...], dict[str, HasRows]]:
-        """Return the cells, and the embeds by the name under which filters know them."""
+    ) -> tuple[tuple[AnyCell, ...], Embeds]:
+        """Return the cells, and the embeds."""
+        embeds = Embeds()
         if selection is None:
-            return (self._all_columns(table, None),), {}
+            return (self._all_columns(table, None),), embeds
         cells: list[AnyCell] = []
-        embeds: dict[str, HasRows] = {}
         for item in selection.items:
             if isinstance(item, Embed):
                 relation, read = self._resolve_embed(table, item, depth)
-                embeds[item.alias or item.relation] = HasRows(relation, read)
+                embeds.add(item, HasRows(relation, read))
                 if item.spread:
                     cells.append(self._spread(relation, read))
                 elif read.cells or item.select is None:
@@ -237,7 +250,7 @@ class Resolver:
         if relation.via is not None:
             self.get_table(relation.via.table)
         cells, embeds = self.resolve_selection(target, embed.select, depth + 1)
-        where = self.resolve_where(target, embed.where, embeds, embed.select)
+        where = self.resolve_where(target, embed.where, embeds)
         if embed.window.after is not None:
             raise NotOffered(f"'after' is not offered inside the embed {embed.relation!r}", hint="use its limit and offset")
         order = self.resolve_order(target, embed.order, embed.select)
@@ -271,15 +284,13 @@ class Resolver:
 
     # ------------------------------------------------------------------------------------------------ which, and in which order
 
-    def resolve_where(
-        self, table: Table, where: Condition | None, embeds: dict[str, HasRows] | None = None, select: Selection | None = None
-    ) -> AnyTest | None:
+    def resolve_where(self, table: Table, where: Condition | None, embeds: Embeds | None = None) -> AnyTest | None:
         """Return the conditions on a table, with those that its inner embeds add."""
         parts: list[AnyTest] = []
         if where is not None:
             parts.append(ConditionResolver(self, table, embeds or {}).resolve(where))
-        if select is not None:
-            parts.extend((embeds or {})[embed.alias or embed.relation] for embed in select.embeds if embed.join == "inner")
+        if embeds is not None:
+            parts.extend(embeds.inner)
         if len(parts) > 1:
             return All(tuple(parts))
         return parts[0] if parts else None

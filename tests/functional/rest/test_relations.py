@@ -1,0 +1,123 @@
+"""Which relation an embed means: by target, constraint, column and hint, on each engine."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
+
+import pytest
+
+from qapla.database.catalog import Options
+from qapla.testing.catalogs import serve_url
+from qapla.testing.oddities import run_script
+from qapla.testing.servers import ENGINE_NAMES, make_database
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from tests.functional.rest.conftest import Client
+
+SCRIPT = """
+CREATE TABLE person (id integer PRIMARY KEY, name varchar(20), boss_id integer,
+  CONSTRAINT boss FOREIGN KEY (boss_id) REFERENCES person (id));
+CREATE TABLE letter (id integer PRIMARY KEY, body varchar(20), from_id integer, to_id integer,
+  CONSTRAINT sender FOREIGN KEY (from_id) REFERENCES person (id), CONSTRAINT recipient FOREIGN KEY (to_id) REFERENCES person (id));
+CREATE TABLE follows (who integer NOT NULL, whom integer NOT NULL, since varchar(4), PRIMARY KEY (who, whom),
+  CONSTRAINT follower FOREIGN KEY (who) REFERENCES person (id), CONSTRAINT followed FOREIGN KEY (whom) REFERENCES person (id));
+CREATE TABLE passport (person_id integer PRIMARY KEY, number varchar(9),
+  CONSTRAINT holder FOREIGN KEY (person_id) REFERENCES person (id));
+CREATE TABLE club (id integer PRIMARY KEY, name varchar(20));
+CREATE TABLE membership (person_id integer NOT NULL, club_id integer NOT NULL, fee numeric(6,2), PRIMARY KEY (person_id, club_id),
+  CONSTRAINT member FOREIGN KEY (person_id) REFERENCES person (id), CONSTRAINT joined FOREIGN KEY (club_id) REFERENCES club (id));
+INSERT INTO person VALUES (1, 'Ada', NULL), (2, 'Bo', 1), (3, 'Cy', 1), (4, 'Di', 2);
+INSERT INTO letter VALUES (1, 'hello', 1, 2), (2, 'bye', 2, NULL);
+INSERT INTO follows VALUES (2, 1, '2020'), (3, 1, '2021'), (1, 4, NULL);
+INSERT INTO passport VALUES (1, 'A1');
+INSERT INTO club VALUES (1, 'chess'), (2, 'go');
+INSERT INTO membership VALUES (1, 1, 10.00), (1, 2, 5.50), (2, 1, 0.00);
+"""
+
+
+@pytest.fixture(scope="module")
+def clubs() -> Iterator[dict[str, Any]]:
+    """The same people on every engine."""
+    with ExitStack() as stack:
+        found = {}
+        for engine in ENGINE_NAMES:
+            url = stack.enter_context(make_database(engine))
+            run_script(url, SCRIPT)
+            found[engine] = serve_url(url, "clubs", Options(anonymous="read"))
+            stack.callback(found[engine].bulkhead.close)
+        yield found
+
+
+@pytest.fixture(params=ENGINE_NAMES)
+def club(request: pytest.FixtureRequest, rest_application: Client, clubs: dict[str, Any]) -> Client:
+    """Give a client of the people of each engine."""
+    rest_application.served = rest_application.serve(clubs[request.param])
+    return rest_application
+
+
+@pytest.mark.parametrize(
+    ("question", "expected"),
+    [
+        ("letter?select=id,sender(name),to_id(name)&id=eq.1", [{"id": 1, "sender": {"name": "Ada"}, "to_id": {"name": "Bo"}}]),
+        ("letter?select=who:person!sender(name),to:person!to_id(name)&id=eq.2", [{"who": {"name": "Bo"}, "to": None}]),
+        ("person?select=name,letter!recipient(body)&id=lte.2&order=id", [
+            {"name": "Ada", "letter": []}, {"name": "Bo", "letter": [{"body": "hello"}]}]),
+        ("person?select=name,boss(name,boss_id(name))&id=eq.4", [{"name": "Di", "boss": {"name": "Bo", "boss_id": {"name": "Ada"}}}]),
+        ("person?select=name,staff:person!boss(name,person!boss_id(name))&id=eq.1&staff.order=id", [
+            {"name": "Ada", "staff": [{"name": "Bo", "person": [{"name": "Di"}]}, {"name": "Cy", "person": []}]}]),
+        ("person?select=name,followers:follows!whom(since,...follower(name))&id=eq.1&followers.order=since", [
+            {"name": "Ada", "followers": [{"since": "2020", "name": "Bo"}, {"since": "2021", "name": "Cy"}]}]),
+        ("person?select=name,passport(number)&id=lte.2&order=id", [
+            {"name": "Ada", "passport": {"number": "A1"}}, {"name": "Bo", "passport": None}]),
+        ("club?select=name,person(name)&order=id&person.order=name.desc", [
+            {"name": "chess", "person": [{"name": "Bo"}, {"name": "Ada"}]}, {"name": "go", "person": [{"name": "Ada"}]}]),
+        ("club?select=name,membership(fee,person(name))&id=eq.2", [
+            {"name": "go", "membership": [{"fee": 5.5, "person": {"name": "Ada"}}]}]),
+        ("person?select=name,club!membership!inner(name)&club.name=eq.go", [{"name": "Ada", "club": [{"name": "go"}]}]),
+        ("person?select=name&order=boss(name).nullsfirst,name", [{"name": "Ada"}, {"name": "Bo"}, {"name": "Cy"}, {"name": "Di"}]),
+    ],
+)  # fmt: skip
+def test_an_embed_finds_its_relation(club: Client, question: str, expected: list[Any]) -> None:
+    """By target, constraint or column; in a table of people the constraint and the column mean the boss, the table means the staff."""
+    assert club.get(f"/api/clubs/{quote(question, safe='?=&')}").json == expected
+
+
+def test_several_relations_are_told_as_postgrest_does(club: Client) -> None:
+    """300 with every candidate, in the words that client libraries show."""
+    answer = club.get("/api/clubs/letter?select=person(name)", status=300)
+
+    assert answer.json == {
+        "code": "PGRST201",
+        "message": "Could not embed because more than one relationship was found for 'letter' and 'person'",
+        "details": [
+            {
+                "cardinality": "many-to-one", "embedding": "letter with person",
+                "relationship": f"{name} using letter({column}) and person(id)",
+            }
+            for name, column in (("recipient", "to_id"), ("sender", "from_id"))
+        ],
+        "hint": "Try changing 'person' to one of the following: 'person!recipient', 'person!sender'."
+        " Find the desired relationship in the 'details' key.",
+    }  # fmt: skip
+
+
+def test_a_junction_is_told_with_both_its_keys(club: Client) -> None:
+    """A table of people that follow people joins them both ways, beside the boss and the staff."""
+    answer = club.get("/api/clubs/person?select=person(name)", status=300)
+
+    told = {(each["cardinality"], each["relationship"]) for each in answer.json["details"]}
+    assert ("many-to-many", "follows using follower(who) and followed(whom)") in told
+    assert ("many-to-many", "follows using followed(whom) and follower(who)") in told
+    assert ("one-to-many", "boss using person(id) and person(boss_id)") in told
+
+
+def test_a_wrong_hint_is_told(club: Client) -> None:
+    """PGRST200 with what was searched for."""
+    answer = club.get("/api/clubs/letter?select=person!nobody(name)", status=400)
+
+    assert answer.json["code"] == "PGRST200"
+    assert "using the hint 'nobody'" in answer.json["details"]

@@ -33,7 +33,7 @@ PARAMETERS: dict[str, Any] = {
     "limit": _query("limit", "At most so many rows", 20, "integer", minimum=0),
     "offset": _query("offset", "Pass over so many rows first", kind="integer", minimum=0),
     "after": _query("after", "A cursor from the `Link` header of the page before"),
-    "and": _query("and", "All of these: `(a.eq.1,b.gt.2)`"),
+    "and": _query("and", 'All of these: `(a.eq.1,b.gt.2)`; a column called like a parameter is `"order".eq.1`'),
     "or": _query("or", "Any of these: `(a.eq.1,b.gt.2)`"),
     "columns": _query("columns", "The columns to take from the body: `id,name`"),
     "on_conflict": _query("on_conflict", "The unique columns by which a row counts as there already"),
@@ -102,6 +102,8 @@ def make_components(served: Served, cookie: str | None) -> dict[str, Any]:
         "headers": HEADERS,
         "responses": {
             "error": {"description": "An error", **error},
+            "done": {"description": "Done", "headers": {"Preference-Applied": {"$ref": "#/components/headers/preference_applied"}}},
+            "unchanged": {"description": "The row is still the one that `If-None-Match` names"},
             **{f"error{status}": {"description": text, **error} for status, text in ERRORS.items()},
         },
         "schemas": {"error": ERROR},

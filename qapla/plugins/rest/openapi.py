@@ -16,10 +16,10 @@ from typing import TYPE_CHECKING, Any
 from qapla.driver.keys import table_path
 from qapla.plugins.rest import batchdoc, jsonschema
 from qapla.plugins.rest.calldoc import TAG, CallWriter, visible_functions
-from qapla.plugins.rest.components import make_components, make_security
+from qapla.plugins.rest.components import PARAMETERS, make_components, make_security
 from qapla.plugins.rest.language import EMBED_PARAMETERS, ROOT_PARAMETERS
-from qapla.plugins.rest.operations import Described, collection_operations, refs, row_operations
-from qapla.plugins.rest.slugs import make_slug, make_slugs
+from qapla.plugins.rest.operations import Described, collection_operations, refs, row_operations, shared_answers
+from qapla.plugins.rest.slugs import fold, make_slug, make_slugs
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -176,6 +176,7 @@ class _Writer:
             writing=self.writing,
             **self._add_schemas(each),
         )
+        self.document["components"]["responses"] |= shared_answers(described.slug)
         paths = self.document["paths"]
         if operations := collection_operations(described):
             paths[f"/{table_path(table)}"] = operations
@@ -198,12 +199,18 @@ class _Writer:
         return {"fresh": fresh, "change": change}
 
     def _add_filters(self, table: Table) -> list[dict[str, Any]]:
-        """Add the parameter of each column; return references to them."""
-        slug = self.slugs[table.name.name]
-        names = [f"filter.{slug}.{make_slug(column.name)}" for column in table.columns]
-        parameters = self.document["components"]["parameters"]
-        parameters |= {name: _filter_parameter(column) for name, column in zip(names, table.columns, strict=True)}
-        return refs(tuple(names))
+        """Add the parameter of each column; return references to them.
+
+        A generator makes one name of ``order`` and ``"order"``, and then nothing of the operation: such a column is filtered by ``and``.
+        """
+        slug, taken = self.slugs[table.name.name], {fold(name) for name in PARAMETERS}
+        found = {}
+        for column in table.columns:
+            if fold(column.name) not in taken:
+                taken.add(fold(column.name))
+                found[f"filter.{slug}.{make_slug(column.name)}"] = _filter_parameter(column)
+        self.document["components"]["parameters"] |= found
+        return refs(tuple(found))
 
     def _key_filters(self, table: Table) -> list[dict[str, Any]]:
         """Return the parameters that name a row by its primary key (PUT of a collection)."""

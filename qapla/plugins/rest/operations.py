@@ -60,40 +60,65 @@ class Described:
         return found
 
 
+def shared_answers(slug: str) -> dict[str, Any]:
+    """Return the answers with rows of one table, to be kept among the components."""
+    rows = {"schema": {"type": "array", "items": _schema(slug)}}
+    row = {"schema": _schema(slug)}
+    return {
+        f"{slug}.rows": {
+            "description": "Rows; of a write with `return=representation`",
+            "headers": _headers("content_range", "link", "location", "preference_applied"),
+            "content": {
+                "application/json": rows,
+                "application/vnd.pgrst.array+json;nulls=stripped": rows,
+                "application/vnd.pgrst.object+json": row,
+                "application/vnd.pgrst.object+json;nulls=stripped": row,
+                "text/csv": _TEXT,
+                "application/x-ndjson": _TEXT,
+                **_FILES,
+            },
+        },
+        f"{slug}.row": {
+            "description": "The row",
+            "headers": _headers("etag", "location", "preference_applied"),
+            "content": {"application/json": row, "application/vnd.pgrst.object+json": row},
+        },
+    }
+
+
+def make_body(name: str, *, is_list: bool = False) -> dict[str, Any]:
+    """Return a body with one row, or with any number of rows."""
+    schema: dict[str, Any] = _schema(name)
+    schema = {"oneOf": [schema, {"type": "array", "items": schema}]} if is_list else schema
+    content = {"application/json": {"schema": schema}, "application/x-www-form-urlencoded": {"schema": _schema(name)}, "text/csv": _TEXT}
+    return {"required": True, "content": content}
+
+
 def collection_operations(table: Described) -> dict[str, Any]:
     """Return the operations of ``/{table}``."""
     found: dict[str, Any] = {}
     name, allowed = table.name, table.allowed
     changes = refs(_CHANGE) + table.filters
+    rows = _response(f"{table.slug}.rows")
+    written, sent = {"200": rows, "204": _response("done")}, (*WRITE_ERRORS, *BODY_ERRORS)
     if "select" in allowed:
-        headers = _headers("content_range", "link", "preference_applied")
-        answers = {
-            "200": _rows("The rows", table.slug, headers),
-            "206": _rows("A part of the rows, with their total in `Content-Range`", table.slug, headers),
-            **make_errors((*READ_ERRORS, 416)),
-        }
-        answers["200"]["content"] |= _FILES
+        answers = {"200": rows, "206": rows, **make_errors((*READ_ERRORS, 416))}
         found["get"] = table.operation("list", f"List {name}", answers, refs(_LIST) + table.filters, is_write=False)
     if "insert" in allowed:
-        headers = _headers("content_range", "location", "preference_applied")
-        answers = {
-            "200": _rows("Inserted or changed, where `resolution=` was preferred", table.slug, headers),
-            "201": _rows("Inserted; rows come with `return=representation`", table.slug, headers),
-            **make_errors((*WRITE_ERRORS, *BODY_ERRORS)),
-        }
+        answers = {"200": rows, "201": rows, **make_errors(sent)}
         parameters = refs(("select", "columns", "on_conflict", "prefer_insert"))
-        found["post"] = table.operation("insert", f"Insert into {name}", answers, parameters, _body(table.fresh, is_list=True))
+        body = make_body(table.fresh, is_list=True)
+        found["post"] = table.operation("insert", f"Insert into {name}", answers, parameters, body)
     if "update" in allowed:
-        answers = {**_written("changed", table.slug), **make_errors((*WRITE_ERRORS, *BODY_ERRORS))}
-        found["patch"] = table.operation("update", f"Change rows of {name}", answers, changes, _body(table.change))
+        body = make_body(table.change)
+        found["patch"] = table.operation("update", f"Change rows of {name}", {**written, **make_errors(sent)}, changes, body)
     if {"insert", "update"} <= allowed and table.key_filters:
-        answers = {"201": _rows("Created", table.slug, {}), **_written("replaced", table.slug)}
-        answers |= make_errors((*WRITE_ERRORS, *BODY_ERRORS))
+        answers = {"201": rows, **written, **make_errors(sent)}
         parameters = refs(("select", "prefer_write")) + table.key_filters
-        found["put"] = table.operation("put", f"Replace or create the row of {name} with a key", answers, parameters, _body(table.fresh))
+        body = make_body(table.fresh)
+        found["put"] = table.operation("put", f"Replace or create the row of {name} with a key", answers, parameters, body)
     if "delete" in allowed:
-        answers = {**_written("removed", table.slug), **make_errors(WRITE_ERRORS)}
-        found["delete"] = table.operation("delete", f"Remove rows of {name}", answers, changes)
+        found["delete"] = table.operation("delete", f"Remove rows of {name}", {**written, **make_errors(WRITE_ERRORS)}, changes)
     return found
 
 
@@ -101,38 +126,31 @@ def row_operations(table: Described) -> dict[str, Any]:
     """Return the operations of ``/{table}/{key}``."""
     found: dict[str, Any] = {"parameters": [table.key]}
     name, allowed = table.name, table.allowed
-    row = {"200": _row("The row", table)}
+    row, done, sent = _response(f"{table.slug}.row"), _response("done"), (*WRITE_ERRORS, 412, *BODY_ERRORS)
     if "select" in allowed:
-        unchanged = {"description": "The row is still the one that `If-None-Match` names", "headers": _headers("etag")}
-        answers = {"200": _row("The row", table, table.links), "304": unchanged, **make_errors(READ_ERRORS)}
+        first = {**shared_answers(table.slug)[f"{table.slug}.row"], "links": table.links} if table.links else row
+        answers = {"200": first, "304": _response("unchanged"), **make_errors(READ_ERRORS)}
         found["get"] = table.operation("get", f"Get one row of {name}", answers, refs(("select", "if_none_match")), is_write=False)
     change = refs(("select", "if_match", "prefer_write"))
-    empty = {"204": {"description": "Done; `return=minimal` was preferred", "headers": _headers("preference_applied")}}
     if {"insert", "update"} <= allowed:
-        answers = {**row, "201": _row("Created", table), **empty, **make_errors((*WRITE_ERRORS, 412, *BODY_ERRORS))}
-        found["put"] = table.operation("replace", f"Replace or create a row of {name}", answers, change, _body(table.fresh))
+        answers = {"200": row, "201": row, "204": done, **make_errors(sent)}
+        found["put"] = table.operation("replace", f"Replace or create a row of {name}", answers, change, make_body(table.fresh))
     if "update" in allowed:
-        answers = {**row, **empty, **make_errors((*WRITE_ERRORS, 412, *BODY_ERRORS))}
-        found["patch"] = table.operation("change", f"Change one row of {name}", answers, change, _body(table.change))
+        answers = {"200": row, "204": done, **make_errors(sent)}
+        found["patch"] = table.operation("change", f"Change one row of {name}", answers, change, make_body(table.change))
     if "delete" in allowed:
-        answers = {
-            "200": _row("The row that was removed, where `return=representation` was preferred", table),
-            "204": {"description": "Removed"},
-            **make_errors((*WRITE_ERRORS, 412)),
-        }
+        answers = {"200": row, "204": done, **make_errors((*WRITE_ERRORS, 412))}
         found["delete"] = table.operation("remove", f"Remove one row of {name}", answers, change)
     return found
+
+
+def _response(name: str) -> dict[str, str]:
+    return {"$ref": f"#/components/responses/{name}"}
 
 
 def refs(names: tuple[str, ...], place: str = "parameters") -> list[dict[str, Any]]:
     """Return references to components."""
     return [{"$ref": f"#/components/{place}/{name}"} for name in names]
-
-
-def _written(done: str, slug: str) -> dict[str, Any]:
-    headers = _headers("content_range", "preference_applied")
-    empty = {"description": f"The rows are {done}", "headers": headers}
-    return {"200": _rows(f"The rows that are {done}, where `return=representation` was preferred", slug, headers), "204": empty}
 
 
 def _headers(*names: str) -> dict[str, Any]:
@@ -141,29 +159,3 @@ def _headers(*names: str) -> dict[str, Any]:
 
 def _schema(name: str) -> dict[str, str]:
     return {"$ref": f"#/components/schemas/{name}"}
-
-
-def _body(name: str, *, is_list: bool = False) -> dict[str, Any]:
-    schema: dict[str, Any] = _schema(name)
-    schema = {"oneOf": [schema, {"type": "array", "items": schema}]} if is_list else schema
-    content = {"application/json": {"schema": schema}, "application/x-www-form-urlencoded": {"schema": _schema(name)}, "text/csv": _TEXT}
-    return {"required": True, "content": content}
-
-
-def _rows(text: str, slug: str, headers: dict[str, Any]) -> dict[str, Any]:
-    rows = {"schema": {"type": "array", "items": _schema(slug)}}
-    content = {
-        "application/json": rows,
-        "application/vnd.pgrst.array+json;nulls=stripped": rows,
-        "application/vnd.pgrst.object+json": {"schema": _schema(slug)},
-        "application/vnd.pgrst.object+json;nulls=stripped": {"schema": _schema(slug)},
-        "text/csv": _TEXT,
-        "application/x-ndjson": _TEXT,
-    }
-    return {"description": text, "headers": headers, "content": content}
-
-
-def _row(text: str, table: Described, links: dict[str, Any] | None = None) -> dict[str, Any]:
-    content = {name: {"schema": _schema(table.slug)} for name in ("application/json", "application/vnd.pgrst.object+json")}
-    found = {"description": text, "headers": _headers("etag"), "content": content}
-    return {**found, "links": links} if links else found

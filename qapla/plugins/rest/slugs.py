@@ -17,7 +17,8 @@ RESERVED = frozenset({"error"})
 def make_slug(name: str) -> str:
     """Return *name* as the keys of a document allow it; what had to be replaced is told apart by a short hash."""
     slug = re.sub(r"[^A-Za-z0-9_-]+", "_", name)
-    return slug if slug == name and slug not in RESERVED else _with_hash(slug, name)
+    is_plain = slug == name and slug not in RESERVED and any(map(str.isalnum, slug))
+    return slug if is_plain else _with_hash(slug, name)
 
 
 def make_slugs(names: Iterable[str]) -> Mapping[str, str]:
@@ -30,9 +31,13 @@ def make_slugs(names: Iterable[str]) -> Mapping[str, str]:
     }
 
 
+def fold(name: str) -> str:
+    """Return what of *name* a generator is sure to keep."""
+    return re.sub(r"[\W_]", "", name.lower()) or name
+
+
 def _ended(slug: str) -> list[str]:
-    folded = re.sub(r"[^a-z0-9]", "", slug.lower())
-    return [folded + ending for ending in ENDINGS]
+    return [fold(slug) + ending for ending in ENDINGS]
 
 
 def _with_hash(slug: str, name: str) -> str:

@@ -5,7 +5,7 @@ What is the same is the database's matter, by its collation and its types: it is
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from qapla.database.query.description import MISSING
 from qapla.database.query.sql import Slot, join, name, sql
@@ -55,23 +55,39 @@ def cut(rows: Sequence[Row], size: int = SOME_ROWS) -> Iterator[Sequence[Row]]:
         yield rows[start : start + size]
 
 
-def count_there(transaction: Transaction, insert: ResolvedInsert, rows: Sequence[Row], engine: Engine, *, lock: bool = False) -> int:
-    """Return how many rows of the table *rows* would be in conflict with, and lock them when wanted."""
-    keys = [key for row in rows if (key := key_of(insert, row)) is not None]
+def without_twins(insert: ResolvedInsert) -> list[Row]:
+    """Return the rows without those whose key an earlier one has."""
+    seen: set[Row] = set()
+    kept = []
+    for row in insert.rows:
+        values = key_of(insert, row)
+        if values is None or values not in seen:
+            kept.append(row)
+        if values is not None:
+            seen.add(values)
+    return kept
+
+
+def find_there(transaction: Transaction, insert: ResolvedInsert, rows: Sequence[Row], engine: Engine, *, lock: bool = False) -> set[int]:
+    """Return which of *rows* are in the table already, as places, and lock them there when wanted.
+
+    The database says for each row that it finds which of the given ones it is the same as.
+    """
+    keys = [(place, key) for place, row in enumerate(rows) if (key := key_of(insert, row)) is not None]
     if not keys:
-        return 0
-    width = len(insert.conflict_columns)
-    tests = []
-    for place in range(len(keys)):
-        equal = [
-            sql("{} = {}", name(insert.table.name.name, column), Slot(place * width + offset))
-            for offset, column in enumerate(insert.conflict_columns)
-        ]
-        tests.append(sql("({})", join(" AND ", equal)))
-    operands = [value for key in keys for value in key]
-    return len(transaction.execute(select_statement(insert.table, (), join(" OR ", tests), operands, engine.key, lock=lock)).rows)
+        return set()
+    tests, cases, operands = [], [], list[object]()
+    for place, key in keys:
+        columns = zip(insert.conflict_columns, range(len(operands), len(operands) + len(key)), strict=True)
+        tests.append(join(" AND ", [sql("{} = {}", name(insert.table.name.name, column), Slot(slot)) for column, slot in columns]))
+        cases.append(sql("WHEN {} THEN {}", tests[-1], str(place)))
+        operands.extend(key)
+    which = sql("CASE {} END", join(" ", cases))
+    where = join(" OR ", [sql("({})", test) for test in tests])
+    statement = select_statement(insert.table, which, where, operands, engine.key, lock=lock)
+    return {int(cast("int", row[0])) for row in transaction.execute(statement).rows if row[0] is not None}
 
 
 def has_new(transaction: Transaction, insert: ResolvedInsert, engine: Engine) -> bool:
     """Tell whether any row of *insert* is not there yet."""
-    return any(count_there(transaction, insert, rows, engine) < len(rows) for rows in cut(insert.rows))
+    return any(len(find_there(transaction, insert, rows, engine)) < len(rows) for rows in cut(insert.rows))

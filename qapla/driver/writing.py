@@ -20,8 +20,9 @@ from qapla.database.query.write import (
     select_statement,
     update_statement,
 )
-from qapla.driver.conflicts import count_there, cut, has_new, key_of, refuse_twice
+from qapla.driver.conflicts import cut, find_there, has_new, key_of, refuse_twice, without_twins
 from qapla.driver.readback import ReadBack, key_text
+from qapla.errors import DatabaseError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,7 +84,7 @@ class Writing:
         if insert.conflict is not None and not self._engine.has_on_conflict:
             return self._upsert(insert, needs_keys)
         if needs_keys and "insert" not in self._engine.returns:
-            return self._insert_one_by_one(insert, insert.rows, needs_keys)
+            return self._insert_one_by_one(insert)
         is_merge = insert.conflict is not None and insert.conflict.action == "merge"
         touched = Touched(bodies=[] if is_flat else None, created=not is_merge or has_new(self._transaction, insert, self._engine))
         return self._insert_all(insert, touched, self._returning(is_flat, needs_keys))
@@ -104,47 +105,53 @@ class Writing:
         """
         if self._back is not None:
             self._back.require_key()
+        is_merge = insert.conflict is not None and insert.conflict.action == "merge"
         touched = Touched(created=False)
-        can_tell = not wants_keys or "insert" in self._engine.returns
-        for rows in cut(insert.rows):
-            there = count_there(self._transaction, insert, rows, self._engine, lock=True)
-            touched.created |= there < len(rows)
-            if not there and can_tell and not _has_twins(insert, rows):
-                plain = ResolvedInsert(insert.table, insert.columns, tuple(rows))
-                self._insert_all(plain, touched, self._returning(False, wants_keys))
-            else:
-                self._insert_one_by_one(insert, rows, wants_keys, touched)
+        for rows in cut(insert.rows if is_merge else without_twins(insert)):
+            try:
+                self._upsert_rows(insert, rows, touched, is_merge=is_merge, wants_keys=wants_keys)
+            except DatabaseError as error:
+                if error.code != "23505" or is_merge or len(rows) == 1:
+                    raise
+                for row in rows:  # two of them are the same for the database, though their values differ: 'a' and 'A'
+                    self._upsert_rows(insert, (row,), touched, is_merge=False, wants_keys=wants_keys)
         return touched
 
-    def _insert_one_by_one(
-        self, insert: ResolvedInsert, rows: Sequence[tuple[object, ...]], wants_keys: bool, touched: Touched | None = None
-    ) -> Touched:
-        """Insert rows where the engine gives back no keys, or where some of them are there."""
+    def _upsert_rows(
+        self, insert: ResolvedInsert, rows: Sequence[tuple[object, ...]], touched: Touched, *, is_merge: bool, wants_keys: bool
+    ) -> None:
+        there = find_there(self._transaction, insert, rows, self._engine, lock=True)
+        new = self._insert_new(insert, [row for place, row in enumerate(rows) if place not in there], wants_keys)
+        touched.created |= new.count > 0
+        touched.count += new.count
+        keys = iter(new.keys)
+        for place, row in enumerate(rows):
+            if place not in there:
+                touched.keys.extend([next(keys)] if wants_keys else ())
+            elif is_merge:
+                touched.count += 1
+                touched.keys.extend(self._merge(insert, row, wants_keys=wants_keys))
+
+    def _insert_new(self, insert: ResolvedInsert, rows: list[tuple[object, ...]], wants_keys: bool) -> Touched:
+        plain = ResolvedInsert(insert.table, insert.columns, tuple(rows))
+        if wants_keys and "insert" not in self._engine.returns:
+            return self._insert_one_by_one(plain)
+        return self._insert_all(plain, Touched(), self._returning(False, wants_keys))
+
+    def _insert_one_by_one(self, insert: ResolvedInsert) -> Touched:
+        """Insert rows where the engine gives back no keys."""
         if self._back is not None:
             self._back.require_key()
-        touched = touched or Touched()
-        for row in rows:
-            existing = self._find_conflict(insert, row)
-            if existing is None:
-                one = ResolvedInsert(insert.table, insert.columns, (row,))
-                statement, _ = next(insert_statements(one, self._engine.key))
-                last_id = self._transaction.execute(statement).last_id
-                touched.count += 1
-                touched.keys.extend([self._key_of_new(insert, row, last_id)] if wants_keys else ())
-            elif insert.conflict is not None and insert.conflict.action == "merge":
-                touched.count += 1
-                touched.keys.extend(self._merge(insert, row, existing, wants_keys=wants_keys))
+        touched = Touched(len(insert.rows))
+        for row in insert.rows:
+            one = ResolvedInsert(insert.table, insert.columns, (row,))
+            statement, _ = next(insert_statements(one, self._engine.key))
+            touched.keys.append(self._key_of_new(insert, row, self._transaction.execute(statement).last_id))
         return touched
 
-    def _find_conflict(self, insert: ResolvedInsert, row: tuple[object, ...]) -> list[object] | None:
-        """Return the values of the conflict's columns when there is a row with them, which is locked then."""
-        if insert.conflict is None or not count_there(self._transaction, insert, (row,), self._engine, lock=True):
-            return None
-        return list(key_of(insert, row) or ())
-
-    def _merge(self, insert: ResolvedInsert, row: tuple[object, ...], existing: list[object], *, wants_keys: bool) -> list[KeyValues]:
+    def _merge(self, insert: ResolvedInsert, row: tuple[object, ...], *, wants_keys: bool) -> list[KeyValues]:
         changes = [(column, value) for column, value in _given(insert, row).items() if column not in insert.conflict_columns]
-        where = key_where(insert.table, insert.conflict_columns)
+        where, existing = key_where(insert.table, insert.conflict_columns), key_of(insert, row) or ()
         if changes:
             return self.update(changes, where, existing, wants_keys=wants_keys).keys
         return self.lock(where, existing) if wants_keys else []
@@ -244,9 +251,3 @@ class Writing:
 def _given(insert: ResolvedInsert, row: tuple[object, ...]) -> dict[str, object]:
     """Return what a row says, column by column."""
     return {column.name: value for column, value in zip(insert.columns, row, strict=True) if value is not MISSING}
-
-
-def _has_twins(insert: ResolvedInsert, rows: Sequence[tuple[object, ...]]) -> bool:
-    """Tell whether two of *rows* are the same by the conflict's columns: the first of them is the other's conflict."""
-    keys = [key for row in rows if (key := key_of(insert, row)) is not None]
-    return len(set(keys)) < len(keys)

@@ -244,10 +244,10 @@ def delete_statement(table: Table, where: Sql, operands: Sequence[object], engin
 
 
 def select_statement(
-    table: Table, columns: Sequence[str], where: Sql, operands: Sequence[object], engine: str, *, lock: bool = False
+    table: Table, columns: Sequence[str] | Sql, where: Sql, operands: Sequence[object], engine: str, *, lock: bool = False
 ) -> Statement:
-    """Return the statement that reads *columns* of the rows, and locks them where the engine locks rows."""
-    chosen = column_list(table, columns) if columns else sql("1")
+    """Return the statement that reads *columns*, or an expression, of the rows, and locks them where the engine locks rows."""
+    chosen = columns if isinstance(columns, Sql) else column_list(table, columns) if columns else sql("1")
     piece = _where(sql("SELECT {} FROM {}", chosen, name(*table.name)), where)
     if lock and table.kind == "table" and get_engine(engine).locks_rows:
         piece = sql("{} FOR UPDATE", piece)

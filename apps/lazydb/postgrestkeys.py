@@ -57,7 +57,7 @@ NOTES = {
     "db-pool-automatic-recovery": "a database that comes back is served again by itself",
     "db-pool-max-idletime": "connections stay open while they work",
     "db-pool-max-lifetime": "connections stay open while they work",
-    "db-prepared-statements": "the driver prepares a statement that is used often",
+    "db-prepared-statements": "what is used often is prepared; a pooler in front has to be in session mode",
     "db-root-spec": "the OpenAPI document is made from what was found in the database",
     "db-timezone-enabled": "the names of time zones are read when a request prefers one",
     "db-use-legacy-gucs": "PostgREST itself has it no more",

@@ -42,6 +42,7 @@ class Engine:
     has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
     calls: frozenset[Literal["function", "procedure"]] = frozenset()  # what of its routines can be called
     named_arguments: bool = False  # fn("a" => 1)
+    from_nothing: str = ""  # what must stand behind SELECT where there is no table
     has_strict_types: bool = True  # a column holds values of its own type only
     odd_cells: tuple[tuple[Kind, tuple[str, ...]], ...] = ()  # which other types of JSON a cell of a kind may be; "" an enum of no value
     has_public: bool = False  # new databases have a schema of this name
@@ -170,6 +171,7 @@ ORACLE = Engine(
     read_only=None,
     calls=frozenset({"function"}),
     named_arguments=True,
+    from_nothing=" FROM DUAL",
 )
 
 ENGINES: Mapping[str, Engine] = {engine.key: engine for engine in (POSTGRESQL, MARIADB, MYSQL, SQLITE, ORACLE)}

@@ -11,9 +11,11 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, cast
 
 from qapla.database.local import Local, require_role
-from qapla.database.query.call import check_call, compile_call, gives, make_schema, resolve_call
+from qapla.database.query.call import check_call, compile_call, compile_plain, gives, make_schema, resolve_call
 from qapla.database.query.overloads import get_function
 from qapla.database.query.printing import list_names
+from qapla.database.query.renderers import has_renderer
+from qapla.database.sheets import print_value
 from qapla.driver.called import Called
 from qapla.driver.forms import form_bodies
 from qapla.driver.procedures import call_procedure
@@ -83,6 +85,8 @@ class FunctionDriver:
             return self._run(resolved, transaction, form, max_affected)
 
     def _run(self, call: ResolvedCall, transaction: Transaction, form: Form, max_affected: int | None) -> Called:
+        if not has_renderer(self.served.schema.engine):
+            return self._run_plain(call, transaction)
         schema = make_schema(call, self.served.schema)
         formed, change = form_bodies(call.resolved, form if call.printed == "rows" else "row", schema)
         call = replace(call, resolved=formed)
@@ -104,6 +108,14 @@ class FunctionDriver:
         if call.printed != "rows":
             return Called(function, bodies, function.returns_set, total=total, more=more)
         return Called(function, bodies, function.returns_set, tuple(list_names(shape)), total, more, read=shape, schema=schema)
+
+    def _run_plain(self, call: ResolvedCall, transaction: Transaction) -> Called:
+        """Fetch the value of a function, and print it here."""
+        rows = transaction.execute(compile_plain(call, self.served.schema)).rows
+        value, type = rows[0][0], call.result.columns[0].type
+        if call.printed == "raw":
+            return Called(call.function, raw=_as_bytes(value))
+        return Called(call.function, (print_value(value, type).encode("utf-8", "replace"),))
 
     @contextmanager
     def _transaction(self, function: Function, *, reads: bool) -> Iterator[Transaction]:

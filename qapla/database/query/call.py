@@ -17,9 +17,10 @@ from qapla.database.dialects import get_engine
 from qapla.database.query.compile import Compiler, keep
 from qapla.database.query.description import ALL_COLUMNS, Query, TextValue, Window
 from qapla.database.query.resolve import Resolver
-from qapla.database.query.sql import Slot, Sql, join, name, sql, where
+from qapla.database.query.sql import Slot, Sql, join, name, sql, where, write
 from qapla.database.query.values import is_composite, read_composite, read_json, write_json
 from qapla.database.schema.description import Column, DatabaseSchema, Table, TableName
+from qapla.database.statement import Statement
 from qapla.errors import AccessError, NotAuthenticated, NotOffered, ReadOnly, ValueRefused
 from qapla.ports import WRITES
 
@@ -30,7 +31,6 @@ if TYPE_CHECKING:
     from qapla.database.query.description import Call
     from qapla.database.query.shape import Read, Resolved
     from qapla.database.schema.description import Function, Parameter, Relation
-    from qapla.database.statement import Statement
     from qapla.ports import Operation, Rights
 
 Given = Literal["nothing", "rows", "values"]  # what a function gives
@@ -139,6 +139,20 @@ def compile_call(call: ResolvedCall, schema: DatabaseSchema, cache: MutableMappi
         template = compiler.write(compiler.statement(call.resolved.shape))
         keep(cache, key, template)
     return template.bind(call.resolved.operands)
+
+
+def compile_plain(call: ResolvedCall, schema: DatabaseSchema) -> Statement:
+    """Return the statement that gives the value of a function as the driver has it, on an engine that prints no JSON for us.
+
+    Raises:
+        NotOffered: something is asked of the value.
+    """
+    engine = get_engine(schema.engine)
+    shape = call.resolved.shape
+    if shape.where is not None or shape.order or shape.offset is not None or call.printed == "rows":
+        raise NotOffered(f"what function {call.function.name!r} gives cannot be selected, filtered or sorted on {engine.label}")
+    text, order = write(sql("SELECT {}{}", call_expression(call, schema.engine), engine.from_nothing), engine)
+    return Statement(text, tuple(call.resolved.operands[index] for index in order))
 
 
 # -- the result as a table ----------------------------------------------------------------------------------------------------------
@@ -292,7 +306,9 @@ class CallCompiler(Compiler):
         called = call_expression(self._call, self.engine.key)
         if gives(self._call.function) == "rows":
             return sql("{} AS {}", called, name(alias))
-        return sql("(SELECT {} AS {}) AS {}", called, name(self._call.function.name), name(alias))
+        # The limit keeps a planner from putting the call in every place where its value is used.
+        once = "" if self._call.function.returns_set else " LIMIT 1"
+        return sql("(SELECT {} AS {}" + once + ") AS {}", called, name(self._call.function.name), name(alias))
 
     def _page(self, read: Read) -> Sql:
         if self._call.printed == "rows":

@@ -20,6 +20,11 @@ RENDERERS: Mapping[str, Renderer] = {
 }
 
 
+def has_renderer(engine: str) -> bool:
+    """Tell whether *engine* prints JSON for us."""
+    return engine in RENDERERS
+
+
 def get_renderer(engine: str) -> Renderer:
     """Return the renderer of *engine*.
 

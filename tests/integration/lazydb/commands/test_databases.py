@@ -91,7 +91,8 @@ def test_unreachable_database_is_not_added(lazydb: Callable[..., Any], ask: Call
         (("show", "nothing"), 1, "no database is called 'nothing'"),
         (("remove", "nothing", "--yes"), 1, "no database is called 'nothing'"),
         (("lst",), 2, "did you mean 'list'?"),
-        (("serve", "--postgrest-config", "x.conf"), 1, "not offered"),
+        (("serve", "--postgrest-config", "x.conf"), 2, "'x.conf' does not exist"),
+        (("serve", "sqlite:///a", "--postgrest-config", __file__), 2, "goes without a URL"),
         (("serve", "sqlite:///a", "sqlite:///b", "--name", "x"), 2, "exactly one URL"),
         (("serve", "--trusted-proxies", "somewhere"), 2, "'somewhere'"),
         (("worker",), 1, "LAZYDB_BROKER_URL"),
@@ -110,12 +111,12 @@ def test_mistake_is_told(lazydb: Callable[..., Any], arguments: tuple[str, ...],
 
 
 def test_setting_is_read_strictly(lazydb: Callable[..., Any], shop: str) -> None:
-    """A setting that is unknown, wrong or not offered yet is refused by its name."""
-    outcomes = [lazydb("add", shop, "--set", pair) for pair in ("db_max_rows=many", "db_max_row=1", "jwt_secret=x")]
+    """A setting that is unknown, wrong or nothing that the engine has is refused by its name."""
+    outcomes = [lazydb("add", shop, "--set", pair) for pair in ("db_max_rows=many", "db_max_row=1", "db_anon_role=x")]
 
     assert [outcome.code for outcome in outcomes] == [1, 1, 1]
     assert "db_max_rows" in outcomes[1].err
-    assert "not offered" in outcomes[2].err
+    assert "db_anon_role is not offered on SQLite" in outcomes[2].err
 
 
 def test_own_registry_cannot_be_added(lazydb: Callable[..., Any], home: Path) -> None:

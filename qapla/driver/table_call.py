@@ -8,25 +8,29 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
 
 from qapla.database.local import Local, require_role
 from qapla.database.query.call import check_call, compile_call, compile_plain, gives, make_schema, resolve_call
 from qapla.database.query.overloads import get_function
+from qapla.database.query.printers import get_printer
 from qapla.database.query.printing import list_names
 from qapla.database.query.renderers import has_renderer
 from qapla.database.sheets import print_value
 from qapla.driver.called import Called
 from qapla.driver.forms import form_bodies
 from qapla.driver.procedures import call_procedure
+from qapla.driver.table_read import SIZE_ROWS, Stream
 from qapla.errors import DatabaseError, QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from qapla.database.catalog import Served
     from qapla.database.query.call import Printed, ResolvedCall
     from qapla.database.query.description import Call
+    from qapla.database.query.printing import Body
     from qapla.database.query.shape import Form
     from qapla.database.schema.description import Function
     from qapla.database.transaction import Transaction
@@ -70,19 +74,49 @@ class FunctionDriver:
             ValueRefused: an argument cannot be read. AccessError, ReadOnly: not allowed.
             DatabaseError: the function, or the database, raised it; nothing was kept.
         """
-        served = self.served
-        function = get_function(served.schema, call)
-        check_call(function, self.rights, served.options, served.name)
+        resolved = self._resolve(call, printed)
+        function = resolved.function
         if max_affected is not None and not function.returns_set:
             message = "Function must return SETOF or TABLE when max-affected preference is used with handling=strict"
             raise QueryError(message, code="PGRST128")
-        resolved = resolve_call(call, function, served.schema, self.rights, served.options, printed=printed)
         with self._transaction(function, reads=reads or function.volatility != "volatile") as transaction:
             if not keep:
                 transaction.rollback_only()
             if function.kind == "procedure":
-                return call_procedure(resolved, served, transaction)
+                return call_procedure(resolved, self.served, transaction)
             return self._run(resolved, transaction, form, max_affected)
+
+    def stream(self, call: Call, format: str, printed: Printed = "rows", size_rows: int = SIZE_ROWS) -> Iterator[bytes]:
+        """Yield what a function that writes nothing gives, as *format*, from a server-side cursor.
+
+        The first rows are fetched before this returns: until then an error is an ordinary one. Afterwards it breaks the iteration.
+        Whoever does not read to the end calls ``close`` of what is returned.
+        """
+        asked = call.query
+        resolved = self._resolve(replace(call, query=replace(asked, count="none")) if asked is not None else call, printed)
+        printer, schema = get_printer(format), make_schema(resolved, self.served.schema)
+        formed, change = form_bodies(resolved.resolved, printer.form if resolved.printed == "rows" else "row", schema)
+        chunks = self._chunks(replace(resolved, resolved=formed), size_rows, change)
+        first = next(chunks, None)
+        return Stream(printer.print(chain(() if first is None else (first,), chunks), formed.shape, schema), chunks)
+
+    def _chunks(self, call: ResolvedCall, size_rows: int, change: Callable[[Body], bytes] | None) -> Iterator[list[Body]]:
+        """Yield lists of bodies as they are fetched."""
+        left = call.resolved.limit  # one more row is read than that
+        statement = compile_call(call, self.served.schema, self.served.statements)
+        with self.served.bulkhead.stream(statement, size_rows, self._hoist(call.function)) as lists:
+            for rows in lists:
+                bodies = [row[0] if change is None else change(row[0]) for row in (rows if left is None else rows[:left])]
+                if bodies:
+                    yield bodies
+                if left is not None:
+                    left -= len(bodies)
+
+    def _resolve(self, call: Call, printed: Printed) -> ResolvedCall:
+        served = self.served
+        function = get_function(served.schema, call)
+        check_call(function, self.rights, served.options, served.name)
+        return resolve_call(call, function, served.schema, self.rights, served.options, printed=printed)
 
     def _run(self, call: ResolvedCall, transaction: Transaction, form: Form, max_affected: int | None) -> Called:
         if not has_renderer(self.served.schema.engine):

@@ -175,7 +175,7 @@ class TableReadDriver:
         chunks = self._chunks(resolved, size_rows, change)
         first = next(chunks, None)
         lists = chain(() if first is None else (first,), chunks)
-        return _Stream(printer.print(lists, resolved.shape, self.served.schema), chunks)
+        return Stream(printer.print(lists, resolved.shape, self.served.schema), chunks)
 
     def print(self, query: Query, format: Format, bodies: Sequence[Body]) -> bytes:
         """Return rows of *query*, that were read already in the form that *format* wants, as that format."""
@@ -248,7 +248,7 @@ def _take_total(rows: list[tuple[Any, ...]]) -> int:
     raise LookupError("a page that counts has no row with the number")
 
 
-class _Stream:
+class Stream:
     """An iterator of bytes that lets go of its database connection when it is closed."""
 
     def __init__(self, pieces: Iterator[bytes], chunks: Any) -> None:

@@ -14,7 +14,7 @@ from qapla.database.query.overloads import get_function
 from qapla.driver.table_call import FunctionDriver
 from qapla.errors import QueryError
 from qapla.plugins.rest import paging
-from qapla.plugins.rest.answers import common_headers, make_empty, make_response
+from qapla.plugins.rest.answers import common_headers, make_empty, make_response, make_stream
 from qapla.plugins.rest.arguments import check_body, read_arguments, split_question
 from qapla.plugins.rest.errors import MethodNotAllowed, NotAcceptable
 from qapla.plugins.rest.formats import OBJECTS, accepts
@@ -22,7 +22,7 @@ from qapla.plugins.rest.language import parse, parse_query
 from qapla.plugins.rest.local import make_local
 from qapla.plugins.rest.preferences import parse_preferences
 from qapla.plugins.rest.reads import database_url, limits_of, single
-from qapla.plugins.rest.rowformats import FORMS, choose_rows, file_headers
+from qapla.plugins.rest.rowformats import FIRST_ROWS, FORMS, WHOLE_ROWS, choose_rows, file_headers, is_long
 from qapla.plugins.rest.uploads import read_upload
 from qapla.plugins.rest.zones import in_zone
 
@@ -30,7 +30,9 @@ if TYPE_CHECKING:
     from pyramid.request import Request
     from pyramid.response import Response
 
+    from qapla.database.catalog import Options
     from qapla.database.local import Local
+    from qapla.database.query.call import Printed
     from qapla.database.query.description import CountMode, Query
     from qapla.database.schema.description import Function as Described
     from qapla.driver.called import Called
@@ -57,15 +59,42 @@ def call_function(request: Request) -> Response:
     media = find_media(function, environ.get("HTTP_ACCEPT"))
     kind: Format = "json" if media is not None else choose_rows(environ.get("HTTP_ACCEPT"))
     context.local = _make_local(request, preferences)
+    printed: Printed = "raw" if media is not None else "values" if kind in ("json", "ndjson", "stripped", *OBJECTS) else "rows"
+    may_be_long = reads and function.returns_set and function.volatility != "volatile" and _is_long(call, kind, served.options)
     called = FunctionDriver(served, context.rights, context.local).call(
-        call,
+        _cut(call, WHOLE_ROWS.get(kind, FIRST_ROWS)) if may_be_long else call,
         keep=(preferences.tx or served.options.db_tx_end.split("-")[0]) == "commit",
         reads=reads,
-        printed="raw" if media is not None else "values" if kind in ("json", "ndjson", "stripped", *OBJECTS) else "rows",
+        printed=printed,
         form=FORMS.get(kind, "row"),
         max_affected=preferences.max_affected,
     )
+    if may_be_long and called.more:
+        return _stream(request, called, call, kind, printed, preferences)
     return _answer(request, called, call, kind, media, preferences)
+
+
+def _is_long(call: Call, kind: Format, options: Options) -> bool:
+    query = cast("Query", call.query)
+    return kind not in OBJECTS and is_long(kind, query.window.limit, options.db_max_rows)
+
+
+def _cut(call: Call, limit: int) -> Call:
+    query = cast("Query", call.query)
+    return replace(call, query=replace(query, window=replace(query.window, limit=limit)))
+
+
+def _stream(request: Request, called: Called, call: Call, kind: Format, printed: Printed, preferences: Preferences) -> Response:
+    """Answer more rows than are made in one piece, by calling once more a function that writes nothing."""
+    context: Function = request.context
+    window, total = cast("Query", call.query).window, called.total if preferences.count else None
+    count = paging.expect_rows(window, context.served.options.db_max_rows, total)
+    headers = common_headers(context, preferences)
+    headers.append(("Content-Range", paging.content_range(window, count, total)))
+    headers += file_headers(kind, called.function.name)
+    local = replace(context.local, said=None) if context.local is not None else None  # it has said all when it was called first
+    chunks = iter(FunctionDriver(context.served, context.rights, local).stream(call, kind, printed))
+    return make_stream(request, chunks, kind, headers, 206 if paging.is_partial(window, count, total) else 200)
 
 
 def _read_call(request: Request, preferences: Preferences, *, reads: bool) -> Call:

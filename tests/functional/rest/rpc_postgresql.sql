@@ -67,3 +67,7 @@ CREATE FUNCTION strict_isolation() RETURNS text LANGUAGE sql STABLE SET default_
     AS $$SELECT current_setting('transaction_isolation')$$;
 CREATE PROCEDURE proc(a int) LANGUAGE sql AS 'SELECT 1';
 CREATE FUNCTION going() RETURNS int LANGUAGE sql STABLE AS 'SELECT 1';
+CREATE FUNCTION long_list(n int) RETURNS TABLE (i int) LANGUAGE plpgsql STABLE AS $$BEGIN
+    PERFORM set_config('response.headers', '[{"X-Own": "kept"}]', true);
+    RETURN QUERY SELECT generate_series(1, n);
+END$$;

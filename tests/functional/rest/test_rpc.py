@@ -330,3 +330,19 @@ class TestResults:
         answer = rpc.head("/api/fn/rpc/bosses", headers={"Prefer": "count=exact"})
 
         assert (answer.headers["Content-Range"], answer.body) == ("0-2/3", b"")
+
+    @pytest.mark.parametrize(("accept", "rows"), [("text/csv", 5_000), ("application/x-ndjson", 5_000), ("application/json", 100_500)])
+    def test_that_are_many_are_streamed(self, rpc: Any, accept: str, rows: int) -> None:
+        """All of them come, and what the function says about the answer holds."""
+        answer = rpc.get(f"/api/fn/rpc/long_list?n={rows}", headers={"Accept": accept})
+
+        assert (answer.text.count("\n") or answer.text.count("{")) in (rows, rows + 1)
+        assert (answer.headers["X-Own"], answer.headers["Content-Range"]) == ("kept", "*/*")
+
+    def test_that_are_many_are_cut_and_counted(self, rpc: Any) -> None:
+        """A limit and a total hold for streams, too."""
+        headers = {"Accept": "text/csv", "Prefer": "count=exact"}
+
+        answer = rpc.get("/api/fn/rpc/long_list?n=3000&limit=2000&offset=10", headers=headers, status=206)
+
+        assert (answer.text.count("\n"), answer.headers["Content-Range"]) == (2001, "10-2009/3000")

@@ -167,10 +167,9 @@ def _describe_items(item: dict[str, Any]) -> dict[str, Any]:
     if "type" not in item:
         return item
     types = item["type"] if isinstance(item["type"], list) else [item["type"]]
-    found = {**item, "type": [*types, *(name for name in ("null", "array") if name not in types)]}
-    if "enum" in found:
-        return {"anyOf": [{"enum": [*found["enum"], None]}, {"type": "array"}]}
-    return found
+    if "enum" in item:
+        return {"anyOf": [{"type": [*types, "null"], "enum": [*item["enum"], None]}, {"type": "array", "items": {}}]}
+    return {**item, "type": [*types, *(name for name in ("null", "array") if name not in types)], "items": item.get("items", {})}
 
 
 def _read_default(column: Column) -> Any:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-PIECE_BYTES = 512 * 1024
+PIECE_BYTES = 256 * 1024
 MOST_ROWS = 10_000
 FASTER, SLOWER = 4, 16  # times, from one piece to the next
 SIZED = frozenset({bytes, str})

@@ -216,7 +216,10 @@ def may_see(request: Request, served: Served) -> bool:
     """Tell whether the caller may know of a database."""
     if not served.is_plain:
         return callers.may_see(request, served)
-    if request.identity.kind == "anonymous" and served.options.anonymous == "none":
+    try:
+        if request.identity.kind == "anonymous" and served.options.anonymous == "none":
+            return False
+    except NotAuthenticated:  # a token that another database knows
         return False
     return served.is_visible_to(request.rights(served.name))
 

@@ -90,10 +90,9 @@ class TestMethods:
         for path in ("/api", "/api/shop/-/nothing", "/api/-/x"):
             assert sqlite_web.get(path, status=404).json["message"]
 
-    def test_refuses_by_name_what_is_not_built(self, sqlite_web: Client) -> None:
-        """Functions and batches."""
+    def test_has_no_functions_where_the_engine_has_none(self, sqlite_web: Client) -> None:
+        """404, as for one that is not there."""
         assert sqlite_web.post_json("/api/shop/rpc/now", {}, status=404).json["code"] == "PGRST202"
-        assert sqlite_web.post_json("/api/shop/-/batch", {"requests": []}, status=400).json["code"] == "QAPLA100"
 
 
 class TestOrigins:

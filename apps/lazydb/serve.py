@@ -54,7 +54,7 @@ def serve(serving: Serving, announce: Callable[[], None] = lambda: None) -> None
             "lazydb.application:main",
             serving.workers,
             serving.settings,
-            secrets=SECRETS,
+            secrets=(*SECRETS, *(name for name in os.environ if name.startswith("PGRST_"))),
             configure_log=partial(configure_log, serving.log_level, serving.log_json),
             host=serving.host,
             port=serving.port,

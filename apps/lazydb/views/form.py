@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from lazydb.views.formfields import API, API_ROLES, FormField
+from lazydb.views.formfields import API, API_RIGHTS, API_ROLES, FormField
 from qapla.database.catalog import Options
 from qapla.database.dialects import ENGINES
 from qapla.database.spec import SSLMODES
@@ -85,7 +85,7 @@ LIMITS = (
 )
 FLAGS = tuple(each.name for each in (*SERVING, *API) if each.kind == "flag")
 _SECRET_OPTION = re.compile(r"([?&][^=&]*(?:pass|pwd|secret|token)[^=&]*=)[^&]*", re.IGNORECASE)
-OPTION_NAMES = tuple(each.name for each in (*SERVING, *LIMITS, *API, *API_ROLES))
+OPTION_NAMES = tuple(each.name for each in (*SERVING, *LIMITS, *API, *API_RIGHTS, *API_ROLES))
 EXAMPLES = {"sqlite": "sqlite:////data/shop.sqlite", "oracle": "oracle://user:password@host:1521/service"}
 
 
@@ -197,7 +197,7 @@ class ConnectionForm:
 
     @property
     def _api(self) -> tuple[FormField, ...]:
-        return (*API_ROLES, *API) if ENGINES[self.engine].has_roles else API
+        return (*(API_ROLES if ENGINES[self.engine].has_roles else API_RIGHTS), *API)
 
     @property
     def _target(self) -> tuple[FormField, ...]:

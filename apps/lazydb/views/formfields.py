@@ -33,6 +33,16 @@ API_ROLES = (
         hint="One in a line; functions read them as app.settings.name. *** stands for a value that is kept.",
     ),
 )
+# What takes their place on the others.
+API_RIGHTS = (
+    FormField(
+        "jwt_right",
+        "With a JWT",
+        "choice",
+        "read",
+        choices=(("none", "Nothing"), ("read", "The API may be read"), ("write", "The API may be read and written")),
+    ),
+)
 API = (
     FormField(
         "jwt_secret",
@@ -43,14 +53,6 @@ API = (
     ),
     FormField("jwt_secret_is_base64", "Base64", "flag", words="The JWT secret is written in base64"),
     FormField("jwt_aud", "JWT audience", placeholder="any"),
-    FormField(
-        "jwt_right",
-        "With a JWT",
-        "choice",
-        "read",
-        choices=(("none", "Nothing"), ("read", "The API may be read"), ("write", "The API may be read and written")),
-        hint="Where the engine has no roles.",
-    ),
     FormField("jwt_role_claim_key", "Role in a JWT", placeholder=".role", hint="Where it is, as in .realm.roles[0]"),
     FormField(
         "db_tx_end",

@@ -287,6 +287,6 @@ def parameter_type(row: Sequence[Any]) -> ColumnType:
 
 def volatility(deterministic: str, access: str) -> Literal["immutable", "stable", "volatile"]:
     """Return PostgreSQL's word for what a routine declares about itself."""
-    if access == "READS SQL DATA":
-        return "stable"
-    return "immutable" if deterministic == "YES" and access in ("CONTAINS SQL", "NO SQL") else "volatile"
+    if deterministic == "YES" and access in ("CONTAINS SQL", "NO SQL"):
+        return "immutable"
+    return "stable" if access in ("READS SQL DATA", "NO SQL") else "volatile"

@@ -22,8 +22,9 @@ from qapla.database.query.write import get_table, resolve_changes, resolve_inser
 from qapla.driver.dependents import find_dependents
 from qapla.driver.keys import key_condition
 from qapla.driver.readback import ReadBack, make_tag
+from qapla.driver.tries import LOST, MADE, run_again
 from qapla.driver.writing import Writing
-from qapla.errors import AccessError, DatabaseError, NotFound, NotOffered, PreconditionFailed, QueryError, ReadOnly
+from qapla.errors import AccessError, NotFound, NotOffered, PreconditionFailed, QueryError, ReadOnly
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -40,8 +41,6 @@ if TYPE_CHECKING:
     from qapla.ports import Rights
 
 KEYS_AT_ONCE = 50  # looked for in one statement
-TRIES = 5  # of an upsert that meets others in what it locks
-
 
 @dataclass(frozen=True, slots=True)
 class Written:
@@ -92,15 +91,9 @@ class TableWriteDriver:
         if len(resolved.rows) == 1 and resolved.conflict is None and self._is_alone(resolved.table, back, keep=keep):
             touched = self._write_alone(resolved.table, back).insert(resolved, wants_keys=wants_keys)
             return replace(_written(None, touched, back), created=touched.created)
-        tries = TRIES if resolved.conflict is not None and not self._engine.has_on_conflict else 1
-        while True:
-            tries -= 1
-            try:
-                return self._insert(resolved, back, keep=keep, wants_keys=wants_keys or back is not None)
-            except DatabaseError as error:
-                # Two who want to make the same row both hold the place where it would be: one of them is told to begin anew.
-                if error.code not in ("40P01", "40001") or not tries or self._served.bulkhead.is_joint:
-                    raise
+        lost = LOST if resolved.conflict is not None and not self._engine.has_on_conflict else frozenset()
+        wants_keys |= back is not None
+        return run_again(self._served, lost, lambda: self._insert(resolved, back, keep=keep, wants_keys=wants_keys))
 
     def _insert(self, resolved: ResolvedInsert, back: ReadBack | None, *, keep: bool, wants_keys: bool) -> Written:
         with self._transaction(keep) as transaction:
@@ -255,21 +248,25 @@ class TableWriteDriver:
         resolved = resolve_insert(insert, self._schema, self._rights)
         where, operands = self._where(table, key_condition(table, key))
         back = self._read_back(table, returning)
-        with self._transaction(keep) as transaction:
-            writing = Writing(transaction, table, self._engine.key, None)
-            is_there = bool(writing.lock(where, operands))
-            if must_create and is_there:
-                raise PreconditionFailed(f"{table.name.name!r} already has a row with key {','.join(key)[:100]!r}")
-            if is_there:
-                self._expect(transaction, table, key, expect, seen)
-                writing.replace(resolved, where, operands)
-            elif expect is not None:
-                raise PreconditionFailed(f"{table.name.name!r} has no row with key {','.join(key)[:100]!r}")
-            else:
-                writing.insert(resolved, wants_keys=False)
-            if self._require_key(table):
-                self._check_rows(transaction, table, [key], 1)
-            return Written(1, back.rows(transaction, [key]) if back else None, (key,), created=not is_there)
+
+        def write() -> Written:
+            with self._transaction(keep) as transaction:
+                writing = Writing(transaction, table, self._engine.key, None)
+                is_there = bool(writing.lock(where, operands))
+                if must_create and is_there:
+                    raise PreconditionFailed(f"{table.name.name!r} already has a row with key {','.join(key)[:100]!r}")
+                if is_there:
+                    self._expect(transaction, table, key, expect, seen)
+                    writing.replace(resolved, where, operands)
+                elif expect is not None:
+                    raise PreconditionFailed(f"{table.name.name!r} has no row with key {','.join(key)[:100]!r}")
+                else:
+                    writing.insert(resolved, wants_keys=False)
+                if self._require_key(table):
+                    self._check_rows(transaction, table, [key], 1)
+                return Written(1, back.rows(transaction, [key]) if back else None, (key,), created=not is_there)
+
+        return run_again(self._served, MADE, write)
 
     def row_tag(self, table_name: TableName, key: KeyValues, seen: Selection = ALL_COLUMNS) -> str:
         """Return the tag of a row: a hash of its JSON as *seen*.

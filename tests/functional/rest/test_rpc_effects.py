@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
+from openapi_spec_validator.schemas import openapi_v31_schema_validator
 
 from qapla.database.catalog import Options
 from qapla.database.query.description import Call
@@ -196,6 +197,59 @@ class TestErrors:
     def test_that_make_no_answer_are_pgrst121(self, rpc: Any, message: str, detail: str) -> None:
         """The function is wrong, and the answer says how."""
         assert call(rpc, "raise_pgrst", {"message": message, "detail": detail}, status=500).json["code"] == "PGRST121"
+
+
+class TestDescription:
+    """Functions in the OpenAPI document."""
+
+    @pytest.fixture
+    def paths(self, rpc: Any) -> dict[str, Any]:
+        """Return the paths of the document."""
+        return rpc.get("/api/fn/").json["paths"]
+
+    def test_is_valid(self, rpc: Any) -> None:
+        """By the schema of OpenAPI 3.1."""
+        openapi_v31_schema_validator.validate(rpc.get("/api/fn/").json)
+
+    def test_has_parameters(self, paths: dict[str, Any]) -> None:
+        """By name and type, and whether they are needed; a name that means something else stands in quotes."""
+        by_name = {each["name"]: each for each in paths["/rpc/add_them"]["get"]["parameters"] if "name" in each}
+
+        assert (by_name["a"]["required"], by_name["a"]["schema"]["type"]) == (True, "integer")
+        odd = paths["/rpc/odd%20%2F%20%22n%C3%A4me%22%2C%201"]["get"]["parameters"]
+        assert {each["name"]: each["required"] for each in odd if "name" in each} == {"a b": True, '"ord\\"er"': False, '"select"': False}
+
+    def test_has_bodies(self, paths: dict[str, Any]) -> None:
+        """An object, or what a function takes as a whole."""
+        schema = paths["/rpc/add_them"]["post"]["requestBody"]["content"]["application/json"]["schema"]
+
+        assert (schema["required"], schema["additionalProperties"]) == (["a", "b"], False)
+        assert "text/plain" in paths["/rpc/whole_text"]["post"]["requestBody"]["content"]
+
+    @pytest.mark.parametrize(
+        ("name", "schema"),
+        [
+            ("add_them", {"type": ["integer", "null"], "format": "int32"}),
+            ("bosses", {"type": "array", "items": {"$ref": "#/components/schemas/boss"}}),
+            ("one_boss", {"$ref": "#/components/schemas/boss"}),
+        ],
+    )
+    def test_has_results(self, paths: dict[str, Any], name: str, schema: dict[str, Any]) -> None:
+        """Rows of a table are those of the table."""
+        assert paths[f"/rpc/{name}"]["get"]["responses"]["200"]["content"]["application/json"]["schema"] == schema
+
+    def test_says_what_is_for_post_only(self, paths: dict[str, Any]) -> None:
+        """What may write; and nothing comes back from some."""
+        assert list(paths["/rpc/call_counter"]) == ["post"]
+        assert "204" in paths["/rpc/gives_nothing"]["post"]["responses"]
+
+    def test_is_for_the_caller(self, rpc: Any, functions: Served) -> None:
+        """Readers are not told of what they may not call."""
+        rpc.serve(functions, anonymous="read")
+
+        paths = rpc.get("/api/fn/").json["paths"]
+
+        assert ("/rpc/add_them" in paths, "/rpc/call_counter" in paths) == (True, False)
 
 
 class TestTransaction:

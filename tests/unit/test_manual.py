@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import re
-from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
 
 from lazydb.commands import cli
-from qapla.database.catalog import Options
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -52,12 +50,6 @@ def test_every_option_of_serving_is_in_the_manual():
     found = {option for parameter in parameters for option in parameter.opts if option.startswith("--")}
 
     assert {option for option in found - {"--json", "--help"} if f"`{option}" not in COMMAND_LINE} == set()
-
-
-@pytest.mark.parametrize("name", [field.name for field in fields(Options)])
-def test_every_setting_of_a_connection_is_in_the_manual(name):
-    """What --set takes is in the table of settings."""
-    assert f"`{name}`" in COMMAND_LINE
 
 
 def test_every_environment_variable_is_in_the_manual():

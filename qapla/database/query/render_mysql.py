@@ -33,13 +33,16 @@ class MariadbRenderer(TextRenderer):
     as_text = "CAST({} AS CHAR)"
     compares_rows = False
     looks_outside = False
+    exact_collation = "utf8mb4_nopad_bin"  # of texts in JSON, whose case and blanks count
     has_separate_cells = True
     placed_kinds = frozenset({"integer", "decimal", "text", "date", "timestamp", "uuid"})
 
     def step(self, column: Sql, ref: Ref) -> Sql:
         """Walk by ``JSON_EXTRACT``; a JSON null is NULL as text."""
         found = json_mysql.extract(column, ref.steps)
-        return sql("IF(JSON_TYPE({}) = 'NULL', NULL, JSON_UNQUOTE({}))", found, found) if ref.as_text else found
+        if not ref.as_text:
+            return found
+        return sql(f"(IF(JSON_TYPE({{}}) = 'NULL', NULL, JSON_UNQUOTE({{}})) COLLATE {self.exact_collation})", found, found)
 
     def cast(self, value: Sql, type: ColumnType, cast: str) -> Sql:
         """Cast, and refuse what cannot be cast."""
@@ -202,6 +205,7 @@ class MysqlRenderer(MariadbRenderer):
 
     key = "mysql"
     looks_outside = True
+    exact_collation = "utf8mb4_0900_bin"
 
     def many(self, body: Sql, source: Sql, order: Sql, limits: tuple[int | None, int | None]) -> Sql:
         """Aggregate over a numbered subselect."""

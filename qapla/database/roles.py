@@ -28,8 +28,8 @@ SELECT n.nspname::text, c.relname::text,
     pg_catalog.has_any_column_privilege(c.oid, 'SELECT'), pg_catalog.has_any_column_privilege(c.oid, 'INSERT'),
     pg_catalog.has_any_column_privilege(c.oid, 'UPDATE'), pg_catalog.has_table_privilege(c.oid, 'DELETE'),
     ARRAY(
-        SELECT a.attname::text FROM pg_catalog.pg_attribute a
-        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT pg_catalog.has_column_privilege(c.oid, a.attnum, 'SELECT')
+        SELECT o.name || ' ' || a.attname FROM pg_catalog.pg_attribute a, unnest(ARRAY['select', 'insert', 'update']) AS o(name)
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND NOT pg_catalog.has_column_privilege(c.oid, a.attnum, o.name)
     )
 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
@@ -59,16 +59,16 @@ class Grants:
     """The rights of a role, as its database has them. They say what there is to see; whether a statement may run, the database says."""
 
     tables: Mapping[tuple[str, str], frozenset[str]]
-    closed: Mapping[tuple[str, str], frozenset[str]]  # columns that it may not read
+    closed: Mapping[tuple[str, str], frozenset[str]]  # operation, space and column that it is not granted for
     functions: frozenset[tuple[str, str]]
     authenticated: bool = True
 
     def allows(self, operation: Operation, schema: str | None, table: str, column: str | None = None) -> bool:
-        """Tell whether *operation* is granted on a table, a function or, to read it, a column."""
+        """Tell whether *operation* is granted on a table, a function or a column."""
         name = (schema or "", table)
         if operation == "execute":
             return name in self.functions
-        return operation in self.tables.get(name, ()) and (operation != "select" or column not in self.closed[name])
+        return operation in self.tables.get(name, ()) and (column is None or f"{operation} {column}" not in self.closed[name])
 
 
 def read_grants(bulkhead: Bulkhead, local: Local, schemas: Sequence[str], *, authenticated: bool) -> Grants:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from qapla.database.schema.description import Identity
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qapla.database.schema.description import Column, ColumnType, DatabaseSchema, Finding, ForeignKey, Function, Key, Parameter, Table
+    from qapla.ports import Operation, Rights
 
 VIEWS = ("view", "materialized_view")
+ON_COLUMNS: tuple[Operation, ...] = ("select", "insert", "update")
 
 
 def describe_database(
@@ -36,6 +41,26 @@ def describe_database(
         "functions": [describe_function(function) for function in schema.functions if callable_(function)],
         "report": [describe_finding(finding) for finding in schema.report if finding.subject not in closed],
     }
+
+
+def narrow(table: Table, rights: Rights) -> Table:
+    """Return what somebody with *rights* may know of a table: columns that he may read or write, and what is made of those alone."""
+    names = frozenset(
+        column.name for column in table.columns if any(rights.allows(operation, *table.name, column.name) for operation in ON_COLUMNS)
+    )
+    rows = getattr(rights, "rows", None)
+    table = table if rows is None or rows(*table.name) is None else replace(table, row_estimate=None)
+    if len(names) == len(table.columns):
+        return table
+    key = table.primary_key
+    return replace(
+        table,
+        columns=tuple(column for column in table.columns if column.name in names),
+        primary_key=key if key is not None and names.issuperset(key.columns) else None,
+        identity=table.identity if names.issuperset(table.identity.columns) else Identity("none"),
+        unique=tuple(each for each in table.unique if names.issuperset(each.columns)),
+        foreign_keys=tuple(each for each in table.foreign_keys if names.issuperset(each.columns)),
+    )
 
 
 def describe_table(table: Table) -> dict[str, Any]:

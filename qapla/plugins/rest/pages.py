@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from qapla.database.catalog import is_open
 from qapla.database.query.call import may_call
-from qapla.database.schema.describe import describe_database, describe_table
+from qapla.database.schema.describe import describe_database, describe_table, narrow
 from qapla.errors import NotAuthenticated, NotFound
 from qapla.plugins.rest import apipage, atroot, cors, openapi
 from qapla.plugins.rest.answers import make_empty, make_json, make_response
@@ -79,12 +80,12 @@ def show_schema(request: Request) -> Response:
     choose_format(request.environ.get("HTTP_ACCEPT"), JSON_ONLY)
     table, served, rights = context.table, context.served, rights_to_show(context)
     if table is None:
-        schema = served.schema
+        schema = replace(served.schema, tables=tuple(narrow(each, rights) for each in served.schema.tables))
         found = describe_database(served.name, schema, lambda each: is_open(rights, each.name), lambda each: may_call(each, rights))
         return make_json(request, found)
     if not is_open(rights, table.name):
         raise NotAuthenticated(f"permission denied for table {table.name.name}", status=403 if rights.authenticated else 401)
-    return make_json(request, describe_table(table))
+    return make_json(request, describe_table(narrow(table, rights)))
 
 
 def answer_options(request: Request) -> Response:

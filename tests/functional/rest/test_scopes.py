@@ -75,6 +75,10 @@ class TestTables:
         web.patch_json("/api/shop/order?id=eq.1", {"total": 1}, headers=TOKEN, status=403)
         web.patch_json("/api/shop/order?id=eq.1", {"note": "x"}, headers=TOKEN, status=204)
         web.post_json("/api/shop/order", {"id": 77, "total": 1}, headers=TOKEN, status=403)
+        described = web.get("/api/shop/-/schema/order", headers=TOKEN).json
+        assert [column["name"] for column in described["columns"]] == ["id", "note"]
+        assert described["foreign_keys"] == []
+        assert "placed_at" not in web.get("/api/shop/", headers=TOKEN).text
 
 
 class TestRows:

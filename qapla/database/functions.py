@@ -113,7 +113,7 @@ def install(connection: Connection) -> None:
         ("qapla_match", 2, _kept(matches)),
         ("qapla_imatch", 2, _kept(lambda value, pattern: matches(value, pattern, "(?i)"))),
         ("qapla_contains", 2, contains_text),
-        ("qapla_contained", 2, lambda part, whole: None if part is None else contains_text(whole, part)),
+        ("qapla_contained", 2, lambda part, whole: contains_text(whole, part)),
     ):
         connection.create_function(name, count, function, deterministic=True)
     connection.create_collation("qapla_json", compare_texts)

@@ -54,12 +54,15 @@ def compare_texts(left: str, right: str) -> int:
     return compare(one, other) if left_is_json else 1
 
 
-def contains_text(whole: str | None, part: str) -> bool | None:
-    """Tell whether one JSON text contains another, as ``@>`` does; None for NULL and for what is no JSON."""
-    if whole is None:
+def contains_text(whole: Any, part: Any) -> bool | None:
+    """Tell whether one JSON text contains another, as ``@>`` does; None for NULL and for what is no JSON.
+
+    A number may come as one: a column that is called JSON keeps the text ``5`` so.
+    """
+    if whole is None or part is None or isinstance(whole, bytes) or isinstance(part, bytes):
         return None
     try:
-        return contains(_parse(whole), _parse(part))
+        return contains(_parse(str(whole)), _parse(str(part)))
     except NoJson:
         return None
 

@@ -94,7 +94,7 @@ def _bind(value: Any, column: str) -> str:
 def _number_key(value: Decimal, column: str) -> str:
     with localcontext() as context:
         context.prec = 120
-        if abs(value) > MOST or (value and value.adjusted() < -31) or value != round(value, 30):
+        if (value and not -31 < value.adjusted() < 36) or abs(value) > MOST or value != round(value, 30):
             raise ValueRefused(f"column {column!r}: number {str(value)[:60]!r} has more digits than can be compared", code="22003")
         return f"{value + _MOVED:.30f}".zfill(_DIGITS)
 

@@ -13,6 +13,7 @@ from qapla.plugins.rest.scanner import Scanner
 
 IS_OPERANDS = frozenset({"null", "not_null", "true", "false", "unknown"})
 MAX_PARTS = 1000
+MAX_TERMS = 100  # of an order
 _OPERATOR = re.compile(r"(not\.)?([a-z]+)(?:\((\w*)\))?\.")
 _GROUP = re.compile(r"(not\.)?(and|or)\s*\(")
 
@@ -111,6 +112,8 @@ def parse_order(text: str) -> tuple[Order, ...]:
     terms = [_parse_term(scan)]
     while scan.take(","):
         terms.append(_parse_term(scan))
+        if len(terms) > MAX_TERMS:
+            raise TooLarge(f"the order has more than {MAX_TERMS} terms", status=400)
     scan.end()
     return tuple(terms)
 

@@ -19,6 +19,7 @@ _INDEX = re.compile(r"-?\d{1,9}(?=->|::|\.|,|\)|$)")
 _SPACE = re.compile(r"\s*")
 _UNLISTED = re.compile(r"[^,)]*")
 _ARRAY_ITEM = re.compile(r'[^",{}\\]+')
+MAX_STEPS = 64  # into one JSON value: as deep as JSON may be
 MAX_ITEMS = 10_000  # of one list: in.(…), eq(any).{…}
 _SHOWN = 60  # characters of the caller's text in a message
 
@@ -106,6 +107,8 @@ class Scanner:
         """Return the path that goes on from *column*: ``->a->>0``; ``->>`` is its last step."""
         steps: list[str | int] = []
         while not self.at_end and self.has("->"):
+            if len(steps) == MAX_STEPS:
+                raise TooLarge(f"a path of the {self.subject} has more than {MAX_STEPS} steps", status=400)
             as_text = self.take("->>")
             if not as_text:
                 self.expect("->")

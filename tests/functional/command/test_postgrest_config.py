@@ -12,6 +12,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
+from lazydb.postgrestkeys import NOTES, OWN, SETTINGS
 from qapla.database.catalog import Options
 from qapla.database.connect import make_engine_from_url
 from qapla.testing.servers import make_database
@@ -35,6 +36,7 @@ SCRIPT = f"""
     GRANT USAGE ON SCHEMA api TO {ANON}, {USER};
     GRANT SELECT ON api.todo, api.setting TO {ANON};
     GRANT ALL ON api.todo, api.setting TO {USER};
+    CREATE FUNCTION api.check() RETURNS void LANGUAGE sql AS $$ SELECT set_config('response.headers', '[{{"X-Checked": "yes"}}]', true) $$;
     CREATE SCHEMA private; GRANT USAGE ON SCHEMA private TO {LOGIN};
     CREATE FUNCTION private.pre_config() RETURNS void LANGUAGE sql
         AS $$ SELECT set_config('pgrst.server_timing_enabled', 'true', true), set_config('pgrst.db_max_rows', '1', true) $$
@@ -52,6 +54,45 @@ FILE = """
     app.settings.mail = "smtp.example.org"
     server-port = 3000
     server-trace-header = "X-Request-Id"
+"""
+OTHERS = """
+    admin-server-host = "localhost"
+    admin-server-port = 3001
+    client-error-verbosity = "verbose"
+    db-aggregates-enabled = true
+    db-channel-enabled = true
+    db-config = true
+    db-extra-search-path = "public, private"
+    db-hoisted-tx-settings = "statement_timeout"
+    db-max-rows = 1000
+    db-plan-enabled = true
+    db-pool = 4
+    db-pool-acquisition-timeout = 7
+    db-pool-automatic-recovery = true
+    db-pool-max-idletime = 30
+    db-pool-max-lifetime = 1800
+    db-pre-request = "api.check"
+    db-prepared-statements = true
+    db-root-spec = "root"
+    db-timezone-enabled = true
+    db-use-legacy-gucs = false
+    jwt-aud = "https://example.org"
+    jwt-cache-max-entries = 1000
+    jwt-cache-max-lifetime = 3600
+    jwt-role-claim-key = ".roles[0]"
+    jwt-secret-is-base64 = false
+    log-level = "info"
+    log-query = false
+    openapi-mode = "ignore-privileges"
+    openapi-security-active = true
+    openapi-server-proxy-uri = "https://api.example.org/v1"
+    raw-media-types = "text/plain"
+    server-cors-allowed-origins = "https://a.example.org"
+    server-host = "127.0.0.1"
+    server-otel-enabled = false
+    server-timing-enabled = true
+    server-unix-socket = "/tmp/pgrst.sock"
+    server-unix-socket-mode = "660"
 """
 
 
@@ -157,18 +198,20 @@ class TestMoved:
         assert "geheim-4" not in moved.log
 
 
-def test_without_a_secret_a_token_is_the_servers_fault(lazydb: Any, database: URL, tmp_path: Path) -> None:
-    """PGRST300, as PostgREST says it; and what the file says no more is gone."""
-    first, second = write_file(tmp_path, database), tmp_path / "second.conf"
-    lines = Path(first).read_text().splitlines()
+def test_a_file_of_every_setting_is_served_and_forgotten(lazydb: Any, database: URL, tmp_path: Path) -> None:
+    """Every key is taken as it is. What the next file says no more is gone: without a secret a token is PGRST300, the server's fault."""
+    first, second = write_file(tmp_path, database, OTHERS), tmp_path / "second.conf"
+    keys = {line.split()[0] for line in Path(first).read_text().splitlines() if "=" in line}
+    lines = Path(first).read_text().partition(OTHERS)[0].splitlines()
     second.write_text("\n".join(line for line in lines if "jwt-secret" not in line and "anon-role" not in line))
     with lazydb.serving("--postgrest-config", first, MOVED_SECRET=SECRET) as server:
-        before = httpx.get(f"{server.url}/todo", trust_env=False)
+        before = httpx.get(f"{server.url}/todo", headers=bearer(roles=[USER], aud="https://example.org"), trust_env=False)
 
     with lazydb.serving("--postgrest-config", str(second)) as server:
         token, nobody = (httpx.get(f"{server.url}/todo", headers=given, trust_env=False) for given in (bearer(role=USER), {}))
 
-    assert before.status_code == 200
+    assert keys >= {*SETTINGS, *NOTES, *OWN}
+    assert (before.status_code, before.headers["X-Checked"]) == (200, "yes")
     assert (token.status_code, token.json()["code"]) == (500, "PGRST300")
     assert (nobody.status_code, nobody.json()["code"]) == (401, "PGRST302")
 

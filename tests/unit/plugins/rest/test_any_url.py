@@ -28,8 +28,10 @@ VALID = [
     "name=isdistinct.x&raw=eq.\\x00ff&at=lt.2024-01-02T03:04:05Z&select=...line(name,id)&line.limit=2&line.order=id",
 ]
 PIECES = [
-    *'()[]{}".,:*!=&%+->\\\'`;#?/~^| \t\n\0', "->>", "->", "::", "...", "..", "not.", ".eq.", "in.(", "is.null", "()", "!inner", "%00", "%ff", "%F0%9F%98%80",
-    "%", "%C3", "select=", "order=", "limit=", "offset=-1", "after=", "and=(", "or=(", "9" * 30, "-1", "NaN", "1e999", "é", "\ud800", "😀", "null",
+    *'()[]{}".,:*!=&%+->\\\'`;#?/~^| \t\n\0', "->>", "->", "::", "...", "..", "not.", ".eq.", "in.(", "is.null", "()", "!inner",
+    "%00", "%ff", "%F0%9F%98%80",
+    "%", "%C3", "select=", "order=", "limit=", "offset=-1", "after=", "and=(", "or=(", "9" * 30, "-1", "NaN", "1e999", "é",
+    "\ud800", "😀", "null",
     "count", ".sum()", "(any).{", "nullsfirst", "id", "data", "client", "line", '"', "x" * 300,
 ]  # fmt: skip
 

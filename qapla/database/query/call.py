@@ -25,10 +25,10 @@ from qapla.errors import AccessError, NotAuthenticated, NotOffered, ReadOnly, Va
 from qapla.ports import WRITES
 
 if TYPE_CHECKING:
-    from collections.abc import Hashable, MutableMapping
+    from collections.abc import Callable, Hashable, MutableMapping
 
     from qapla.database.query.compile import Template
-    from qapla.database.query.description import Call
+    from qapla.database.query.description import Call, Condition
     from qapla.database.query.shape import Read, Resolved
     from qapla.database.schema.description import Function, Parameter, Relation
     from qapla.ports import Operation, Rights
@@ -71,10 +71,13 @@ def find_media_domain(function: Function) -> str | None:
 
 
 def may_call(function: Function, rights: Rights) -> bool:
-    """Tell whether somebody with *rights* may call a function. One that is volatile may write, and takes the right to."""
+    """Tell whether somebody with *rights* may call a function.
+
+    One that is volatile may write anywhere, and takes the right to write in the database: that in a table of its name says nothing.
+    """
     if not rights.allows("execute", function.schema, function.name):
         return False
-    return function.volatility != "volatile" or any(rights.allows(write, function.schema, function.name) for write in WRITES)
+    return function.volatility != "volatile" or any(rights.allows(write, function.schema, "") for write in WRITES)
 
 
 def check_call(function: Function, rights: Rights, options: Options, database: str) -> None:
@@ -223,6 +226,11 @@ class ResultRights:
         """Tell whether *operation* is allowed."""
         return (schema, table) == self.result or self.rights.allows(operation, schema, table, column)
 
+    def rows(self, schema: str | None, table: str) -> Condition | None:
+        """Return the condition on the rows of a table that the caller may see, where the rights have such."""
+        find: Callable[..., Condition | None] | None = getattr(self.rights, "rows", None)
+        return None if find is None or (schema, table) == self.result else find(schema, table)
+
     @property
     def authenticated(self) -> bool:
         """Tell whether a refusal is 403 or 401."""
@@ -287,6 +295,7 @@ class CallCompiler(Compiler):
 
     def statement(self, read: Read) -> Sql:
         """Return the whole statement. Where rows are counted, too, what the function gave is kept for both."""
+        self.guards.update(read.guards)
         if gives(self._call.function) == "nothing":
             return sql("SELECT {}", call_expression(self._call, self.engine.key))
         if not read.total:

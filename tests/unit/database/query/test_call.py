@@ -9,9 +9,9 @@ import pytest
 
 from qapla.database.catalog import Options
 from qapla.database.query.call import compile_call, compile_plain, find_media_domain, gives, make_result, may_call, resolve_call
-from qapla.database.query.description import Call, Query, Raw, TextValue, Window
+from qapla.database.query.description import Call, Compare, Condition, Embed, Path, Query, Raw, Selection, TextValue, Window
 from qapla.database.query.overloads import get_function
-from qapla.database.schema.description import Column, ColumnType, DatabaseSchema, Function, Key, Parameter, Table, TableName
+from qapla.database.schema.description import Column, ColumnType, DatabaseSchema, Function, Key, Parameter, Relation, Table, TableName
 from qapla.database.schema.storage import from_json, to_json
 from qapla.errors import NotFound, NotOffered, QueryError, ValueRefused
 from qapla.ports import ALL_RIGHTS, READ_RIGHTS
@@ -188,6 +188,41 @@ def test_readers_do_not_call_what_may_write() -> None:
     writer = replace(ADD, volatility="volatile")
 
     assert [may_call(ADD, READ_RIGHTS), may_call(writer, READ_RIGHTS), may_call(writer, ALL_RIGHTS)] == [True, False, True]
+
+
+def test_writing_a_table_is_no_right_to_call_its_namesake() -> None:
+    """What a volatile function writes, nobody knows: it takes the right to write in the database."""
+
+    class OneTable:
+        authenticated = True
+
+        def allows(self, operation: str, schema: str | None, table: str, column: str | None = None) -> bool:
+            return operation in ("select", "execute") or table == "add"
+
+    assert not may_call(replace(ADD, volatility="volatile"), OneTable())
+
+
+def test_related_rows_are_those_of_the_caller() -> None:
+    """Conditions on rows hold in what is embedded, too, and not on what the function gives."""
+
+    class SomeRows:
+        authenticated = True
+
+        def allows(self, operation: str, schema: str | None, table: str, column: str | None = None) -> bool:
+            return True
+
+        def rows(self, schema: str | None, table: str) -> Condition | None:
+            return Compare(Path("id"), "eq", "7")
+
+    task = Table(TableName("s", "task"), "table", (Column("id", INTEGER), Column("boss_id", INTEGER)))
+    relation = Relation("task", "to_many", TABLE.name, task.name, ("id",), ("boss_id",))
+    schema = DatabaseSchema("postgresql", "15", "s", ("s",), (TABLE, task), (relation,), functions=(BOSSES,))
+    query = Query(TABLE.name, Selection((Embed("task"),)))
+
+    statement = compile_call(resolve_call(Call(TABLE.name, query=query), BOSSES, schema, SomeRows(), Options()), schema, {})
+
+    assert statement.values == ("7",)
+    assert 'FROM "s"."task" AS "t1" WHERE ("t1"."id" = %s)' in statement.sql
 
 
 def test_schema_keeps_what_calls_need() -> None:

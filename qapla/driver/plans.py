@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from qapla.ports import Rights
 
 MOST = 500  # kept per database
+LONGEST = 5000  # characters of a key that is kept
 KEYLESS_KINDS = frozenset({"json", "array", "composite", "unknown"})  # read in other ways than an operand of ``eq``
 _lock = threading.Lock()
 
@@ -75,8 +76,11 @@ def find(served: Served, rights: Rights, key: Hashable) -> Any:
 
 
 def keep(served: Served, rights: Rights, key: Hashable, value: Any) -> None:
-    """Keep a plan, or what a caller puts around it. Rights that are no plain value may change their mind; nothing is kept for them."""
-    if type(rights) is FixedRights:
+    """Keep a plan, or what a caller puts around it, unless it was a long question.
+
+    Rights that are no plain value may change their mind; nothing is kept for them.
+    """
+    if type(rights) is FixedRights and len(repr(key)) <= LONGEST:
         with _lock:
             while len(served.plans) >= MOST:
                 del served.plans[next(iter(served.plans))]

@@ -47,6 +47,7 @@ class ReadBack:
         self._served = served
         self._table = table
         self._rights = rights
+        self.select = select
         self._query = Query(table.name, select, order=order)
         resolved = resolve(self._query, served.schema, rights, served.options, is_list=False)
         self.body = _body(resolved, served.schema, table) if not order else None

@@ -19,6 +19,7 @@ from qapla.database.query.resolve import Resolver
 from qapla.database.query.sql import Sql, join, sql
 from qapla.database.query.values import read_json, read_text
 from qapla.database.query.write import get_table, resolve_changes, resolve_insert, resolve_target
+from qapla.driver import plans
 from qapla.driver.dependents import find_dependents
 from qapla.driver.keys import key_condition
 from qapla.driver.readback import ReadBack, make_tag
@@ -89,7 +90,7 @@ class TableWriteDriver:
         back = self._read_back(resolved.table, insert.returning, insert.order)
         wants_keys = self._require_key(resolved.table, insert.on_conflict) or wants_keys
         if len(resolved.rows) == 1 and resolved.conflict is None and self._is_alone(resolved.table, back, keep=keep):
-            touched = self._write_alone(resolved.table, back).insert(resolved, wants_keys=wants_keys)
+            touched = self._write_alone(resolved.table, back, "insert", wants_keys).insert(resolved, wants_keys=wants_keys)
             return replace(_written(None, touched, back), created=touched.created)
         lost = LOST if resolved.conflict is not None and not self._engine.has_on_conflict else frozenset()
         wants_keys |= back is not None
@@ -116,7 +117,7 @@ class TableWriteDriver:
         if not changes:
             return Written(0, b"[]" if back else None)
         if update.max_affected is None and self._is_alone(table, back, keep=keep):
-            return _written(None, self._write_alone(table, back).update(changes, where, operands, wants_keys=False), back)
+            return _written(None, self._write_alone(table, back, "update", False).update(changes, where, operands, wants_keys=False), back)
         with self._transaction(keep) as transaction:
             writing = Writing(transaction, table, self._engine.key, back)
             touched = writing.update(changes, where, operands, wants_keys=back is not None or is_guarded)
@@ -136,7 +137,7 @@ class TableWriteDriver:
         where, operands = self._where(table, delete.where)
         back = self._read_back(table, delete.returning, delete.order)
         if delete.max_affected is None and self._is_alone(table, back, keep=keep):
-            return _written(None, self._write_alone(table, back).delete(where, operands), back)
+            return _written(None, self._write_alone(table, back, "delete").delete(where, operands), back)
         with self._transaction(keep) as transaction:
             writing = Writing(transaction, table, self._engine.key, back)
             if back is None or writing.can_give_back_deleted():
@@ -179,7 +180,7 @@ class TableWriteDriver:
         back = self._read_back(table, returning)
         has_new_key = not changes.keys().isdisjoint(table.identity.columns)
         if values and expect is None and self._is_alone(table, back, keep=keep):
-            touched = self._write_alone(table, back).update(values, where, operands, wants_keys=has_new_key)
+            touched = self._write_alone(table, back, "update", has_new_key).update(values, where, operands, wants_keys=has_new_key)
             if not touched.count:
                 raise _no_row(table, key)
             return Written(1, touched.body(None, back), tuple(touched.keys) or (key,))
@@ -299,8 +300,14 @@ class TableWriteDriver:
             return False
         return back is None or (back.body is not None and table.kind == "table")
 
-    def _write_alone(self, table: Table, back: ReadBack | None) -> Writing:
-        return Writing(self._served.bulkhead, table, self._engine.key, back, is_alone=True)
+    def _write_alone(self, table: Table, back: ReadBack | None, kind: str, *options: object) -> Writing:
+        """Return what writes; *kind* and *options* say what makes a difference to the SQL besides columns and conditions."""
+        key = (kind, table.name, back and back.select, *options)
+        texts = plans.find(self._served, self._rights, key)
+        if texts is None:
+            texts = {}
+            plans.keep(self._served, self._rights, key, texts)
+        return Writing(self._served.bulkhead, table, self._engine.key, back, is_alone=True, texts=texts)
 
     @contextmanager
     def _transaction(self, keep: bool) -> Iterator[Transaction]:
@@ -310,7 +317,14 @@ class TableWriteDriver:
             yield transaction
 
     def _read_back(self, table: Table, returning: Selection | None, order: tuple[Order, ...] = ()) -> ReadBack | None:
-        return ReadBack(self._served, self._rights, table, returning, order) if returning is not None else None
+        if returning is None:
+            return None
+        key = ("read back", table.name, returning, order)
+        found: ReadBack | None = plans.find(self._served, self._rights, key)
+        if found is None:
+            found = ReadBack(self._served, self._rights, table, returning, order)
+            plans.keep(self._served, self._rights, key, found)
+        return found
 
     def _where(self, table: Table, where: Condition | None) -> tuple[Sql, list[object]]:
         """Return a condition on the table itself, and its operands; reading the columns in it takes the right to read them.

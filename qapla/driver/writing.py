@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from qapla.database.bulkhead import Bulkhead
     from qapla.database.query.printing import Body
+    from qapla.database.query.write import Texts
     from qapla.database.schema.description import Table
     from qapla.database.statement import Result
     from qapla.database.transaction import Transaction
@@ -60,11 +61,20 @@ class Writing:
 
     Args:
         is_alone: there is no transaction around it: one statement writes, and gives back what is wanted.
+        texts: SQL that was made before for writes of this kind.
     """
 
     def __init__(
-        self, transaction: Transaction | Bulkhead, table: Table, engine: str, back: ReadBack | None, *, is_alone: bool = False
+        self,
+        transaction: Transaction | Bulkhead,
+        table: Table,
+        engine: str,
+        back: ReadBack | None,
+        *,
+        is_alone: bool = False,
+        texts: Texts | None = None,
     ) -> None:
+        self._texts = texts
         self._transaction = cast("Transaction", transaction)  # a bulkhead executes, too, and here no more is asked of it
         self._is_alone = is_alone
         self._table = table
@@ -91,7 +101,7 @@ class Writing:
 
     def _insert_all(self, insert: ResolvedInsert, touched: Touched, returning: Sql) -> Touched:
         """Insert rows, as many as one statement takes at once."""
-        for statement, size in insert_statements(insert, self._engine.key, returning):
+        for statement, size in insert_statements(insert, self._engine.key, returning, self._texts):
             result = self._transaction.execute(statement)
             touched.count += len(result.rows) if returning else result.count if result.count >= 0 else size
             self._take(touched, result)
@@ -174,11 +184,12 @@ class Writing:
         if "update" in self._engine.returns and (needs_keys or is_flat):
             returning = self._returning(is_flat, needs_keys)
             result = self._transaction.execute(
-                update_statement(self._table, changes, where, operands, self._engine.key, returning)
+                update_statement(self._table, changes, where, operands, self._engine.key, returning, self._texts)
             )
             return self._take(Touched(len(result.rows), bodies=[] if is_flat else None), result)
         before = self.lock(where, operands) if needs_keys else []
-        count = self._transaction.execute(update_statement(self._table, changes, where, operands, self._engine.key)).count
+        statement = update_statement(self._table, changes, where, operands, self._engine.key, texts=self._texts)
+        count = self._transaction.execute(statement).count
         return Touched(count, [self._key_after(key, dict(changes)) for key in before])
 
     def _key_after(self, key: KeyValues, changed: dict[str, object]) -> KeyValues:

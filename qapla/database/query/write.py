@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from qapla.database.dialects import get_engine
 from qapla.database.query.description import MISSING
@@ -19,15 +19,18 @@ from qapla.database.statement import Statement
 from qapla.errors import AccessError, NotAuthenticated, NotFound, QueryError, ReadOnly, ValueRefused, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Hashable, Iterator, MutableMapping, Sequence
 
     from qapla.database.query.description import Delete, Insert, OnConflict, Update
     from qapla.database.schema.description import Column, DatabaseSchema, Table, TableName
     from qapla.ports import Operation, Rights
 
+MOST_TEXTS = 100  # of one kind of write; a caller sends the same columns again and again
 CHUNK_ROWS = 500
 CHUNK_VALUES = 20_000  # placeholders of one statement: SQLite takes 32,766, PostgreSQL 65,535
 CHUNK_CHARACTERS = 1_000_000  # MariaDB takes one packet per statement, 16 MiB unless configured
+
+Texts: TypeAlias = "MutableMapping[Hashable, Any]"  # of SQL, by what makes a difference to it
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,17 +156,25 @@ def _conflict_columns(conflict: OnConflict, table: Table) -> tuple[str, ...]:
 # -- statements ---------------------------------------------------------------------------------------------------------------------
 
 
-def insert_statements(insert: ResolvedInsert, engine: str, returning: Sql = NOTHING) -> Iterator[tuple[Statement, int]]:
+def insert_statements(
+    insert: ResolvedInsert, engine: str, returning: Sql = NOTHING, texts: Texts | None = None
+) -> Iterator[tuple[Statement, int]]:
     """Yield the statements that insert all rows in their order, each with its number of rows.
 
     Rows that have the same columns go together, up to what one statement takes. Conflicts are left to the engine, which must have
     ``ON CONFLICT``.
+
+    Args:
+        texts: what was made before of the same table, conflict and *returning*.
     """
     for present, group in groupby(insert.rows, key=lambda row: tuple(value is not MISSING for value in row)):
         columns = [column.name for column, is_there in zip(insert.columns, present, strict=True) if is_there]
         values = [tuple(value for value in row if value is not MISSING) for row in group]
         for chunk in _chunks(values, len(columns)):
-            text = _insert_text(insert, columns, len(chunk), engine, returning)
+            key = (*columns, len(chunk))
+            text = texts.get(key) if texts is not None else None
+            if text is None:
+                text = _keep(texts, key, _insert_text(insert, columns, len(chunk), engine, returning))
             yield Statement(text, tuple(value for row in chunk for value in row)), len(chunk)
 
 
@@ -223,9 +234,24 @@ def column_list(table: Table, columns: Sequence[str]) -> Sql:
 
 
 def update_statement(
-    table: Table, changes: Sequence[tuple[str, object]], where: Sql, operands: Sequence[object], engine: str, returning: Sql = NOTHING
+    table: Table,
+    changes: Sequence[tuple[str, object]],
+    where: Sql,
+    operands: Sequence[object],
+    engine: str,
+    returning: Sql = NOTHING,
+    texts: Texts | None = None,
 ) -> Statement:
-    """Return the statement that sets *changes* on the rows that *where*, with its own *operands*, holds for."""
+    """Return the statement that sets *changes* on the rows that *where*, with its own *operands*, holds for.
+
+    Args:
+        texts: what was made before of the same table and *returning*; then *changes* are values only.
+    """
+    key = (where, *[column for column, _ in changes])
+    kept = texts.get(key) if texts is not None else None
+    if kept is not None:
+        values = (*operands, *[value for _, value in changes])
+        return Statement(kept[0], tuple([values[index] for index in kept[1]]))
     bound = list(operands)
     settings = []
     for column, value in changes:
@@ -235,7 +261,16 @@ def update_statement(
             settings.append(sql("{} = {}", name(column), _place(table, column, Slot(len(bound)))))
             bound.append(value)
     piece = _with_returning(_where(sql("UPDATE {} SET {}", name(*table.name), join(", ", settings)), where), returning)
-    return _bind(piece, bound, engine)
+    text, order = _keep(texts, key, write(piece, get_engine(engine)))
+    return Statement(text, tuple(bound[index] for index in order))
+
+
+def _keep(texts: Texts | None, key: Hashable, made: Any) -> Any:
+    if texts is not None:
+        if len(texts) >= MOST_TEXTS:
+            texts.clear()
+        texts[key] = made
+    return made
 
 
 def delete_statement(table: Table, where: Sql, operands: Sequence[object], engine: str, returning: Sql = NOTHING) -> Statement:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from pyramid.response import Response
 
     from qapla.database.catalog import Options
-    from qapla.database.query.description import CountMode, Query
+    from qapla.database.query.description import CountMode, Cursor, Query
     from qapla.database.schema.description import Table
     from qapla.driver.plans import Plan
     from qapla.driver.table_read import Format as Streamed
@@ -92,10 +92,7 @@ def _page(request: Request, driver: TableReadDriver, asked: Asked, kind: Format,
     if kind in OBJECTS:
         return make_response(request, single(page.body, page.count_rows, page.more), kind, headers)
     if page.more:
-        text = request.environ["QUERY_STRING"]
-        question = paging.print_question(text, context.table.name, limits_of(context.served.options))
-        url = collection_url(request, context.table)
-        headers.append(("Link", paging.make_links(url, question, query.window, page.count_rows, page.last)))
+        headers.append(_link(request, query, page.count_rows, page.last))
     partial = paging.is_partial(query.window, page.count_rows, page.total)
     headers += file_headers(kind, context.table.name.name)
     return make_response(request, print_page(page, kind), kind, headers, 206 if partial else 200)
@@ -111,7 +108,17 @@ def _stream(
     headers.append(("Content-Range", paging.content_range(query.window, count, total)))
     headers += file_headers(kind, context.table.name.name)
     partial = paging.is_partial(query.window, count, total)
+    if partial and total is not None and query.window.offset + count < total:
+        headers.append(_link(request, query, count, None))
     return make_stream(request, iter(driver.stream(query, cast("Streamed", kind))), kind, headers, 206 if partial else 200)
+
+
+def _link(request: Request, query: Query, count: int, last: Cursor | None) -> tuple[str, str]:
+    """Return the header that leads to the rows behind these: by key, or by number where the last row is not known."""
+    context: Collection = request.context
+    text = request.environ["QUERY_STRING"]
+    question = paging.print_question(text, context.table.name, limits_of(context.served.options))
+    return "Link", paging.make_links(collection_url(request, context.table), question, query.window, count, last)
 
 
 def single(body: bytes, count: int, more: bool = False) -> bytes:

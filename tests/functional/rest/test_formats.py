@@ -148,6 +148,17 @@ class TestArrow:
 
         assert read_arrow(answer.body).num_rows == 2400
         assert answer.headers["Content-Range"] == "100-2499/2500"
+        assert "Link" not in answer.headers
+
+    def test_long_windows_lead_on(self, fresh_web: Client) -> None:
+        """What is too long for one piece says how to go on where the rows were counted."""
+        fresh_web.post_json("/api/shop/log", [{"text": "x", "size": number} for number in range(2500)])
+
+        answer = fresh_web.get("/api/shop/log?limit=1100&order=size", headers={"Accept": "text/csv", "Prefer": "count=exact"}, status=206)
+        following = answer.headers["Link"].split(">")[0].lstrip("<")
+
+        assert answer.headers["Content-Range"] == "0-1099/2500"
+        assert fresh_web.get(following, headers={"Accept": "text/csv"}).text.splitlines()[1] == "x,1100"
 
     def test_a_cell_of_another_type_is_no_silent_null(self, rest_application: Client, written_shops: Any) -> None:
         """SQLite lets a text be in a column of integers: told by name, and there as text."""

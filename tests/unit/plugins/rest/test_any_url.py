@@ -139,10 +139,10 @@ def test_every_other_one_is_a_statement_or_a_refusal(text, engine):
 )
 @pytest.mark.parametrize("engine", ["postgresql", "mariadb", "sqlite"])
 def test_a_monstrous_one_is_answered_soon(text, engine):
-    """Within two seconds, however long and deep it is."""
+    """Within five seconds on a busy machine, however long and deep it is."""
     began = monotonic()
 
     found = ask(text, engine)
 
     assert isinstance(found, str) or 300 <= found < 500
-    assert monotonic() - began < 2
+    assert monotonic() - began < 5

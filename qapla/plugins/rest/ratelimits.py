@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import logging
+import math
 import threading
 import time
 from collections import OrderedDict
@@ -106,8 +107,9 @@ def check(app: Application, database: str, caller: str, limit: int, clock: Calla
     now = clock()
     minute, passed_s = divmod(now, WINDOW_S)
     before, count = _store_of(app).count(f"{database}\0{caller}", int(minute))
+    before = min(before, limit)  # what was refused is no reason to refuse more
     if before * (1 - passed_s / WINDOW_S) + count > limit:
-        seconds = int(WINDOW_S - passed_s) + 1
+        seconds = _wait_s(before, count + 1, limit, passed_s)
         raise AccessError(
             f"there were more than {limit} requests to database {database!r} within a minute",
             code="QAPLA429",
@@ -115,6 +117,13 @@ def check(app: Application, database: str, caller: str, limit: int, clock: Calla
             hint=f"try again in {seconds} s",
             headers={"Retry-After": str(seconds)},
         )
+
+
+def _wait_s(before: int, count: int, limit: int, passed_s: float) -> int:
+    """Return in how many seconds there is room for the request with the number *count* in its minute, if none is sent meanwhile."""
+    if count > limit:  # in this minute not any more; in the next one as soon as enough of it has slid out
+        return math.ceil(WINDOW_S - passed_s + WINDOW_S / limit)
+    return max(1, math.ceil(WINDOW_S * (1 - (limit - count) / before) - passed_s))
 
 
 def name_address(text: str) -> str:

@@ -22,7 +22,7 @@ from qapla.driver.called import Called
 from qapla.driver.forms import form_bodies
 from qapla.driver.procedures import call_procedure
 from qapla.driver.table_read import SIZE_ROWS, Stream
-from qapla.errors import DatabaseError, QueryError
+from qapla.errors import DatabaseError, NotOffered, QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from qapla.database.query.printing import Body
     from qapla.database.query.shape import Form
     from qapla.database.schema.description import Function
+    from qapla.database.statement import Statement
     from qapla.database.transaction import Transaction
     from qapla.ports import Rights
 
@@ -99,6 +100,18 @@ class FunctionDriver:
         chunks = self._chunks(replace(resolved, resolved=formed), size_rows, change)
         first = next(chunks, None)
         return Stream(printer.print(chain(() if first is None else (first,), chunks), formed.shape, schema), chunks)
+
+    def statement(self, call: Call, form: Form = "row") -> Statement:
+        """Return the statement that calls a function.
+
+        Raises: as ``call`` does; NotOffered for a procedure, which is none that could be explained.
+        """
+        resolved = self._resolve(call, "values")
+        if resolved.function.kind == "procedure":
+            raise NotOffered(f"the plan of procedure {resolved.function.name!r} is not offered", hint="functions have one", status=406)
+        schema = make_schema(resolved, self.served.schema)
+        formed, _ = form_bodies(resolved.resolved, form if resolved.printed == "rows" else "row", schema)
+        return compile_call(replace(resolved, resolved=formed), self.served.schema, self.served.statements)
 
     def _chunks(self, call: ResolvedCall, size_rows: int, change: Callable[[Body], bytes] | None) -> Iterator[list[Body]]:
         """Yield lists of bodies as they are fetched."""

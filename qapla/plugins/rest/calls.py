@@ -13,11 +13,11 @@ from qapla.database.query.nulls import strip_nulls
 from qapla.database.query.overloads import get_function
 from qapla.driver.table_call import FunctionDriver
 from qapla.errors import QueryError
-from qapla.plugins.rest import paging
+from qapla.plugins.rest import explain, paging
 from qapla.plugins.rest.answers import common_headers, make_empty, make_response, make_stream
 from qapla.plugins.rest.arguments import check_body, read_arguments, split_question
 from qapla.plugins.rest.errors import MethodNotAllowed, NotAcceptable
-from qapla.plugins.rest.formats import OBJECTS, accepts
+from qapla.plugins.rest.formats import OBJECTS, READ_ROWS, accepts
 from qapla.plugins.rest.language import parse, parse_query
 from qapla.plugins.rest.local import make_local
 from qapla.plugins.rest.preferences import parse_preferences
@@ -57,8 +57,10 @@ def call_function(request: Request) -> Response:
     call = _read_call(request, preferences, reads=reads)
     function = get_function(served.schema, call)
     media = find_media(function, environ.get("HTTP_ACCEPT"))
-    kind: Format = "json" if media is not None else choose_rows(environ.get("HTTP_ACCEPT"))
+    kind: Format = "json" if media is not None else choose_rows(environ.get("HTTP_ACCEPT"), READ_ROWS)
     context.local = _make_local(request, preferences)
+    if kind == "plan":
+        return explain.answer_call_plan(request, FunctionDriver(served, context.rights, context.local), call)
     printed: Printed = "raw" if media is not None else "values" if kind in ("json", "ndjson", "stripped", *OBJECTS) else "rows"
     may_be_long = reads and function.returns_set and function.volatility != "volatile" and _is_long(call, kind, served.options)
     called = FunctionDriver(served, context.rights, context.local).call(

@@ -17,10 +17,16 @@ from qapla.plugins.rest.formats import ROWS, choose_format
 from qapla.plugins.rest.rowformats import FORMS
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pyramid.request import Request
     from pyramid.response import Response
 
-    from qapla.database.query.description import Query
+    from qapla.database.catalog import Served
+    from qapla.database.local import Local
+    from qapla.database.query.description import Call, Query
+    from qapla.database.query.shape import Form
+    from qapla.driver.table_call import FunctionDriver
     from qapla.driver.table_read import TableReadDriver
 
 MEDIA = "application/vnd.pgrst.plan"
@@ -53,13 +59,26 @@ def answer_plan(request: Request, driver: TableReadDriver, query: Query) -> Resp
     Raises:
         NotAcceptable: the connection does not allow it, or the engine has no such plan.
     """
-    accept, served = request.environ.get("HTTP_ACCEPT", ""), driver.served
+    return _answer(request, driver.served, driver.local, lambda form: driver.plan(query, form).statement)
+
+
+def answer_call_plan(request: Request, driver: FunctionDriver, call: Call) -> Response:
+    """Answer the plan of a call. It is read only, so that ``analyze`` is for functions that write nothing.
+
+    Raises: as ``answer_plan`` does.
+    """
+    return _answer(request, driver.served, driver.local, lambda form: driver.statement(call, form))
+
+
+def _answer(request: Request, served: Served, local: Local | None, make: Callable[[Form], Statement]) -> Response:
+    accept = request.environ.get("HTTP_ACCEPT", "")
     if not served.options.db_plan_enabled:
         raise NotAcceptable(f"None of these media types are available: {accept[:200]}", hint="the connection's setting db_plan_enabled")
     wish = Wish(accept)
-    form = FORMS.get(choose_format(wish.media, ROWS), "row")
-    statement = driver.plan(query, form).statement
-    rows = served.bulkhead.fetch(Statement(_prefix(served.schema.engine, wish) + statement.sql, statement.values), driver.local)
+    statement = make(FORMS.get(choose_format(wish.media, ROWS), "row"))
+    explained = Statement(_prefix(served.schema.engine, wish) + statement.sql, statement.values)
+    with served.bulkhead.transaction(local, read_only=True) as transaction:  # some engines run parts of what they explain
+        rows = transaction.execute(explained).rows
     return make_response(request, _print(rows), "plan", [("Vary", "Accept, Prefer, Range")], content_type=wish.content_type)
 
 

@@ -346,3 +346,12 @@ class TestResults:
         answer = rpc.get("/api/fn/rpc/long_list?n=3000&limit=2000&offset=10", headers=headers, status=206)
 
         assert (answer.text.count("\n"), answer.headers["Content-Range"]) == (2001, "10-2009/3000")
+
+    def test_have_a_plan(self, rpc: Any, functions: Served) -> None:
+        """Where the connection shows plans; filters go into a function that can be inlined."""
+        rpc.serve(functions, db_plan_enabled=True)
+
+        plan = rpc.get("/api/fn/rpc/bosses?id=eq.1", headers={"Accept": "application/vnd.pgrst.plan"}).text
+
+        assert "Function Scan" not in plan
+        assert "boss" in plan

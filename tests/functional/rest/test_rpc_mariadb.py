@@ -91,6 +91,16 @@ class TestFunctions:
         assert post(rpc, "write_down", {"n": 3}, Prefer="tx=rollback") == 3
         assert functions.bulkhead.fetch(Statement("SELECT n FROM log")) == [(1,)]
 
+    def test_that_is_explained_writes_nothing(self, rpc: Any, functions: Served) -> None:
+        """MariaDB runs some functions to explain them."""
+        rpc.serve(functions, db_plan_enabled=True)
+        counted = Statement("SELECT count(*) FROM log")
+        before = functions.bulkhead.fetch(counted)
+
+        rpc.get("/api/fn/rpc/write_down?n=9", headers={"Accept": "application/vnd.pgrst.plan+json"}, expect_errors=True)
+
+        assert functions.bulkhead.fetch(counted) == before
+
     def test_needs_all_its_arguments(self, rpc: Any) -> None:
         """There are no defaults."""
         error = rpc.get("/api/fn/rpc/add_them?a=1", status=404).json

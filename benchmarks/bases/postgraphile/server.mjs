@@ -5,6 +5,13 @@ import { postgraphile } from "postgraphile";
 import { PostGraphileAmberPreset } from "postgraphile/presets/amber";
 import { makePgService } from "postgraphile/adaptors/pg";
 
+// What PostGraphile takes from Node 22, where Node is older.
+Promise.withResolvers ??= function () {
+  let resolve, reject;
+  const promise = new this((keep, drop) => { resolve = keep; reject = drop; });
+  return { promise, resolve, reject };
+};
+
 const [port, url] = process.argv.slice(2);
 const instance = postgraphile({
   extends: [PostGraphileAmberPreset],

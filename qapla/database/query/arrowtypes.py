@@ -24,6 +24,7 @@ import pyarrow as pa
 
 from qapla.database.dialects import get_engine
 from qapla.database.query.casts import TYPES
+from qapla.database.query.computed import get_column
 from qapla.database.query.printing import Number, print_value
 from qapla.database.query.render import TEXT, ref_type
 from qapla.database.query.shape import AggregateCell, Cell, Columns, EmbedCell
@@ -89,10 +90,10 @@ def _columns(cell: AnyCell, table: Table, schema: DatabaseSchema, is_strict: boo
         types = [(name, TEXT if cell.preview is not None else table.by_name[name].type) for name in cell.names]
         return [_column(name, type, is_strict) for name, type in types]
     if isinstance(cell, Cell):
-        type = TEXT if cell.preview is not None else ref_type(cell.ref, table.by_name[cell.ref.column].type)
+        type = TEXT if cell.preview is not None else ref_type(cell.ref, get_column(schema, table, cell.ref.column).type)
         return [_column(cell.key, type, is_strict)]
     if isinstance(cell, AggregateCell):
-        return [_column(cell.key, _aggregate_type(cell, table), is_strict)]
+        return [_column(cell.key, _aggregate_type(cell, table, schema), is_strict)]
     inner = list_columns(cell.read, schema)
     is_many = cell.relation.kind != "to_one"
     if isinstance(cell, EmbedCell):
@@ -100,12 +101,12 @@ def _columns(cell: AnyCell, table: Table, schema: DatabaseSchema, is_strict: boo
     return [_list_of(column) if is_many else column for column in inner]
 
 
-def _aggregate_type(cell: AggregateCell, table: Table) -> ColumnType:
+def _aggregate_type(cell: AggregateCell, table: Table, schema: DatabaseSchema) -> ColumnType:
     if cell.cast is not None:
         return TYPES[cell.cast]
     if cell.ref is None or cell.function == "count":
         return COUNT
-    type = ref_type(cell.ref, table.by_name[cell.ref.column].type)
+    type = ref_type(cell.ref, get_column(schema, table, cell.ref.column).type)
     if cell.function == "avg":
         return type if type.kind == "interval" else MEAN
     if cell.function == "sum" and type.kind == "integer":

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from qapla.database.dialects import get_engine
 from qapla.database.query.casts import TYPES
+from qapla.database.query.computed import get_column, read_field
 from qapla.database.query.grouping import count_groups, embed_groups, is_derived, make_groups
 from qapla.database.query.lookups import KEYWORDS, OPERATORS
 from qapla.database.query.places import columns_of, find_after, has_nulls_behind, union_parts
@@ -208,8 +209,11 @@ class Compiler:
 
     def value(self, ref: Ref, table: Table, alias: str) -> tuple[Sql, ColumnType]:
         """Return what *ref* gives of the row called *alias*, and its type."""
-        type = table.by_name[ref.column].type
-        return self.renderer.value(alias, ref, type), ref_type(ref, type)
+        column = table.by_name.get(ref.column)
+        if column is not None:
+            return self.renderer.value(name(alias, ref.column), ref, column.type), ref_type(ref, column.type)
+        type = get_column(self.schema, table, ref.column).type
+        return self.renderer.value(read_field(self.schema, table, alias, ref.column), ref, type), ref_type(ref, type)
 
     # ------------------------------------------------------------------------------------------------ cells
 

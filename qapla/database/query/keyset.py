@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from qapla.database.query.computed import get_column
 from qapla.database.query.render import ref_type
 from qapla.database.query.renderers import get_renderer
 from qapla.database.query.shape import After, Cell, Columns, EmbedCell
@@ -72,7 +73,7 @@ def find_place(table: Table, cells: tuple[AnyCell, ...], order: tuple[Term, ...]
         key = shown.get(term.ref.column)
         if key is None or term.relation is not None or term.ref.steps or keys.count(key) > 1:
             return None
-        if table.by_name[term.ref.column].type.kind not in safe:
+        if get_column(resolver.schema, table, term.ref.column).type.kind not in safe:
             return None
         found.append(key)
     return tuple(found)
@@ -84,7 +85,7 @@ def _has_json(cells: tuple[AnyCell, ...], table: Table, resolver: Resolver) -> b
             if any(table.by_name[name].type.kind in NESTED_KINDS for name in cell.names):
                 return True
         elif isinstance(cell, Cell):
-            if table.by_name[cell.ref.column].type.kind in NESTED_KINDS:
+            if get_column(resolver.schema, table, cell.ref.column).type.kind in NESTED_KINDS:
                 return True
         elif isinstance(cell, EmbedCell) and _has_json(cell.read.cells, resolver.schema.by_name[cell.read.table], resolver):
             return True
@@ -95,4 +96,4 @@ def get_term_column(table: Table, term: Term, resolver: Resolver) -> Column:
     """Return the column of a term, which may be that of a related table."""
     if term.relation is not None:
         table = resolver.schema.by_name[term.relation.target]
-    return table.by_name[term.ref.column]
+    return get_column(resolver.schema, table, term.ref.column)

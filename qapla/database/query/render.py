@@ -58,9 +58,8 @@ class Renderer:
 
     # ------------------------------------------------------------------------------------------------ values
 
-    def value(self, alias: str | None, ref: Ref, type: ColumnType) -> Sql:
-        """Return the value of *ref* in the row called *alias*, whose column is of *type*."""
-        column = name(alias, ref.column)
+    def value(self, column: Sql, ref: Ref, type: ColumnType) -> Sql:
+        """Return the value of *ref*, whose *column* is of *type*."""
         value = self.step(column, ref) if ref.steps else column
         return self.cast(value, step_type(ref, type), ref.cast) if ref.cast else value
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from qapla.database.catalog import Options
 from qapla.database.dialects import get_engine
 from qapla.database.query.casts import get_cast
+from qapla.database.query.computed import find_computed, get_column
 from qapla.database.query.conditions import ConditionResolver
 from qapla.database.query.description import Aggregate, Embed, Field, Order, Path
 from qapla.database.query.keyset import find_place, read_place
@@ -160,6 +161,8 @@ class Resolver:
     def get_column(self, table: Table, name: str) -> Column:
         """Return a column, which the caller may read."""
         column = table.by_name.get(name)
+        if column is None and find_computed(self.schema, table, name) is not None:
+            return self._get_computed(table, name)
         if column is None:
             raise QueryError(
                 f"column {table.name.name}.{name[:100]} does not exist", code="42703", hint=nearest(name[:100], table.by_name)
@@ -167,6 +170,15 @@ class Resolver:
         if not self.rights.allows("select", table.name.schema, table.name.name, name):
             raise self._denied(f"permission denied for column {table.name.name}.{name}")
         return column
+
+    def _get_computed(self, table: Table, field: str) -> Column:
+        """Return a computed field; its function sees the whole row, so that the caller may have to, too."""
+        function = find_computed(self.schema, table, field)
+        allows = self.rights.allows
+        may_see = all(allows("select", *table.name, column.name) for column in table.columns)
+        if function is None or not may_see or not allows("execute", function.schema, function.name):
+            raise self._denied(f"permission denied for function {field}")
+        return get_column(self.schema, table, field)
 
     def get_ref(self, table: Table, path: Path, cast: str | None = None) -> tuple[Ref, Column]:
         """Return a value of a row, and its column."""

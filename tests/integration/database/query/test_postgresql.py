@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from qapla.database.query.description import Compare, Field, Order, Path, Query, Selection
+from qapla.database.query.description import Aggregate, Compare, Field, Order, Path, Query, Selection, Window
 from qapla.driver.table_read import TableReadDriver
+from qapla.errors import QaplaError, QueryError
 from qapla.ports import READ_RIGHTS
 from qapla.testing.served import serve, table_name
 from qapla.testing.servers import make_database
@@ -58,6 +59,56 @@ def test_operators(reader, compare, expected):
     page = reader.page(Query(table, Selection((Field(Path("id")),)), compare, (Order(Path("id")),)))
 
     assert [row["id"] for row in page.rows()] == expected
+
+
+COMPUTED = """
+CREATE TABLE "Odd people" (id integer PRIMARY KEY, a text, b text);
+INSERT INTO "Odd people" VALUES (1, 'Ada', 'L'), (2, 'Bo', 'M'), (3, 'Cy', 'A');
+CREATE FUNCTION full_name("Odd people") RETURNS text LANGUAGE sql STABLE AS 'SELECT $1.b || '' '' || $1.a';
+CREATE FUNCTION other(integer) RETURNS text LANGUAGE sql STABLE AS 'SELECT $1::text';
+"""
+
+
+@pytest.fixture(scope="module")
+def people():
+    """A table with a computed field."""
+    with make_database("postgresql") as url, serve(url, COMPUTED) as served:
+        yield TableReadDriver(served, READ_RIGHTS)
+
+
+class TestComputedFields:
+    """A function that takes a row is a field of it."""
+
+    def test_is_chosen_filtered_sorted_and_grouped_by(self, people):
+        """Like any column, in a page with a window and a cursor, too; it is not among ``*``."""
+        table, name = table_name(people.served, "Odd people"), Path("full_name")
+        select = Selection((Field(Path("id")), Field(name, alias="n")))
+
+        page = people.page(Query(table, select, Compare(name, "neq", "L Ada"), (Order(name),), Window(1)))
+        after = people.page(Query(table, select, Compare(name, "neq", "L Ada"), (Order(name),), Window(1, after=page.last)))
+        groups = people.page(Query(table, Selection((Field(name), Aggregate("count"))), Compare(Path("id"), "eq", "1")))
+
+        assert page.rows() == [{"id": 3, "n": "A Cy"}]
+        assert after.rows() == [{"id": 2, "n": "M Bo"}]
+        assert groups.rows() == [{"full_name": "L Ada", "count": 1}]
+        assert people.page(Query(table, window=Window(1))).rows() == [{"id": 1, "a": "Ada", "b": "L"}]
+
+    def test_needs_the_right_to_the_function(self, people):
+        """Who may not call it may not read it."""
+
+        class Tables(type(READ_RIGHTS)):
+            def allows(self, operation, schema, name, column=None):
+                return operation != "execute" and super().allows(operation, schema, name, column)
+
+        reader = TableReadDriver(people.served, Tables(READ_RIGHTS.operations))
+
+        with pytest.raises(QaplaError, match="permission denied for function full_name"):
+            reader.page(Query(table_name(people.served, "Odd people"), Selection((Field(Path("full_name")),))))
+
+    def test_is_a_function_of_this_very_row(self, people):
+        """One that takes something else is no field."""
+        with pytest.raises(QueryError, match="does not exist"):
+            people.page(Query(table_name(people.served, "Odd people"), Selection((Field(Path("other")),))))
 
 
 def test_casts(reader):

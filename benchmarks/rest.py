@@ -56,8 +56,8 @@ TABLES = """
     CREATE INDEX ON orders (is_paid, placed_at, id);
     INSERT INTO customer SELECT n, 'Customer ' || n, 'c' || n || '@example.org', 'City ' || n % 50 FROM generate_series(1, 1000) n;
     INSERT INTO orders SELECT n, n % 1000 + 1, (n * 37 % 100000) / 100.0, timestamp '2024-01-01' + n * interval '1 minute',
-        CASE WHEN n % 3 = 0 THEN 'Note ' || n END, n % 2 = 0 FROM generate_series(1, 20000) n;
-    INSERT INTO item SELECT n / 3 + 1, n % 3, 'Product ' || n % 100, n % 9 + 1 FROM generate_series(0, 59999) n;
+        CASE WHEN n % 3 = 0 THEN 'Note ' || n END, n % 2 = 0 FROM generate_series(1, 2000) n;
+    INSERT INTO item SELECT n / 3 + 1, n % 3, 'Product ' || n % 100, n % 9 + 1 FROM generate_series(0, 5999) n;
     INSERT INTO note (title, body, stars) SELECT 'Note ' || n, 'Body', n % 5 FROM generate_series(1, 50) n;
     ANALYZE;
 """

@@ -10,7 +10,7 @@ from wrk import NUMBER, Ask
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-KEYS = [n * 397 % 20_000 + 1 for n in range(50)]
+KEYS = [n * 397 % 2000 + 1 for n in range(50)]
 PAGES = [(total, offset) for total in range(0, 500, 50) for offset in range(20, 120, 20)]
 NOTES = list(range(1, 51))
 GIVE_BACK = {"Prefer": "return=representation"}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import select
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
 
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 AFTER = 3  # executions of the same text, after which it is prepared
 MOST = 100  # statements that a connection keeps, and the server for it; as psycopg
 LONGEST = 20_000  # bytes of a text that is prepared; a longer one is an insert of many rows
-CONNECTION_OK = int(ConnStatus.OK)
+EMPTY_QUERY = int(ExecStatus.EMPTY_QUERY)
 TUPLES_OK, COMMAND_OK = int(ExecStatus.TUPLES_OK), int(ExecStatus.COMMAND_OK)
 CONNECTION_OK, PIPELINE_OFF = int(ConnStatus.OK), int(PipelineStatus.OFF)
 IDLE, IN_TRANSACTION, IN_ERROR = int(TransactionStatus.IDLE), int(TransactionStatus.INTRANS), int(TransactionStatus.INERROR)
@@ -57,6 +58,8 @@ class Prepared:
 
     def __init__(self, pgconn: PGconn) -> None:
         self._pgconn = pgconn
+        self._poll = select.poll()
+        self._poll.register(pgconn.socket, select.POLLIN)
         self._names: OrderedDict[Key, bytes] = OrderedDict()
         self._waiting: OrderedDict[Key, tuple[bytes, int]] = OrderedDict()  # the text for the server, and how often it ran
         self._numbers = itertools.count()
@@ -81,12 +84,13 @@ class Prepared:
         return [], -1 if count is None else count
 
     def is_lost(self) -> bool:
-        """Tell whether the line is closed, by what has arrived on it; nothing is sent, and nothing waited for."""
+        """Tell whether the server has closed the line meanwhile. It is asked only where something has arrived that nobody asked for."""
+        if not self._poll.poll(0):
+            return False
         try:
-            self._pgconn.consume_input()
+            return self._pgconn.exec_(b"").status != EMPTY_QUERY
         except psycopg.OperationalError:
             return True
-        return self._pgconn.status != CONNECTION_OK
 
     def run(self, sql: str) -> None:
         """Run a statement without values, such as ``BEGIN``."""

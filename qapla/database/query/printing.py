@@ -11,6 +11,7 @@ import re
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
+from qapla.database.query.flatcsv import make_flat
 from qapla.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -134,8 +135,13 @@ def join_lines(bodies: Sequence[Body]) -> bytes:
 def print_csv(chunks: Iterable[Sequence[Body]], names: Sequence[str]) -> Iterator[bytes]:
     """Yield CSV with a header (RFC 4180, but lines end in a line feed, as PostgreSQL has it)."""
     yield (",".join(_quote(name) for name in names) + "\n").encode()
+    print_flat = make_flat(names)
     for bodies in chunks:
-        yield "".join([_csv_line(clean(body), names) for body in bodies]).encode("utf-8", "replace")
+        cleaned = [clean(body) for body in bodies]
+        lines = print_flat(b"".join(cleaned).decode(), len(cleaned))
+        if lines is None:
+            lines = "".join([_csv_line(body, names) for body in cleaned])
+        yield lines.encode("utf-8", "replace")
 
 
 def _csv_line(body: bytes, names: Sequence[str]) -> str:
@@ -200,7 +206,7 @@ def _cell(value: Any) -> str:
 
 
 def _quote(text: str) -> str:
-    if not text or _NEEDS_QUOTES(text):
+    if not text or text == "NULL" or _NEEDS_QUOTES(text):  # NULL without quotes is read as none
         return '"' + text.replace('"', '""') + '"'
     return text
 

@@ -315,9 +315,13 @@ class CallCompiler(Compiler):
         called = call_expression(self._call, self.engine.key)
         if gives(self._call.function) == "rows":
             return sql("{} AS {}", called, name(alias))
+        function = self._call.function
+        if function.returns_set and function.returns is not None and function.returns.kind not in ("composite", "unknown"):
+            # Here it runs to its end, whatever limit is behind it; in a list of columns it may be left in the middle.
+            return sql("{} AS {}({})", called, name(alias), name(function.name))
         # The limit keeps a planner from putting the call in every place where its value is used.
-        once = "" if self._call.function.returns_set else " LIMIT 1"
-        return sql("(SELECT {} AS {}" + once + ") AS {}", called, name(self._call.function.name), name(alias))
+        once = "" if function.returns_set else " LIMIT 1"
+        return sql("(SELECT {} AS {}" + once + ") AS {}", called, name(function.name), name(alias))
 
     def _page(self, read: Read) -> Sql:
         if self._call.printed == "rows":

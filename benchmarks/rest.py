@@ -34,7 +34,7 @@ from qapla.testing.catalogs import CatalogPlugin, DictSource, OptionsPolicy, ser
 from qapla.testing.servers import make_database, outside_pytest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import URL
 
@@ -214,20 +214,35 @@ def check_answers(bases: Sequence[Base]) -> None:
                 raise SystemExit(f"{work} is not answered by {base.name}: {answer[0]} {answer[2][:500]!r}")
 
 
-def compare(bases: Sequence[Base], options: argparse.Namespace) -> Iterator[Compared]:
-    """Yield what we are beside each base, work by work."""
-    ours = bases[0]
-    for work in ours.asks:
-        able = [base for base in bases if work in base.asks]
-        measured: dict[str, list[Measured]] = {base.name: [] for base in able}
-        for turn in range(options.rounds + 1):
-            for base in able:
-                found = base.server.measure(base.asks[work], options.seconds if turn else min(options.seconds, 1), options.connections)
-                if turn:  # the first one warms up
-                    measured[base.name].append(found)
-        middle = {name: middle_of(rounds) for name, rounds in measured.items()}
-        for base in able[1:]:
-            yield Compared(work, base.name, middle[ours.name], middle[base.name])
+def run(
+    url: URL, names: Sequence[str], seconds: int, rounds: int, connections: int, works: Sequence[str] | None = None
+) -> list[Compared]:
+    """Make the tables, start everybody, compare *works* (None: all) and print."""
+    with psycopg.connect(plain(url), autocommit=True) as connection:
+        connection.execute(TABLES)
+    found = []
+    with ExitStack() as stack:
+        bases = open_bases(stack, names, url)
+        check_answers(bases)
+        print(HEADINGS)
+        for work in works or bases[0].asks:
+            for compared in compare(work, bases, seconds, rounds, connections):
+                print(compared, flush=True)
+                found.append(compared)
+    return found
+
+
+def compare(work: str, bases: Sequence[Base], seconds: int, rounds: int, connections: int) -> list[Compared]:
+    """Return what we are beside each base at one work."""
+    able = [base for base in bases if work in base.asks]
+    measured: dict[str, list[Measured]] = {base.name: [] for base in able}
+    for turn in range(rounds + 1):
+        for base in able:
+            found = base.server.measure(base.asks[work], seconds if turn else 1, connections)
+            if turn:  # the first one warms up
+                measured[base.name].append(found)
+    middle = {name: middle_of(of_one) for name, of_one in measured.items()}
+    return [Compared(work, base.name, middle[OURS], middle[base.name]) for base in able[1:]]
 
 
 def middle_of(rounds: Sequence[Measured]) -> Measured:
@@ -252,6 +267,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--connections", type=int, default=4, help="that ask at the same time")
     parser.add_argument("--bases", default=",".join(name for name in ASKS if name != OURS))
+    parser.add_argument("--works", help="those to measure, with semicolons between them; all of them by default")
     parser.add_argument("--short", action="store_true", help="by hand only, a second each; no limit holds or fails")
     options = parser.parse_args(arguments)
     if not shutil.which("wrk"):
@@ -259,21 +275,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if options.short:
         options.seconds, options.rounds, options.bases = 1, 1, BY_HAND
     names = [name for name in options.bases.split(",") if name]
+    works = options.works.split(";") if options.works else None
     unknown = [name for name in names if name not in ASKS or name == OURS]
     if unknown:
         raise SystemExit(f"no base is called {unknown[0]!r}: {', '.join(name for name in ASKS if name != OURS)}")
     too_little = 0
-    with ExitStack() as stack:
-        stack.enter_context(outside_pytest())
-        url = make_url(stack.enter_context(make_database("postgresql")))
-        with psycopg.connect(plain(url), autocommit=True) as connection:
-            connection.execute(TABLES)
-        with ExitStack() as servers:
-            bases = open_bases(servers, names, url)
-            check_answers(bases)
-            print(HEADINGS)
-            for compared in compare(bases, options):
-                print(compared, flush=True)
+    with outside_pytest():
+        with make_database("postgresql") as url:
+            for compared in run(make_url(url), names, options.seconds, options.rounds, options.connections, works):
                 too_little += not compared.holds
         if not options.short:
             ratio, line = compare_copy(options.rounds)

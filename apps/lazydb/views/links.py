@@ -59,6 +59,11 @@ class Links:
         """Return the files that the reader has exported."""
         return f"{self.root}{PAGE}"
 
+    @property
+    def tokens(self) -> str:
+        """Return the list of tokens."""
+        return f"{self.root}/admin/-/tokens"
+
     def export(self, export_id: str, action: str) -> str:
         """Return what can be done with one of them: file, delete, again."""
         return f"{self.exports}/{export_id}/{action}"

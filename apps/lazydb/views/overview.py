@@ -47,13 +47,17 @@ class Card:
 def show_overview(context: Any, request: Request) -> dict[str, Any]:
     """Show the databases that the caller may see, as they were when last asked; each is asked again by its own fragment."""
     links, manager = Links.of_request(request), context.is_manager
-    policy = request.app["policy"]
     cards = [
         _card(request, known, links)
         for known in request.app["connections"].list()
-        if manager or policy.rights(request.identity, known.name).allows("select", None, "")
+        if manager or _is_visible(request, known.name)
     ]
     return {"links": links, "cards": cards, "summary": _summary(cards), "manager": manager}
+
+
+def _is_visible(request: Request, name: str) -> bool:
+    served = request.app["catalog"].find(name)
+    return served is not None and served.is_visible_to(request.rights(name))
 
 
 def _card(request: Request, known: Registered, links: Links) -> Card:

@@ -27,7 +27,7 @@ class ScreensPlugin(Plugin):
 
     def includeme(self, config: Configurator) -> None:
         """Add the pages. Before the admin's own, whose route of a table takes every other path."""
-        from lazydb.views import connections, databases, overview
+        from lazydb.views import connections, databases, overview, tokens
 
         templates = "lazydb:templates"
         config.add_route("lazydb.home", "/")
@@ -54,6 +54,8 @@ class ScreensPlugin(Plugin):
         config.add_view(connections.show_job, route_name="lazydb.job", request_method="GET")
 
         add_exports(config, f"{templates}/exports.pt")
+        config.add_route("lazydb.tokens", "/admin/-/tokens", factory=Manager)
+        config.add_view(tokens.show_tokens, route_name="lazydb.tokens", request_method="GET", renderer=f"{templates}/tokens.pt")
         config.add_route("lazydb.database", "/admin/{database:[A-Za-z0-9][A-Za-z0-9_-]*}", factory=databases.DatabaseContext)
         config.add_view(databases.show_database, route_name="lazydb.database", request_method="GET", renderer=f"{templates}/database.pt")
 

@@ -5,8 +5,13 @@ from __future__ import annotations
 import re
 import socket
 import time
+from datetime import timedelta
 
 import pytest
+
+from lazydb.models import now
+from qapla.database.spec import parse_url
+from qapla.plugins.auth.tokens import make_token
 
 
 @pytest.fixture
@@ -399,3 +404,48 @@ class TestWithoutAssets:
         assert "vendor/" not in page.text
         assert all(link.text.strip() for link in page.html.select("tbody a"))
         assert browser.get("/api/shop/customer?select=id").json == [{"id": 1}, {"id": 2}]
+
+
+class TestTokens:
+    """/admin/-/tokens"""
+
+    def test_tells_what_each_may_and_when_it_was_used(self, lazydb, browser):
+        """Names and rights are text, whatever stands in them; the token itself is nowhere."""
+        rights = {"shop.order": {"right": "read", "columns": ["id"], "rows": "note=eq.<b>"}}
+        lazydb["accounts"].add_token("night<ly>", "0" * 64, rights)
+        lazydb["accounts"].add_token("over", "1" * 64, {"*": "write"}, now() - timedelta(days=1))
+        lazydb["accounts"].find_token("0" * 64)
+        lazydb["accounts"].write_uses()
+
+        page = browser.get("/admin/-/tokens")
+
+        items = [" ".join(item.get_text(" ").split()) for item in page.html.select("ul.related li")]
+        assert items[0].startswith("night<ly> read shop.order(id) where note=eq.<b> valid used 20")
+        assert items[1].startswith("over write everywhere expired never used made 20")
+        assert "0" * 64 not in page
+        assert "<b>" not in page.text
+
+    def test_is_for_admins(self, lazydb, stranger):
+        """Who may only read here does not learn who else may."""
+        token, digest = make_token()
+        ann = lazydb["accounts"].add_user("ann", role="user", rights={"*": "read"})
+        lazydb["accounts"].add_login_link(ann.id, digest, 60)
+        stranger.get(f"/admin/-/login?token={token}", status=303)
+
+        stranger.get("/admin/-/tokens", status=403)
+        assert "/admin/-/tokens" not in stranger.get("/admin/").text
+
+
+def test_whoever_has_one_table_sees_its_database(lazydb, shop_path, stranger):
+    """And of its tables that one."""
+    lazydb["connections"].add(parse_url(f"sqlite:///{shop_path}"), name="shop")
+    token, digest = make_token()
+    ann = lazydb["accounts"].add_user("ann", role="user", rights={"shop.order": "read"})
+    lazydb["accounts"].add_login_link(ann.id, digest, 60)
+    stranger.get(f"/admin/-/login?token={token}", status=303)
+
+    assert "/admin/shop" in stranger.get("/admin/").text
+    page = stranger.get("/admin/shop").text
+    assert "/admin/shop/order" in page
+    assert "/admin/shop/customer" not in page
+    stranger.get("/admin/shop/customer", status=403)

@@ -163,7 +163,7 @@ class MariadbRenderer(TextRenderer):
         zone = Literal('+00:00"' if type.kind == "timestamp_tz" else '"')
         text = sql("REPLACE({}, ' ', 'T')", value)
         if type.precision or "(" in type.name or type.name == "timestamp":
-            text = sql("TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {}))", text)
+            text = sql("IF(LOCATE('.', {}), TRIM(TRAILING '.' FROM TRIM(TRAILING '0' FROM {})), {})", value, text, text)
         return sql("CONCAT({}, {}, {})", _QUOTE, text, zone)
 
     def preview(self, value: Sql, type: ColumnType, length: int) -> Sql:

@@ -122,6 +122,8 @@ def allow_null(found: dict[str, Any]) -> dict[str, Any]:
 
 
 def _allow_null(found: dict[str, Any]) -> None:
+    if "anyOf" in found:
+        found["anyOf"] = [*found["anyOf"], {"type": "null"}]
     if "type" in found:
         types = found["type"] if isinstance(found["type"], list) else [found["type"]]
         found["type"] = [*types, "null"]
@@ -159,11 +161,15 @@ def describe_cells(column_type: ColumnType, engine: Engine) -> dict[str, Any]:
     if not engine.has_strict_types:
         for name in ("maxLength", "pattern", "format"):
             found.pop(name, None)
+    if found.get("format") in ("date", "date-time"):  # infinity, years before Christ, 0000-00-00: a reader has to take these for texts
+        return {"anyOf": [found, {"type": "string"}]}
     return found
 
 
 def _describe_items(item: dict[str, Any]) -> dict[str, Any]:
     """Return the schema of an element: NULL, too, and arrays, for no array type says how many dimensions its values have."""
+    if "anyOf" in item:
+        return {"anyOf": [*item["anyOf"], {"type": "null"}, {"type": "array", "items": {}}]}
     if "type" not in item:
         return item
     types = item["type"] if isinstance(item["type"], list) else [item["type"]]

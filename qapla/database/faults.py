@@ -105,6 +105,10 @@ def _quoted(name: str) -> str:
 
 def _refused_value(error: BaseException) -> QaplaError | None:
     """Return the error for a value that did not even reach the database, or None."""
+    if "user-defined function raised" in str(error):
+        from qapla.database.functions import take_failure
+
+        return take_failure()
     if isinstance(error, OverflowError):
         return ValueRefused("a number is out of range for the database", code="22003")
     if isinstance(error, UnicodeError):
@@ -169,9 +173,7 @@ def _read_mariadb(error: Any) -> tuple[str, dict[str, Any]]:
 def _read_sqlite(error: Any) -> tuple[str, dict[str, Any]]:
     name, text = getattr(error, "sqlite_errorname", None) or "", str(error)
     if "user-defined function raised" in text:
-        from qapla.database.functions import take_failure
-
-        return take_failure() or "22P02", {}
+        return "22P02", {}
     code = SQLITE_CODES.get(name) or SQLITE_CODES.get("_".join(name.split("_")[:2]))
     if code is None:
         code = next((code for pattern, code in SQLITE_TEXTS if pattern.search(text)), "XX000")

@@ -1,7 +1,7 @@
 """Functions that every connection to SQLite has from us, for what its own cannot do exactly, or not at all.
 
-What one of them refuses SQLite reports as "user-defined function raised exception" and nothing else, so its code is kept beside, for the
-thread in which the statement runs: ``take_failure``.
+What one of them refuses SQLite reports as "user-defined function raised exception" and nothing else, so the error itself is kept beside,
+for the thread in which the statement runs: ``take_failure``.
 """
 
 from __future__ import annotations
@@ -119,23 +119,24 @@ def install(connection: Connection) -> None:
     connection.create_collation("qapla_json", compare_texts)
 
 
-def take_failure() -> str | None:
-    """Return the code of what a function has refused in this thread since it was last asked, or None."""
-    code, _failed.code = getattr(_failed, "code", None), None
-    return code
+def take_failure() -> QaplaError | None:
+    """Return the error of a function that failed in this thread since this was last asked, or None."""
+    error, _failed.error = getattr(_failed, "error", None), None
+    return error
 
 
 def _kept(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Return *function*, which leaves the code of what it refuses for ``take_failure``."""
+    """Return *function*, which leaves its error for ``take_failure``."""
 
     def call(*arguments: Any) -> Any:
         try:
             return function(*arguments)
         except QaplaError as error:
-            _failed.code = error.code
+            _failed.error = error.with_traceback(None)
             raise
         except TimeoutError:
-            _failed.code = "57014"
+            said = f"a regular expression is too complex: it takes longer than {MATCH_TIMEOUT_S:g} s with one value"
+            _failed.error = ValueRefused(said, code="2201B", hint="write a simpler one")
             raise
 
     return call

@@ -68,12 +68,26 @@ def read_json(value: object, type: ColumnType, engine: str, column: str | None =
     if value is None:
         return None
     if isinstance(value, TextValue):
-        return read_text(str(value), type, engine, column)  # a plain str: drivers look for the very type
+        items = _find_items(value) if type.kind == "array" else None
+        if items is None:
+            return read_text(str(value), type, engine, column)  # a plain str: drivers look for the very type
+        value = items
     if type.kind == "json":
         return read_text(write_json(value), type, engine, column)
     if isinstance(value, list | dict):
         return read_text(_nested_text(value, type, column), type, engine, column)
     return read_text(_scalar_text(value), type, engine, column)
+
+
+def _find_items(text: str) -> list[Any] | None:
+    """Return the elements of an array as a CSV of ours has it, as JSON; None for an engine's own way to write one."""
+    if not text.startswith("["):
+        return None
+    try:
+        found = json.loads(text, parse_float=Decimal)
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, list) else None
 
 
 def is_composite(type: ColumnType) -> bool:

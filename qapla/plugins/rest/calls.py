@@ -13,7 +13,7 @@ from qapla.database.query.nulls import strip_nulls
 from qapla.database.query.overloads import get_function
 from qapla.driver.table_call import FunctionDriver
 from qapla.errors import QueryError
-from qapla.plugins.rest import explain, paging
+from qapla.plugins.rest import explain, overrides, paging
 from qapla.plugins.rest.answers import common_headers, make_empty, make_response, make_stream
 from qapla.plugins.rest.arguments import check_body, read_arguments, split_question
 from qapla.plugins.rest.errors import MethodNotAllowed, NotAcceptable
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from qapla.plugins.rest.preferences import Preferences
 
 ANY = "*/*"
-# A page that a function makes has an origin of its own: the admin's cookie is not for its scripts. A function may say otherwise.
-SANDBOX = ("Content-Security-Policy", "sandbox allow-scripts allow-forms allow-popups allow-downloads")
 PLAIN_TYPES = {"text": "text/plain; charset=utf-8", "xml": "text/xml; charset=utf-8", "bytea": "application/octet-stream"}
 
 
@@ -176,7 +174,7 @@ def _answer(request: Request, called: Called, call: Call, kind: Format, media: s
     if called.is_empty:
         return make_empty(request, headers)
     if media is not None:
-        headers.append(SANDBOX)
+        headers.append(overrides.SANDBOX)
         return make_response(request, called.raw or b"", kind, headers, status, media)
     if called.is_list and called.more and kind not in OBJECTS and request.method in ("GET", "HEAD"):
         headers.append(("Link", _print_link(request, query, len(called.bodies))))

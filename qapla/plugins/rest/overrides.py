@@ -23,6 +23,8 @@ _VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")  # nothing that would end a head
 _TRANSPORT = frozenset({"content-length", "transfer-encoding", "connection", "keep-alive", "upgrade", "te", "trailer"})
 _STATUSES = range(200, 600)
 _WITHOUT_BODY = (204, 205, 304)
+# A page that a function makes has an origin of its own: the admin's cookie is not for its scripts. A function may say otherwise.
+SANDBOX = ("Content-Security-Policy", "sandbox allow-scripts allow-forms allow-popups allow-downloads")
 
 
 def apply(said: Said, response: Response) -> None:
@@ -36,6 +38,8 @@ def apply(said: Said, response: Response) -> None:
         for name in {name for name, _ in pairs}:
             response.headers.pop(name, None)
         response.headerlist.extend(pairs)
+        if any(name.lower() == "content-type" for name, _ in pairs) and SANDBOX[0] not in response.headers:
+            response.headerlist.append(SANDBOX)
     if said.status is not None:
         _set_status(response, read_status(said.status))
 

@@ -33,6 +33,17 @@ def test_take_the_place_of_ours() -> None:
     assert response.headers["Content-Type"] == "application/json"
 
 
+@pytest.mark.parametrize(("more", "policy"), [({}, "sandbox allow-"), ({"content-security-policy": "default-src 'none'"}, "default-src 'none'")])
+def test_pages_have_an_origin_of_their_own(more: dict[str, str], policy: str) -> None:
+    """A script in one is not a script of the admin, unless the function says what it may."""
+    response = Response(b"<b>hello</b>", headerlist=[("Content-Type", "application/json")])
+
+    apply(said(headers=[{"content-type": "text/html"}, *({name: value} for name, value in more.items())]), response)
+
+    assert response.headers.getall("Content-Type") == ["text/html"]
+    assert [value.startswith(policy) for value in response.headers.getall("Content-Security-Policy")] == [True]
+
+
 @pytest.mark.parametrize("status", ["204", "205", "304"])
 def test_leave_no_body_where_there_must_be_none(status: str) -> None:
     """A server that sends one breaks the next answer on the line."""

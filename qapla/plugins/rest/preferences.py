@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from qapla.errors import QueryError
@@ -58,6 +59,7 @@ class Preferences:
 
 
 NO_PREFERENCES = Preferences()
+MAX_CACHED = 200  # characters of a header that is remembered; none that names a time zone, which the database knows
 
 
 def parse_preferences(header: str | None, method: str, *, tx_override: bool = True, served: Served | None = None) -> Preferences:
@@ -74,6 +76,12 @@ def parse_preferences(header: str | None, method: str, *, tx_override: bool = Tr
     """
     if not header:
         return NO_PREFERENCES
+    if len(header) > MAX_CACHED or "timezone" in header.lower():
+        return _parse(header, method, tx_override, served)
+    return _parse_cached(header, method, tx_override)
+
+
+def _parse(header: str, method: str, tx_override: bool, served: Served | None = None) -> Preferences:
     found: dict[str, str] = {}
     invalid: list[str] = []
     for name, value, text in _split(header):
@@ -89,6 +97,9 @@ def parse_preferences(header: str | None, method: str, *, tx_override: bool = Tr
     if honoured.get("max-affected") and honoured.get("handling") != "strict":
         del honoured["max-affected"]  # as PostgREST: it counts with handling=strict only
     return _make(honoured)
+
+
+_parse_cached = lru_cache(maxsize=256)(_parse)
 
 
 def _make(honoured: dict[str, str]) -> Preferences:

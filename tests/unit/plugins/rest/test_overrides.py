@@ -33,7 +33,9 @@ def test_take_the_place_of_ours() -> None:
     assert response.headers["Content-Type"] == "application/json"
 
 
-@pytest.mark.parametrize(("more", "policy"), [({}, "sandbox allow-"), ({"content-security-policy": "default-src 'none'"}, "default-src 'none'")])
+@pytest.mark.parametrize(
+    ("more", "policy"), [({}, "sandbox allow-"), ({"content-security-policy": "default-src 'none'"}, "default-src 'none'")]
+)
 def test_pages_have_an_origin_of_their_own(more: dict[str, str], policy: str) -> None:
     """A script in one is not a script of the admin, unless the function says what it may."""
     response = Response(b"<b>hello</b>", headerlist=[("Content-Type", "application/json")])

@@ -40,6 +40,8 @@ class Engine:
     locks_rows: bool = True  # SELECT … FOR UPDATE; SQLite's write transactions have the whole file to themselves
     has_default_keyword: bool = True  # UPDATE … SET column = DEFAULT
     has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
+    has_merge: bool = False  # MERGE INTO … USING … WHEN MATCHED …; asked where there is no ON CONFLICT
+    has_many_values: bool = True  # INSERT … VALUES (…), (…)
     calls: frozenset[Literal["function", "procedure"]] = frozenset()  # what of its routines can be called
     named_arguments: bool = False  # fn("a" => 1)
     from_nothing: str = ""  # what must stand behind SELECT where there is no table
@@ -169,6 +171,8 @@ ORACLE = Engine(
     async_drivername="oracle+oracledb_async",
     async_extra="oracle,asyncio",
     read_only=None,
+    has_merge=True,
+    has_many_values=False,
     calls=frozenset({"function"}),
     named_arguments=True,
     from_nothing=" FROM DUAL",

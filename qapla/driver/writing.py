@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from qapla.database.dialects import get_engine
 from qapla.database.query.description import MISSING
+from qapla.database.query.merge import merge_statements
 from qapla.database.query.printing import print_array
 from qapla.database.query.sql import Sql, join
 from qapla.database.query.write import (
@@ -92,7 +93,8 @@ class Writing:
         if insert.conflict is not None and insert.conflict.action == "merge":
             refuse_twice(insert)
         if insert.conflict is not None and not self._engine.has_on_conflict:
-            return self._upsert(insert, needs_keys)
+            can_merge = self._engine.has_merge and not needs_keys and all(key_of(insert, row) is not None for row in insert.rows)
+            return self._merge_all(insert) if can_merge else self._upsert(insert, needs_keys)
         if needs_keys and "insert" not in self._engine.returns:
             return self._insert_one_by_one(insert)
         is_merge = insert.conflict is not None and insert.conflict.action == "merge"
@@ -125,6 +127,13 @@ class Writing:
                     raise
                 for row in rows:  # two of them are the same for the database, though their values differ: 'a' and 'A'
                     self._upsert_rows(insert, (row,), touched, is_merge=False, wants_keys=wants_keys)
+        return touched
+
+    def _merge_all(self, insert: ResolvedInsert) -> Touched:
+        """Write rows by MERGE; it gives nothing back, and does not match rows by NULL."""
+        touched = Touched(created=has_new(self._transaction, insert, self._engine))
+        for statement, _size in merge_statements(replace(insert, rows=tuple(without_twins(insert))), self._engine.key):
+            touched.count += self._transaction.execute(statement).count
         return touched
 
     def _upsert_rows(

@@ -21,6 +21,7 @@ from qapla.errors import AccessError, NotAuthenticated, NotFound, QueryError, Re
 if TYPE_CHECKING:
     from collections.abc import Hashable, Iterator, MutableMapping, Sequence
 
+    from qapla.database.dialects import Engine
     from qapla.database.query.description import Delete, Insert, OnConflict, Update
     from qapla.database.schema.description import Column, DatabaseSchema, Table, TableName
     from qapla.ports import Operation, Rights
@@ -170,7 +171,7 @@ def insert_statements(
     for present, group in groupby(insert.rows, key=lambda row: tuple(value is not MISSING for value in row)):
         columns = [column.name for column, is_there in zip(insert.columns, present, strict=True) if is_there]
         values = [tuple(value for value in row if value is not MISSING) for row in group]
-        for chunk in _chunks(values, len(columns)):
+        for chunk in cut_rows(values, len(columns), get_engine(engine)):
             key = (*columns, len(chunk))
             text = texts.get(key) if texts is not None else None
             if text is None:
@@ -178,9 +179,9 @@ def insert_statements(
             yield Statement(text, tuple(value for row in chunk for value in row)), len(chunk)
 
 
-def _chunks(rows: list[tuple[Any, ...]], width: int) -> Iterator[list[tuple[Any, ...]]]:
-    """Cut *rows* so that one statement can hold each piece; rows without a value come one by one."""
-    most = max(1, min(CHUNK_ROWS, CHUNK_VALUES // width)) if width else 1
+def cut_rows(rows: list[tuple[Any, ...]], width: int, engine: Engine | None = None) -> Iterator[list[tuple[Any, ...]]]:
+    """Cut *rows* so that one statement can hold each piece; rows without a value come one by one, and where VALUES takes one only."""
+    most = max(1, min(CHUNK_ROWS, CHUNK_VALUES // width)) if width and (engine is None or engine.has_many_values) else 1
     chunk: list[tuple[Any, ...]] = []
     characters = 0
     for row in rows:

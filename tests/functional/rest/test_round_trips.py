@@ -83,7 +83,8 @@ VALUES: dict[str, dict[str, st.SearchStrategy[Any]]] = {
     "sqlite": {"whole": st.integers(-(2**63), 2**63 - 1), "exact": NUMBERS, "moment": MOMENTS},
     "postgresql": {
         "whole": st.integers(-(2**63), 2**63 - 1),
-        "exact": st.decimals(allow_nan=False, allow_infinity=False, places=30, min_value=-(10**40), max_value=10**40) | st.sampled_from(["NaN", "Infinity", "-Infinity"]),
+        "exact": st.decimals(allow_nan=False, allow_infinity=False, places=30, min_value=-(10**40), max_value=10**40)
+        | st.sampled_from(["NaN", "Infinity", "-Infinity"]),
         "inexact": st.sampled_from(["NaN", "Infinity", "-Infinity"]),
         "day": st.sampled_from(["infinity", "-infinity", "0044-03-15 BC", "12345-01-01"]),
         "moment": MOMENTS | st.sampled_from(["infinity", "0044-03-15T12:00:00 BC"]),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qapla.database.query.description import MISSING, Insert, OnConflict, Update
+from qapla.database.query.merge import merge_statements
 from qapla.database.query.sql import Sql
 from qapla.database.query.write import (
     NOTHING,
@@ -181,3 +182,29 @@ def test_rights_are_asked_for_each_column() -> None:
         resolve_insert(Insert(PAIR, ("a", "b"), ((1, "x"),)), schema(), Some(frozenset()))
 
     assert "pair.b" in caught.value.message
+
+
+def test_merges_where_there_is_no_on_conflict() -> None:
+    """Oracle: the given rows are matched by the columns of the conflict; ignored, what is there stays."""
+    rows = ((1, "x"), (2, MISSING), (3, "z"))
+    merge, ignore = (
+        resolve_insert(Insert(PAIR, ("a", "b"), rows, missing_default=True, on_conflict=OnConflict(action)), schema("oracle"), ALL_RIGHTS)
+        for action in ("merge", "ignore")
+    )
+
+    first, second, third = (statement for statement, _ in merge_statements(merge, "oracle"))
+
+    assert first.sql == (
+        'MERGE INTO "pair" USING (SELECT :1 AS "a", :1 AS "b" FROM DUAL) "given" ON ("pair"."a" = "given"."a")'
+        ' WHEN MATCHED THEN UPDATE SET "pair"."b" = "given"."b"'
+        ' WHEN NOT MATCHED THEN INSERT ("a", "b") VALUES ("given"."a", "given"."b")'
+    )
+    assert [statement.values for statement in (first, second, third)] == [(1, "x"), (2,), (3, "z")]
+    assert "MATCHED THEN UPDATE" not in second.sql + next(merge_statements(ignore, "oracle"))[0].sql
+
+
+def test_oracle_takes_one_row_in_values() -> None:
+    """Elsewhere many of them are one statement."""
+    insert = Insert(PAIR, ("a",), ((1,), (2,)))
+
+    assert [len(texts(insert, engine)) for engine in ("oracle", "postgresql")] == [2, 1]

@@ -20,6 +20,8 @@ The table says for which kinds of columns each engine has an operator. What an e
 Texts are compared and sorted by the database's own collation: the usual ones of MariaDB and MySQL ignore case in `eq`, and blanks at
 the end; those of PostgreSQL and SQLite do not. `like` distinguishes case on every engine, `ilike` on none.
 
+A regular expression that is no such, or takes longer than a second with one value on SQLite, is refused with `2201B`.
+
 JSON, a column or what `->` leads to, is compared as PostgreSQL compares `jsonb`, on every engine: null < texts < numbers < booleans <
 arrays < objects, numbers by value. The operand is JSON: `data->a=eq.5`, `data->b=eq."five"`; `data->>b=eq.five` compares the text.
 MariaDB and MySQL compare with single values; arrays and objects only where they are `cs` (contained), and have single values inside.

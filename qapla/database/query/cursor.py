@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
+from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
 
@@ -17,11 +18,13 @@ from qapla.errors import QueryError
 if TYPE_CHECKING:
     from qapla.database.query.description import Order
 
+_ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # json.dumps would make one each time
+
 
 def write_cursor(cursor: Cursor) -> str:
     """Return *cursor* as a token of letters, digits, ``-`` and ``_``."""
     parts = [_mark(cursor.order), int(cursor.backward), *cursor.values]
-    return urlsafe_b64encode(json.dumps(parts, ensure_ascii=False, separators=(",", ":")).encode()).decode().rstrip("=")
+    return urlsafe_b64encode(_ENCODER.encode(parts).encode()).decode().rstrip("=")
 
 
 def read_cursor(token: str, order: tuple[Order, ...]) -> Cursor:
@@ -49,6 +52,7 @@ def _is_plain(value: object) -> bool:
     return value is None or (isinstance(value, str | int | float) and value == value and value not in (float("inf"), float("-inf")))
 
 
+@lru_cache(maxsize=256)
 def _mark(order: tuple[Order, ...]) -> str:
     terms = [(term.path.column, term.path.steps, term.path.as_text, term.descending, term.nulls, term.embed) for term in order]
     return blake2b(repr(terms).encode("utf-8", "surrogatepass"), digest_size=6).hexdigest()

@@ -18,6 +18,7 @@ from qapla.database.query.description import (
     Compare,
     Delete,
     Insert,
+    OnConflict,
     Path,
     TextValue,
     Update,
@@ -169,6 +170,24 @@ class TestInsert:
         assert [tuple(row.values()) for row in json.loads(written.body or b"")] == list(people)
         assert len(written.keys) == 700
         assert len(counted) == (2 if shop.schema.engine != "sqlite" else 702)
+
+    def test_a_large_upsert_takes_few_statements(self, shop: Served) -> None:
+        """Hundreds of rows are looked for, and inserted, at once; on MariaDB only changed rows are one statement each."""
+        people = tuple((number, f"n{number}") for number in range(900))
+        upsert = Insert(name(shop, "customer"), ("id", "name"), people, on_conflict=OnConflict("ignore"))
+        writer = TableWriteDriver(shop, ALL_RIGHTS)
+        counted: list[object] = []
+        shop.bulkhead.on_statement.append(counted.append)
+
+        first = writer.insert(upsert)
+        again = writer.insert(upsert)
+        ignored, counted[:] = len(counted), []
+        merged = writer.insert(replace(upsert, rows=people[:300], on_conflict=OnConflict("merge")))
+
+        shop.bulkhead.on_statement.clear()
+        assert (first.count, again.count, merged.count, merged.created) == (900, 0, 300, False)
+        assert ignored <= 15
+        assert len(counted) <= (310 if shop.schema.engine == "mariadb" else 5)
 
     def test_bad_times_are_refused(self, shop: Served) -> None:
         """A date that is none is 22007, one that does not exist 22008."""

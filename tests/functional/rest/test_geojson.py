@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import psycopg
 import pytest
 
 from qapla.database.catalog import Options
 from qapla.testing.catalogs import serve_url
+from qapla.testing.packages import can_install, install
 from qapla.testing.servers import make_database
 
 from .conftest import run_script
@@ -26,13 +27,21 @@ TABLES = """
 """
 
 
+def has_postgis(connection: psycopg.Connection[Any]) -> bool:
+    """Tell whether the server could have PostGIS in a database."""
+    return connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'postgis'").fetchone() is not None
+
+
 @pytest.fixture(scope="module")
 def with_postgis() -> Iterator[str]:
-    """Give a database with PostGIS and places in it; skip where the server has no PostGIS."""
+    """Give a database with PostGIS and places in it; skip where the server has no PostGIS and cannot be given it."""
     with make_database("postgresql") as url:
         with psycopg.connect(url.set(drivername="postgresql").render_as_string(hide_password=False), autocommit=True) as connection:
-            if not connection.execute("SELECT 1 FROM pg_available_extensions WHERE name = 'postgis'").fetchone():
-                pytest.skip("this server has no PostGIS: apt-get install postgresql-15-postgis-3")
+            package = f"postgresql-{connection.info.server_version // 10000}-postgis-3"
+            if not has_postgis(connection) and can_install():
+                install(package)
+            if not has_postgis(connection):
+                pytest.skip(f"this server has no PostGIS; get it with: apt-get install {package}")
             connection.execute("CREATE EXTENSION postgis")
         run_script(url, TABLES)
         yield url

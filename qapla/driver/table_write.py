@@ -117,7 +117,9 @@ class TableWriteDriver:
         if not changes:
             return Written(0, b"[]" if back else None)
         if update.max_affected is None and self._is_alone(table, back, keep=keep):
-            return _written(None, self._write_alone(table, back, "update", False).update(changes, where, operands, wants_keys=False), back)
+            wants_keys = back is not None
+            writing = self._write_alone(table, back, "update", wants_keys)
+            return _written(None, writing.update(changes, where, operands, wants_keys=wants_keys), back)
         with self._transaction(keep) as transaction:
             writing = Writing(transaction, table, self._engine.key, back)
             touched = writing.update(changes, where, operands, wants_keys=back is not None or is_guarded)

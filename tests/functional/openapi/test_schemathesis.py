@@ -36,6 +36,8 @@ CHECKS = [
 ]
 COUNT = int(os.environ.get("QAPLA_SCHEMATHESIS", "0"))
 EVERY = 1 if COUNT else 29  # of the operations; the databases of all engines together are asked for all kinds of them
+# Answered 500, as PostgREST does: a view that was never populated (55000), and a table on a server that is not there (HV000).
+BROKEN = ("/empty_view", "/far_table")
 HEADERS = {"Host": "localhost"}
 
 
@@ -56,7 +58,7 @@ def test_answers_as_described(world: TestApp, database: str) -> None:
     problems: list[str] = []
 
     for operation in operations[::EVERY]:
-        if operation.path == "/empty_view":  # a view that was never populated: 55000, 500
+        if operation.path in BROKEN:
             continue
 
         @settings(

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
 # Of an answer, what has no meaning inside another one.
-_LEFT_OUT = frozenset({"content-length", "x-content-type-options", "vary", "www-authenticate", "server-timing"})
+_LEFT_OUT = frozenset({"content-length", "x-content-type-options", "vary", "www-authenticate", "server-timing", "proxy-status"})
 
 
 class Refused(Exception):
@@ -159,7 +159,8 @@ def _print(part: Part, response: Response, body: bytes | None) -> bytes:
 
 def _answer_refused(request: Request, refused: Refused) -> Response:
     """Return the error of the request that was refused, with that request's own answer in it."""
-    response, body = refused.response, _body_of(refused.part, refused.response) or b"{}"
-    response.body = body[:-1] + b',"responses":[' + _print(refused.part, response, body) + b"]}"
+    response, body = refused.response, b"".join(refused.response.app_iter)
+    if body:  # a function of the database may choose a status that has none
+        response.body = body[:-1] + b',"responses":[' + _print(refused.part, response, body) + b"]}"
     cors.add_headers(request, response)
     return response

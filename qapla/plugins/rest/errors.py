@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import uuid
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,7 @@ log = logging.getLogger(__name__)
 
 JSON = "application/json; charset=utf-8"
 PREFIX = "/api"
+_TOKEN = re.compile(r"[A-Za-z0-9_]{1,40}")
 WITHOUT_BODY = (204, 205, 304)
 
 
@@ -70,6 +72,8 @@ def render_error(error: Exception, request: Request) -> Response:
     """Answer *error*; what is not one of ours is logged and told as a 500 without any detail."""
     found = _translate(error, request)
     headers = [("Content-Type", JSON), ("X-Content-Type-Options", "nosniff"), *found.headers.items()]
+    if _TOKEN.fullmatch(found.code):
+        headers.append(("Proxy-Status", f"PostgREST; error={found.code}"))  # RFC 9209, as clients of PostgREST know it
     if found.status == 401 and "WWW-Authenticate" not in found.headers:
         headers.append(("WWW-Authenticate", "Bearer"))
     body = b"" if found.status in WITHOUT_BODY else error_body(found)  # a function of the database may choose any status

@@ -181,6 +181,7 @@ class TestInsert:
         answer = fresh_web.post_json(f"/api/shop/{table}", row, status="*")
 
         assert (answer.status_int, answer.json["code"]) == (status, code)
+        assert answer.headers["Proxy-Status"] == f"PostgREST; error={code}"
 
 
 class TestUpdateAndDelete:

@@ -111,7 +111,8 @@ def _find_route(registry: Registry) -> Any:
     for other in mapper.get_routes():
         if other is route:
             return route
-        literal = "/" + other.pattern.lstrip("/").partition("{")[0].partition("*")[0]
-        if other.name not in OWN and (literal.startswith(START) or START.startswith(literal)):
+        pattern = "/" + other.pattern.lstrip("/")
+        literal = pattern.partition("{")[0].partition("*")[0]
+        if other.name not in OWN and (literal.startswith(START) or (literal != pattern and START.startswith(literal))):
             return None
     return None

@@ -112,7 +112,7 @@ def _find_route(registry: Registry) -> Any:
         if other is route:
             return route
         pattern = "/" + other.pattern.lstrip("/")
-        literal = pattern.partition("{")[0].partition("*")[0]
+        literal = pattern.partition("{")[0].partition("*")[0].partition(":")[0]  # the last is an older way to write the first
         if other.name not in OWN and (literal.startswith(START) or (literal != pattern and START.startswith(literal))):
             return None
     return None

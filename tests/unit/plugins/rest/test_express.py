@@ -33,7 +33,7 @@ def test_is_open_beside_routes_that_mean_something_else(path: str) -> None:
     assert isinstance(make(lambda config: config.add_route("other", path)), Express)
 
 
-@pytest.mark.parametrize("path", ["/api/{database}/special", "/{anything}", "/*all", "/api/shop/orders"])
+@pytest.mark.parametrize("path", ["/api/{database}/special", "/:anything", "/{anything}", "/*all", "/api/shop/orders"])
 def test_is_closed_behind_routes_that_could_be_meant(path: str) -> None:
     """Whoever declares a route before ours gets its requests."""
     assert make(lambda config: config.add_route("other", path)) is router

@@ -179,7 +179,12 @@ class TestResolve:
             (("order", Selection((Field(Path("id"), cast="regclass"),))), NotOffered, "QAPLA100", "regclass"),
             (("order", Selection((Field(Path("id", ("a",))),))), QueryError, "42883", "integer"),
             (("order", Selection((Embed("clients"),))), QueryError, "PGRST200", "clients"),
-            (('cli"ent', Selection((Embed("order", None, None, "left", True, Selection((Aggregate("count"),))),))), QueryError, "PGRST127", "F"),
+            (
+                ('cli"ent', Selection((Embed("order", None, None, "left", True, Selection((Aggregate("count"),))),))),
+                QueryError,
+                "PGRST127",
+                "F",
+            ),
             (('cli"ent', Selection(()), None, (Order(Path("id"), embed="order"),)), QueryError, "PGRST118", "order"),
             (("log", Selection(()), None, (), Window(after=Cursor((), ()))), QueryError, "PGRST100", "has none"),
             (("order", Selection(()), None, (), Window(after=Cursor((Order(Path("id")),), (1,)))), QueryError, "PGRST100", "another order"),

@@ -157,6 +157,17 @@ def rest_application() -> Iterator[Client]:
     shop.stop()
 
 
+@pytest.fixture
+def nothing_else(rest_application: Client) -> Iterator[None]:
+    """Take away for one test what others have served; comes before the fixture that serves the test's own database."""
+    source = rest_application.shop.source
+    kept, source.entries = source.entries, {}
+    source.changes += 1
+    yield
+    source.entries = kept
+    source.changes += 1
+
+
 class Shops(dict[str, Served]):
     """One shop per engine, made when it is first asked for."""
 

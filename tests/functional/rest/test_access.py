@@ -42,6 +42,7 @@ class TestAccess:
         sqlite_web.serve(sqlite_web.served, anonymous="read")
         sqlite_web.get("/api/shop/order", headers={"Authorization": "Bearer bad"}, status=401)
 
+    @pytest.mark.usefixtures("nothing_else")
     def test_lists_what_the_caller_may_see(self, sqlite_web: Client) -> None:
         """``/api/`` leaves out what is closed."""
         sqlite_web.serve(sqlite_web.served, anonymous="none")

@@ -311,6 +311,7 @@ class TestDescriptions:
         web.get("/api/shop/-/schema/part", status=401)
         web.get("/api/shop/-/schema/part", headers=token(), status=200)
 
+    @pytest.mark.usefixtures("nothing_else")
     def test_lists_databases_for_anonymous_callers_and_tokens(self, web: Client) -> None:
         """``/api/`` knows whoever may come in."""
         assert [entry["name"] for entry in web.get("/api/").json] == ["shop"]

@@ -30,6 +30,7 @@ def issued(sqlite_web: Client) -> Client:
 class TestIssued:
     """A database with an issuer"""
 
+    @pytest.mark.usefixtures("nothing_else")
     def test_lets_tokens_in(self, issued: Client) -> None:
         """Where the engine has no roles, with the right that the connection gives them."""
         issued.get("/api/shop/order", headers=token(aud="shop"), status=200)

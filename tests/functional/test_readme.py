@@ -52,8 +52,9 @@ def test_the_demo_prints_what_to_try(demo):
         assert client.get(f"{demo.url}/admin/flights").status_code == 200
 
 
-def test_the_library_example_runs(tmp_path, monkeypatch, capsys):
-    """The Python block prints the tables and the rows that it says."""
+@pytest.fixture
+def shop(tmp_path):
+    """The database of the README's examples."""
     with sqlite3.connect(tmp_path / "shop.sqlite") as connection:
         connection.executescript(
             "CREATE TABLE customer (id INTEGER PRIMARY KEY, name TEXT);"
@@ -61,11 +62,33 @@ def test_the_library_example_runs(tmp_path, monkeypatch, capsys):
             "INSERT INTO customer VALUES (1, 'Ada'); INSERT INTO orders VALUES (1, 9.99, 1), (2, 100, 1);"
         )
     connection.close()
-    monkeypatch.chdir(tmp_path)
+    return tmp_path / "shop.sqlite"
 
-    exec(compile(re.search(r"```python\n(.*?)```", README, re.DOTALL)[1], "README.md", "exec"), {})
+
+def test_the_library_example_runs(shop, monkeypatch, capsys):
+    """The Python block prints the tables and the rows that it says."""
+    monkeypatch.chdir(shop.parent)
+
+    exec(compile(block("open_database"), "README.md", "exec"), {})
 
     assert capsys.readouterr().out.splitlines() == [
         "['customer', 'orders']",
         "[{'id': 2, 'total': 100, 'customer': {'name': 'Ada'}}]",
     ]
+
+
+def test_the_client_example_runs(shop, tmp_path, make_lazydb):
+    """The client of PostgREST has the rows, with a token that the line above it makes."""
+    lazydb = make_lazydb(tmp_path / "home")
+    lazydb.json("add", f"sqlite:///{shop}", "--name", "shop", "--writable")
+    token = lazydb.json("token", "add", "laptop", "--right", "shop=write")["token"]
+    with lazydb.serving() as server:
+        names = {"token": token}
+        exec(compile(block("postgrest").replace("http://127.0.0.1:6543", server.url), "README.md", "exec"), names)
+
+    assert names["found"].data == [{"id": 2, "total": 100, "customer": {"name": "Ada"}}]
+
+
+def block(word):
+    """Return the block of Python that has *word* in it."""
+    return next(text for text in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if word in text)

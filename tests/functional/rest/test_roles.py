@@ -343,7 +343,7 @@ FROM pg_class c, pg_roles r WHERE c.relname = ANY(%s) AND r.rolname = %s
 TABLES = ("item", "part", "who")
 
 
-@pytest.mark.parametrize("role", [None, WEB, SLOW, STRANGER])
+@pytest.mark.parametrize("role", [None, WEB, SLOW, STRANGER], ids=["nobody", "web", "slow", "stranger"])
 def test_every_method_follows_from_the_grants(web: Client, role: str | None) -> None:
     """What a role has been granted is allowed, and nothing else, whatever our own policy says of tables."""
     headers = {**(token(role, sub="ada") if role is not None else {}), "Prefer": "tx=rollback"}

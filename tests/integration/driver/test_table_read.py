@@ -17,7 +17,7 @@ from qapla.database.query.description import (
     Window,
 )
 from qapla.driver.table_read import TableReadDriver
-from qapla.errors import DatabaseError, NotOffered
+from qapla.errors import DatabaseError
 from qapla.ports import READ_RIGHTS
 from qapla.testing.contracts import goods
 from qapla.testing.served import serve, table_name
@@ -50,15 +50,9 @@ def ids(page):
     return [row["id"] for row in page.rows()]
 
 
-def test_regular_expressions(read, shop):
-    """``match`` takes a regular expression where the engine has them, and is refused by name where not."""
-    where = Compare(Path("name"), "imatch", "^a.n$")
-
-    if shop.schema.engine == "sqlite":
-        with pytest.raises(NotOffered, match="'imatch' is not offered by SQLite"):
-            read("client", where=where)
-    else:
-        assert ids(read("client", where=where)) == [1]
+def test_regular_expressions(read):
+    """``imatch`` takes a regular expression, letter case ignored, on every engine."""
+    assert ids(read("client", where=Compare(Path("name"), "imatch", "^a.n$"))) == [1]
 
 
 def test_steps_into_json(engine_name):

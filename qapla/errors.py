@@ -3,7 +3,9 @@
     QaplaError                     500
     ├── ConfigurationError         500  the application is put together wrongly
     │   ├── SettingsError               a setting is missing or wrong
-    │   └── PluginError                 a plugin is missing, declared twice, in the wrong order
+    │   ├── PluginError                 a plugin is missing, declared twice, in the wrong order
+    │   ├── ModelError                  a model is declared wrongly, or is not what it is used for
+    │   └── NotBound                    a model is used where no database is open
     ├── InputError                 400  what came in cannot be understood
     │   ├── QueryError                  the question is malformed, or names what is not there
     │   ├── ValueRefused                a value cannot be read as its column's type
@@ -16,6 +18,7 @@
     ├── NotFound                   404  no such database, table, row, function
     ├── Conflict                   409  a constraint, or somebody was faster
     │   ├── NameTaken
+    │   ├── TableExists                 it is there already
     │   └── PreconditionFailed     412  If-Match did not hold
     ├── DatabaseError              500  what an engine answered, mapped to a SQLSTATE
     ├── InDoubt                    503  a commit over several databases that was begun and is not finished
@@ -91,6 +94,14 @@ class SettingsError(ConfigurationError):
 
 class PluginError(ConfigurationError):
     """A plugin is missing, declared twice or declared in the wrong order."""
+
+
+class ModelError(ConfigurationError):
+    """A model is declared wrongly, or is used for what it is not."""
+
+
+class NotBound(ConfigurationError):
+    """A model is used where no database is open, or not the one that it needs."""
 
 
 class InputError(QaplaError):
@@ -170,6 +181,12 @@ class Conflict(QaplaError):
 
 class NameTaken(Conflict):
     """Somebody else has this name already."""
+
+
+class TableExists(Conflict):
+    """A table, or something else, has this name in the database already."""
+
+    code = "42P07"
 
 
 class PreconditionFailed(Conflict):

@@ -18,6 +18,7 @@
     ├── NotFound                   404  no such database, table, row, function
     ├── Conflict                   409  a constraint, or somebody was faster
     │   ├── NameTaken
+    │   ├── SeveralRows                 a question for one row has more
     │   ├── TableExists                 it is there already
     │   └── PreconditionFailed     412  If-Match did not hold
     ├── DatabaseError              500  what an engine answered, mapped to a SQLSTATE
@@ -172,6 +173,10 @@ class NotFound(QaplaError):
     code = "QAPLA404"
 
 
+class RowNotFound(NotFound, IndexError):
+    """There is no such row. It is an IndexError, too, since ``queryset[7]`` asks for one."""
+
+
 class Conflict(QaplaError):
     """A constraint stands against it, or somebody else was faster."""
 
@@ -187,6 +192,10 @@ class TableExists(Conflict):
     """A table, or something else, has this name in the database already."""
 
     code = "42P07"
+
+
+class SeveralRows(Conflict):
+    """One row was asked for, and there are more."""
 
 
 class PreconditionFailed(Conflict):
@@ -211,6 +220,20 @@ class DatabaseError(QaplaError):
         self.column = column
         self.constraint = constraint
         self.table = table
+
+
+class DatabasesFailed(QaplaError):
+    """Several databases were asked, and some of them did not answer. Code and status are those of the first error.
+
+    Args:
+        errors: what went wrong, by the name of the database.
+        answers: what the other databases answered, by name.
+    """
+
+    def __init__(self, message: str, *, errors: Mapping[str, QaplaError], answers: Mapping[str, Any], **parts: Any) -> None:
+        super().__init__(message, **parts)
+        self.errors = dict(errors)
+        self.answers = dict(answers)
 
 
 class InDoubt(QaplaError):

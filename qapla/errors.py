@@ -16,12 +16,14 @@
     │   ├── NotAuthenticated       401
     │   └── ReadOnly               405  the connection or the table takes no writes
     ├── NotFound                   404  no such database, table, row, function
+    │   └── RowNotFound                 a question for one row has none
     ├── Conflict                   409  a constraint, or somebody was faster
     │   ├── NameTaken
     │   ├── SeveralRows                 a question for one row has more
     │   ├── TableExists                 it is there already
     │   └── PreconditionFailed     412  If-Match did not hold
     ├── DatabaseError              500  what an engine answered, mapped to a SQLSTATE
+    ├── DatabasesFailed        500  some of several databases did not answer; the others' answers are in it
     ├── InDoubt                    503  a commit over several databases that was begun and is not finished
     └── Unavailable                503  down, paused, over capacity
         ├── SecretLost                  sealed with another key

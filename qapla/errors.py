@@ -16,9 +16,11 @@
     │   ├── NotAuthenticated       401
     │   └── ReadOnly               405  the connection or the table takes no writes
     ├── NotFound                   404  no such database, table, row, function
-    │   └── RowNotFound                 a question for one row has none
+    │   ├── RowNotFound                 a question for one row has none
+    │   └── UnknownConnection           the pool has none of that name
     ├── Conflict                   409  a constraint, or somebody was faster
     │   ├── NameTaken
+    │   ├── NothingPending              a commit that would keep nothing, while work waits elsewhere
     │   ├── SeveralRows                 a question for one row has more
     │   ├── TableExists                 it is there already
     │   └── PreconditionFailed     412  If-Match did not hold
@@ -179,6 +181,10 @@ class RowNotFound(NotFound, IndexError):
     """There is no such row. It is an IndexError, too, since ``queryset[7]`` asks for one."""
 
 
+class UnknownConnection(NotFound, KeyError):
+    """The pool has no connection of this name. It is a KeyError, too, since connections are a mapping."""
+
+
 class Conflict(QaplaError):
     """A constraint stands against it, or somebody else was faster."""
 
@@ -194,6 +200,10 @@ class TableExists(Conflict):
     """A table, or something else, has this name in the database already."""
 
     code = "42P07"
+
+
+class NothingPending(Conflict):
+    """The wrong connection is committed: nothing waits there, while something does on another one."""
 
 
 class SeveralRows(Conflict):

@@ -81,6 +81,11 @@ class Sessions:
     def _open_session(self, database: Database) -> Session:
         return database.make_session()
 
+    @property
+    def databases(self) -> Mapping[str, Database]:
+        """Return the declared databases, by name."""
+        return self._databases
+
     def is_open(self, name: str) -> bool:
         """Tell whether somebody has used the session of the database called *name*."""
         return name in self._open

@@ -31,12 +31,16 @@ class Engine:
     placeholder: Literal["%s", "?", ":1"]  # of the driver's own parameter style; with "%s" a literal % is written %%
     quote: str  # around identifiers, doubled inside
     hex_text: str  # a constant text from its UTF-8 bytes in hex, whatever the session's settings
+    code_points: str  # a value as a text that is compared by its code points, whatever its collation
     async_drivername: str  # the driver for asyncio
     async_extra: str  # the extra of qapla that installs it
     read_only: str | None  # lets a connection read only from now on; None: replicas are not offered
 
     # what its statements can have
     returns: frozenset[Literal["insert", "update", "delete"]] = frozenset()  # which writes give back rows by RETURNING
+    has_transactional_ddl: bool = False  # CREATE and DROP can be rolled back; else they commit what is under way
+    nulls_are_small: bool = True  # NULL sorts before everything else, where nothing is said
+    reads_beside: bool = True  # a connection can run other statements while one is being read
     locks_rows: bool = True  # SELECT … FOR UPDATE; SQLite's write transactions have the whole file to themselves
     has_default_keyword: bool = True  # UPDATE … SET column = DEFAULT
     has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
@@ -72,10 +76,13 @@ POSTGRESQL = Engine(
     placeholder="%s",
     quote='"',
     hex_text="convert_from('\\x{}', 'UTF8')",
+    code_points='CAST({} AS TEXT) COLLATE "C"',
     async_drivername="postgresql+psycopg",
     async_extra="postgresql,asyncio",
+    nulls_are_small=False,
     read_only="SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
     returns=frozenset({"insert", "update", "delete"}),
+    has_transactional_ddl=True,
     has_on_conflict=True,
     calls=frozenset({"function"}),
     named_arguments=True,
@@ -98,8 +105,10 @@ MARIADB = Engine(
     placeholder="%s",
     quote="`",
     hex_text="CONVERT(X'{}' USING utf8mb4)",
+    code_points="CONVERT({} USING utf8mb4) COLLATE utf8mb4_nopad_bin",
     async_drivername="mariadb+aiomysql",
     async_extra="asyncio",
+    reads_beside=False,  # PyMySQL would throw the rest of the rows away
     read_only="SET SESSION TRANSACTION READ ONLY",
     returns=frozenset({"insert", "delete"}),
     explain={"text": "EXPLAIN ", "json": "EXPLAIN FORMAT=JSON "},
@@ -119,8 +128,10 @@ MYSQL = Engine(
     placeholder="%s",
     quote="`",
     hex_text="CONVERT(X'{}' USING utf8mb4)",
+    code_points="CONVERT({} USING utf8mb4) COLLATE utf8mb4_0900_bin",
     async_drivername="mysql+aiomysql",
     async_extra="asyncio",
+    reads_beside=False,  # PyMySQL would throw the rest of the rows away
     read_only="SET SESSION TRANSACTION READ ONLY",
     calls=frozenset({"function", "procedure"}),
     odd_cells=(("boolean", ("integer",)), ("enum", ("",))),  # TINYINT(1) may hold 7
@@ -139,10 +150,12 @@ SQLITE = Engine(
     placeholder="?",
     quote='"',
     hex_text="CAST(X'{}' AS TEXT)",
+    code_points="CAST({} AS TEXT) COLLATE BINARY",
     async_drivername="sqlite+aiosqlite",
     async_extra="asyncio",
     read_only="PRAGMA query_only=ON",
     returns=frozenset({"insert", "update", "delete"}),
+    has_transactional_ddl=True,
     locks_rows=False,
     has_default_keyword=False,
     has_strict_types=False,
@@ -168,8 +181,10 @@ ORACLE = Engine(
     placeholder=":1",
     quote='"',
     hex_text="UTL_RAW.CAST_TO_VARCHAR2('{}')",
+    code_points="TO_CHAR({}) COLLATE BINARY",
     async_drivername="oracle+oracledb_async",
     async_extra="oracle,asyncio",
+    nulls_are_small=False,
     read_only=None,
     has_merge=True,
     has_many_values=False,

@@ -52,9 +52,11 @@ class Engine:
     has_strict_types: bool = True  # a column holds values of its own type only
     odd_cells: tuple[tuple[Kind, tuple[str, ...]], ...] = ()  # which other types of JSON a cell of a kind may be; "" an enum of no value
     has_public: bool = False  # new databases have a schema of this name
+    has_named_types: bool = False  # enums, domains and composite types are objects by themselves
     explain: Mapping[Literal["text", "json"], str] = field(default_factory=dict)  # what before a statement asks for its plan; {}: options
     zone_names: str | None = None  # lists the time zones that a transaction may be set to; None: there is no such setting
     has_roles: bool = False  # SET LOCAL ROLE, and settings of one transaction by any name
+    frame_readers: tuple[str, ...] = ()  # modules of qapla.database.frames that read faster than the driver's rows, the fastest first
     two_phase: Literal["prepare", "xa"] | None = None  # "xa" has to be said, and named, when a transaction begins; "prepare" at its end
 
     @property
@@ -88,9 +90,11 @@ POSTGRESQL = Engine(
     named_arguments=True,
     odd_cells=(("decimal", ("string",)), ("float", ("string",)), ("geometry", ("object",))),  # NaN, Infinity; PostGIS prints GeoJSON
     has_public=True,
+    has_named_types=True,
     explain={"text": "EXPLAIN (FORMAT TEXT{}) ", "json": "EXPLAIN (FORMAT JSON{}) "},
     zone_names="SELECT name FROM pg_catalog.pg_timezone_names",
     has_roles=True,
+    frame_readers=("connectorx", "adbc", "copy"),
     two_phase="prepare",
 )
 

@@ -196,7 +196,7 @@ def _connect_mysql(spec: ConnectionSpec, options: Options, address: str | None) 
         client_flag=CLIENT.FOUND_ROWS,  # an UPDATE counts the rows it matched, as elsewhere
         defer_connect=True,
         auth_plugin_map=dict.fromkeys(("mysql_clear_password", "dialog"), OnlyThroughTls),
-        **_mysql_tls(spec),
+        **mysql_tls(spec),
     )
     connection.connect(_open_socket(address or spec.host, spec.port, spec.connect_timeout))
     is_mariadb = "mariadb" in connection.get_server_info().lower()
@@ -240,7 +240,7 @@ class OnlyThroughTls:
         return self._connection._read_packet()
 
 
-def _mysql_tls(spec: ConnectionSpec) -> dict[str, Any]:
+def mysql_tls(spec: ConnectionSpec) -> dict[str, Any]:
     """Return PyMySQL's arguments for what libpq calls ``sslmode``; ``prefer`` is what PyMySQL does by itself."""
     if spec.sslmode == "disable":
         return {"ssl_disabled": True}

@@ -121,12 +121,13 @@ def _after_fork() -> None:
 os.register_at_fork(after_in_child=_after_fork)
 
 
-def open_engine(url: URL, options: dict[str, Any], *, is_read_only: bool = False) -> Engine:
+def open_engine(url: URL, options: dict[str, Any], *, is_read_only: bool = False, keeps_journal: bool = False) -> Engine:
     """Make an engine for threads. A URL that names no driver gets ours; numbers among the *options* may be text.
 
     Args:
         options: keywords of SQLAlchemy's ``create_engine``.
         is_read_only: refuse writes by the database itself, as replicas need it.
+        keeps_journal: leave a SQLite file in the journal mode that it is in, instead of WAL: for files of others.
 
     Raises:
         ConfigurationError: the driver is not installed, or the file cannot be made.
@@ -136,7 +137,7 @@ def open_engine(url: URL, options: dict[str, Any], *, is_read_only: bool = False
     if known is not None and "+" not in url.drivername:
         url = url.set(drivername=known.drivername)
     try:
-        return _prepare(engine_from_config({"url": url, **_defaults(url, options)}, prefix=""), url, is_read_only)
+        return _prepare(engine_from_config({"url": url, **_defaults(url, options)}, prefix=""), url, is_read_only, keeps_journal)
     except (ModuleNotFoundError, NoSuchModuleError) as error:
         hint = f"pip install 'qapla[{known.extra}]'" if known is not None and known.extra else "install it, or choose another engine"
         raise ConfigurationError(f"the driver {url.drivername!r} is not installed", hint=hint) from error
@@ -240,11 +241,11 @@ def _defaults(url: URL, options: dict[str, Any]) -> dict[str, Any]:
     return options if url.get_backend_name() == "sqlite" else {"pool_pre_ping": True, **options}
 
 
-def _prepare(engine: Engine, url: URL, is_read_only: bool) -> Engine:
+def _prepare(engine: Engine, url: URL, is_read_only: bool, keeps_journal: bool = False) -> Engine:
     if url.get_backend_name() == "sqlite":
         if url.database and url.database != ":memory:" and not is_read_only and not url.database.startswith("file:"):
             _make_file(Path(url.database).absolute())
-        event.listen(engine, "connect", partial(_prepare_sqlite, is_read_only))
+        event.listen(engine, "connect", partial(_prepare_sqlite, is_read_only or keeps_journal))
         event.listen(engine, "begin", _begin_sqlite)
     if is_read_only:
         event.listen(engine, "connect", partial(_only_read, dialects.get_engine(url.get_backend_name()).read_only or ""))
@@ -262,9 +263,9 @@ def _make_file(file: Path) -> None:
         raise ConfigurationError(f"the database file {str(file)!r} cannot be made: {error.strerror}") from error
 
 
-def _prepare_sqlite(is_read_only: bool, connection: Any, record: Any) -> None:
+def _prepare_sqlite(keeps_journal: bool, connection: Any, record: Any) -> None:
     connection.isolation_level = None  # the driver begins too late, and not before DDL: BEGIN is ours
-    journal = () if is_read_only else ("journal_mode=WAL", "synchronous=NORMAL")
+    journal = () if keeps_journal else ("journal_mode=WAL", "synchronous=NORMAL")
     _run(connection, *(f"PRAGMA {pragma}" for pragma in (f"busy_timeout={BUSY_TIMEOUT_S * 1000}", *journal, "foreign_keys=ON")))
 
 

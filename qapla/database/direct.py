@@ -1,0 +1,141 @@
+"""Engines for programs that work with mapped classes and Core by themselves: values as Python has them, transactions as they begin them.
+
+``connect`` makes those of a bulkhead: autocommit, values as the server prints them. Both connect to the same ``ConnectionSpec``, checked in
+the same way, with the same TLS and the same deadline for connecting. The password is in no URL of an engine.
+
+Sessions are in UTC on every engine, so that a moment in time means the same on each.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import URL, event
+from sqlalchemy.pool import StaticPool
+
+from qapla.database.connect import mysql_tls
+from qapla.database.dialects import get_engine
+from qapla.database.engines import open_engine
+from qapla.database.outage import name_errors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sqlalchemy import Engine
+
+    from qapla.database.spec import ConnectionSpec
+
+    FindAddress = Callable[[ConnectionSpec], str]
+
+MEMORY = ":memory:"
+POOL_SIZE = 5
+
+
+def make_direct_engine(
+    spec: ConnectionSpec, name: str, *, find_address: FindAddress | None = None, options: dict[str, Any] | None = None
+) -> Engine:
+    """Return an engine for *spec*. Nothing is connected here; a SQLite file that is not there is made.
+
+    Args:
+        name: what errors call the database.
+        find_address: looks up the host and checks its address, at each new connection.
+        options: keywords of SQLAlchemy's ``create_engine``, on top of ours.
+
+    Raises:
+        ConfigurationError: the driver is not installed, or the file cannot be made.
+    """
+    url = URL.create(get_engine(spec.engine).drivername, host=spec.host, port=spec.port, database=spec.path or spec.database)
+    given: dict[str, Any] = {"connect_args": _ARGUMENTS[spec.engine](spec), "hide_parameters": True, **(options or {})}
+    if spec.path == MEMORY:
+        given |= {"poolclass": StaticPool}
+        given["connect_args"] = {**given["connect_args"], "check_same_thread": False}
+    elif not get_engine(spec.engine).is_file:
+        given.setdefault("pool_size", POOL_SIZE)
+    engine = open_engine(url, given, keeps_journal=True)
+    if find_address is not None and spec.host:
+        event.listen(engine, "do_connect", partial(_to_address, spec, find_address))
+    if spec.engine in _SETTINGS:
+        event.listen(engine, "connect", partial(_set, _SETTINGS[spec.engine]))
+    name_errors(engine, name)
+    return engine
+
+
+def _postgresql(spec: ConnectionSpec) -> dict[str, Any]:
+    return {
+        "user": spec.user,
+        "password": spec.password or "",
+        "sslmode": spec.sslmode,
+        "sslrootcert": spec.tls_ca,
+        "sslcert": spec.tls_cert,
+        "sslkey": spec.tls_key,
+        "connect_timeout": spec.connect_timeout,
+        "application_name": spec.application_name,
+        "client_encoding": "utf8",
+        "passfile": "/dev/null/none",  # no password out of the home of whoever runs this
+        "gssencmode": "disable",
+    }
+
+
+def _mysql(spec: ConnectionSpec) -> dict[str, Any]:
+    return {
+        "user": spec.user,
+        "password": (spec.password or "").encode(),  # as text PyMySQL would make it latin-1
+        "charset": "utf8mb4",
+        "local_infile": False,
+        "connect_timeout": spec.connect_timeout,
+        "program_name": spec.application_name,
+        **mysql_tls(spec),
+    }
+
+
+def _sqlite(spec: ConnectionSpec) -> dict[str, Any]:
+    return {"check_same_thread": False}
+
+
+def _oracle(spec: ConnectionSpec) -> dict[str, Any]:
+    return {
+        "user": spec.user,
+        "password": spec.password,
+        "host": spec.host,
+        "port": spec.port,
+        "service_name": spec.database,
+        "tcp_connect_timeout": spec.connect_timeout,
+        "protocol": "tcps" if spec.sslmode in ("require", "verify-ca", "verify-full") else "tcp",
+        "ssl_server_dn_match": spec.sslmode == "verify-full",
+        "program": spec.application_name,
+    }
+
+
+_ARGUMENTS: dict[str, Callable[[ConnectionSpec], dict[str, Any]]] = {
+    "postgresql": _postgresql,
+    "mariadb": _mysql,
+    "mysql": _mysql,
+    "sqlite": _sqlite,
+    "oracle": _oracle,
+}
+_MYSQL_SETTINGS = (
+    "SET time_zone = '+00:00', sql_mode = 'STRICT_ALL_TABLES,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION,NO_AUTO_VALUE_ON_ZERO'"
+)
+_SETTINGS = {
+    "postgresql": "SET TIME ZONE 'UTC'",
+    "mariadb": _MYSQL_SETTINGS,
+    "mysql": _MYSQL_SETTINGS,
+    "oracle": "ALTER SESSION SET TIME_ZONE = '+00:00'",
+}
+
+
+def _set(statement: str, connection: Any, record: Any) -> None:
+    cursor = connection.cursor()
+    cursor.execute(statement)
+    cursor.close()
+    connection.commit()  # a setting made inside of a transaction that is rolled back would be lost
+
+
+def _to_address(
+    spec: ConnectionSpec, find_address: FindAddress, dialect: Any, record: Any, arguments: list[Any], keywords: dict[str, Any]
+) -> None:
+    """Connect to the address that was checked; TLS goes on checking the name, where the driver can tell the two apart."""
+    address = find_address(spec)
+    if spec.engine == "postgresql":
+        keywords["hostaddr"] = address

@@ -1,0 +1,251 @@
+"""One open database: what ``with Sqlite("poll.db") as db`` gives."""
+
+from __future__ import annotations
+
+import threading
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from qapla.database.dialects import ENGINES, get_engine
+from qapla.database.faults import translate
+from qapla.database.models import creation
+from qapla.errors import NotBound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Self
+
+    from sqlalchemy import Connection, Engine
+
+    from qapla.database import dialects
+    from qapla.database.models.model import Model
+    from qapla.database.schema.description import DatabaseSchema
+    from qapla.database.spec import ConnectionSpec
+
+KEY = "qapla_bound"  # in the info of a session
+WRITTEN = "qapla_written"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the engine of a ``Bound`` comes from, and what it says about itself.
+
+    ``target`` is equal for two ways to the same database. ``spec`` is None for a ``Database`` of an application, whose engine is its own.
+    """
+
+    open: Callable[[str], Engine]
+    place: str
+    target: tuple[str, ...]
+    reference: Any
+    spec: ConnectionSpec | None = None
+    owns_engine: bool = True
+
+
+class Bound:
+    """One database that is open in a thread or task.
+
+    Args:
+        name: what errors and the ``database`` column call it; no two that are open together have the same.
+        source: where it is.
+        commits: whether what was written is committed at a clean end.
+    """
+
+    def __init__(self, name: str, source: Source, *, commits: bool = True) -> None:
+        self.name = name
+        self.commits = commits
+        self.is_open = True
+        self.source = source
+        self.engine: Engine = source.open(name)
+        self._session: Session | None = None
+        self._lock = threading.Lock()
+
+    def __repr__(self) -> str:
+        return f"<Bound {self.name!r} at {self.place!r}{'' if self.is_open else ', closed'}>"
+
+    @property
+    def place(self) -> str:
+        """Return where it is, for people: host, port and database, or the file; never a password."""
+        return self.source.place
+
+    @property
+    def reference(self) -> Any:
+        """Return how another process opens the same database; it can be pickled."""
+        return self.source.reference
+
+    @property
+    def spec(self) -> ConnectionSpec | None:
+        """Return host, login and TLS, for drivers that connect by themselves; None for a ``Database`` of an application."""
+        return self.source.spec
+
+    @property
+    def dialect(self) -> dialects.Engine:
+        """Return what its engine can; asks the server once whether it is MariaDB or MySQL."""
+        found = self.engine.dialect
+        if found.name == "mysql" and getattr(found, "server_version_info", None) is None:
+            self.session.connection()
+        return ENGINES["mariadb"] if getattr(found, "is_mariadb", False) else get_engine(found.name)
+
+    @property
+    def session(self) -> Session:
+        """Return the session, the same one until the end; it is made when somebody asks.
+
+        Raises:
+            NotBound: the database has been closed.
+        """
+        if not self.is_open:
+            raise NotBound(f"database {self.name!r} is closed", hint="open it again: a with-block ends what was opened in it")
+        with self._lock:
+            if self._session is None:
+                self._session = Session(self.engine, expire_on_commit=False, info={KEY: self})
+                event.listen(self._session, "after_flush", _note_flush)
+                event.listen(self._session, "do_orm_execute", _note_statement)
+                event.listen(self._session, "after_transaction_end", _forget)
+            return self._session
+
+    @property
+    def has_written(self) -> bool:
+        """Tell whether something is written through its session and not committed."""
+        return self._session is not None and bool(self._session.info.get(WRITTEN))
+
+    def commit(self) -> None:
+        """Commit what was written; rows that were changed and not saved are written first."""
+        with self.errors():
+            self.session.commit()
+
+    def rollback(self) -> None:
+        """Undo what was written since the last commit. Rows go back to what the database has."""
+        self.session.rollback()
+
+    def close(self, *, failed: bool = False) -> None:
+        """Commit or roll back, and close everything. A second time is no error.
+
+        Args:
+            failed: whether an exception ended the block; then nothing is committed.
+
+        Raises:
+            QaplaError: the database refuses the commit; everything is closed nevertheless.
+        """
+        if not self.is_open:
+            return
+        try:
+            if self._session is not None and self.commits and not failed:
+                self.commit()
+        finally:
+            self.is_open = False
+            self._end()
+
+    def _end(self) -> None:
+        session, self._session = self._session, None
+        try:
+            if session is not None:
+                for row in session:
+                    row.__dict__.setdefault("_qapla_target", self.source.target)
+                session.close()
+        finally:
+            if self.source.owns_engine:
+                self.engine.dispose()
+
+    def errors(self) -> _Errors:
+        """Return a context manager in which the driver's errors become ours, told with the name of this database."""
+        return _Errors(self)
+
+    # -- tables -------------------------------------------------------------------------
+
+    def create_table(self, model: type[Model], *, exists: str = "error") -> None:
+        """Create the table of *model*, and those in the middle of its many-to-many relations.
+
+        Args:
+            exists: what to do where it is there already: ``"error"``, or ``"skip"``, which leaves it as it is.
+
+        Raises:
+            TableExists: it is there already. ModelError: *model* has no table.
+        """
+        creation.create_tables(self, (model,), exists=exists)
+
+    def create_tables(self, *models: type[Model], exists: str = "error") -> None:
+        """Create the tables of *models*, those that others point at first; without any, of all models.
+
+        Raises:
+            TableExists: one is there already; then none is created.
+        """
+        creation.create_tables(self, models or creation.all_models(), exists=exists)
+
+    def drop_table(self, model: type[Model], *, missing: str = "error") -> None:
+        """Drop the table of *model* with all its rows, and those in the middle of its many-to-many relations.
+
+        Args:
+            missing: what to do where there is none: ``"error"`` or ``"skip"``.
+        """
+        creation.drop_table(self, model, missing=missing)
+
+    def discover(self, **options: Any) -> DatabaseSchema:
+        """Return what the database looks like: tables, columns, relations.
+
+        Args:
+            options: ``schemas``, ``include``, ``exclude``: names or patterns of tables.
+        """
+        from qapla.database.schema.inspect import inspect
+
+        with self.errors():
+            return inspect(self.session.connection(), **options)
+
+    def ping(self) -> float:
+        """Return how many seconds the smallest statement takes, connecting included where nothing is connected yet.
+
+        Raises:
+            Unavailable: the database cannot be reached.
+        """
+        started = time.perf_counter()
+        with self.errors():
+            self.session.connection().exec_driver_sql(f"SELECT 1{self.dialect.from_nothing}").close()
+        return time.perf_counter() - started
+
+    def connection(self) -> Connection:
+        """Return the connection of the session, so that what was written and not committed is seen."""
+        return self.session.connection()
+
+
+class _Errors:
+    """Makes the errors of a driver ours."""
+
+    def __init__(self, database: Bound) -> None:
+        self._database = database
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
+        if isinstance(error, DBAPIError) and error.orig is not None:
+            raise told(error, self._database) from error
+
+
+def told(error: DBAPIError, database: Bound) -> Exception:
+    """Return a driver's *error* as one of ours."""
+    found = database.engine.dialect
+    key = "mariadb" if getattr(found, "is_mariadb", False) else found.name
+    return translate(key, error.orig or error, database.name)
+
+
+def find_bound(session: Session | None) -> Bound | None:
+    """Return the database whose session this is, None for a session that somebody else made."""
+    return None if session is None else session.info.get(KEY)
+
+
+def _note_flush(session: Session, context: Any) -> None:
+    if session.new or session.dirty or session.deleted:
+        session.info[WRITTEN] = True
+
+
+def _note_statement(state: Any) -> None:
+    if not state.is_select:
+        state.session.info[WRITTEN] = True
+
+
+def _forget(session: Session, transaction: Any) -> None:
+    if transaction.parent is None:
+        session.info.pop(WRITTEN, None)

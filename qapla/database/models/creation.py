@@ -1,0 +1,112 @@
+"""Create and drop the tables of models."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import inspect
+from sqlalchemy.orm import DeclarativeBase
+
+from qapla.errors import InputError, ModelError, NotFound, TableExists, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from sqlalchemy import MetaData, Table
+
+    from qapla.database.models.bound import Bound
+
+EXISTS = ("error", "skip")
+
+
+def create_tables(database: Bound, models: Iterable[type], *, exists: str = "error") -> None:
+    """Create the tables of *models*, those that others point at first; all or none where the engine can take DDL back.
+
+    Raises:
+        TableExists: one is there; nothing has been created then.
+        ModelError: one of *models* has no table.
+    """
+    _check_choice("exists", exists)
+    tables = _sorted([table for model in models for table in tables_of(model)])
+    with database.errors():
+        there = _find_existing(database, tables)
+        if there and exists == "error":
+            hint = "exists='skip' leaves it as it is"
+            raise TableExists(f"table {there[0].fullname!r} exists already in database {database.name!r}", hint=hint)
+        missing = [table for table in tables if table not in there]
+        if not missing:
+            return
+        _prepare(database, missing[0], "created")
+        with database.session.begin_nested() if database.dialect.has_transactional_ddl else database.errors():
+            for metadata in _metadatas(missing):
+                chosen = [table for table in missing if table.metadata is metadata]
+                metadata.create_all(database.connection(), tables=chosen, checkfirst=True)
+
+
+def drop_table(database: Bound, model: type, *, missing: str = "error") -> None:
+    """Drop the table of *model* and those in the middle of its many-to-many relations.
+
+    Raises:
+        NotFound: there is none.
+    """
+    _check_choice("missing", missing)
+    tables = tables_of(model)
+    with database.errors():
+        there = _find_existing(database, tables)
+        if tables[0] not in there:
+            if missing == "skip":
+                return
+            raise NotFound(f"database {database.name!r} has no table {tables[0].fullname!r}", hint="missing='skip' is content with that")
+        _prepare(database, tables[0], "dropped")
+        tables[0].metadata.drop_all(database.connection(), tables=there, checkfirst=False)
+
+
+def tables_of(model: Any) -> list[Table]:
+    """Return the table of *model*, then those in the middle of its many-to-many relations.
+
+    Raises:
+        ModelError: it is no model, or has no table.
+    """
+    table = getattr(model, "__table__", None)
+    if not isinstance(model, type) or table is None:
+        name = getattr(model, "__name__", repr(model))
+        why = "is abstract, and has no table" if isinstance(model, type) and issubclass(model, DeclarativeBase) else "is no model"
+        raise ModelError(f"{name!r} {why}", hint="give a class derived from Model, with fields")
+    middle = [each for each in getattr(model, "__middles__", {}).values()]
+    return [table, *middle]
+
+
+def all_models() -> list[type]:
+    """Return every model that is mapped."""
+    from qapla.database.models.model import Model
+
+    return [mapper.class_ for mapper in Model.registry.mappers]
+
+
+def _find_existing(database: Bound, tables: Sequence[Table]) -> list[Table]:
+    found = inspect(database.connection())
+    return [table for table in tables if found.has_table(table.name, schema=table.schema)]
+
+
+def _prepare(database: Bound, table: Table, verb: str) -> None:
+    """See that no write is under way where DDL would commit it on the quiet."""
+    if database.has_written and not database.dialect.has_transactional_ddl:
+        raise InputError(
+            f"table {table.fullname!r} cannot be {verb} now: {database.dialect.label} would commit what is written and not committed yet",
+            hint="db.commit() or db.rollback() first",
+        )
+
+
+def _sorted(tables: list[Table]) -> list[Table]:
+    unique = list(dict.fromkeys(tables))
+    order = {table: at for metadata in _metadatas(unique) for at, table in enumerate(metadata.sorted_tables)}
+    return sorted(unique, key=lambda table: order[table])
+
+
+def _metadatas(tables: Iterable[Table]) -> list[MetaData]:
+    return list(dict.fromkeys(table.metadata for table in tables))
+
+
+def _check_choice(name: str, value: str) -> None:
+    if value not in EXISTS:
+        raise InputError(f"{name} {value!r} is not known", hint=nearest(str(value), EXISTS) or "'error' or 'skip'")

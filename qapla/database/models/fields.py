@@ -1,0 +1,482 @@
+"""The fields of models, each a column on every engine.
+
+===============  =======================  ==================================================================================
+field            Python                   column (PostgreSQL · MariaDB · SQLite)
+===============  =======================  ==================================================================================
+Integer          int                      ``INTEGER``; ``bits=16`` ``SMALLINT``, ``bits=64`` ``BIGINT``
+Float            float                    ``DOUBLE PRECISION``
+Decimal          decimal.Decimal          ``NUMERIC(precision, scale)``
+Char, Varchar    str                      ``VARCHAR(max_length)``; ``fixed=True``: ``CHAR``
+Text             str                      ``TEXT`` · ``LONGTEXT`` · ``TEXT``
+Boolean          bool                     ``BOOLEAN`` · ``TINYINT(1)`` · ``BOOLEAN``
+Date, Time       date, time               ``DATE``, ``TIME``; MariaDB with microseconds
+DateTime         datetime, without zone   ``TIMESTAMP`` · ``DATETIME(6)`` · ``DATETIME``
+Timestamp        datetime, in UTC         ``TIMESTAMPTZ`` · ``TIMESTAMP(6)`` · ``TIMESTAMPTZ``
+UUID, GUID       uuid.UUID                ``UUID``; ``CHAR(36)`` on MySQL; a GUID is made by itself
+JSON             what JSON can say        ``JSONB`` · ``JSON`` · ``JSON``
+Binary           bytes                    ``BYTEA`` · ``LONGBLOB`` · ``BLOB``
+IP               IPv4Address, IPv6Address ``INET`` · ``VARCHAR(45)`` · ``VARCHAR(45)``
+Enum             str, or your enum        ``CREATE TYPE … AS ENUM`` · ``ENUM`` · ``VARCHAR`` with a check
+Password         Hashed                   ``VARCHAR(255)``: argon2 or bcrypt, see ``password``
+===============  =======================  ==================================================================================
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import decimal
+import enum
+import ipaddress
+import math
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import sqlalchemy as sa
+from sqlalchemy.dialects import mysql, postgresql
+
+from qapla.database.models import types
+from qapla.database.models.field import Field, Refused
+from qapla.errors import ModelError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from sqlalchemy.types import TypeEngine
+
+BITS = {16: sa.SmallInteger, 32: sa.Integer, 64: sa.BigInteger}
+KEY_TYPE = sa.BigInteger().with_variant(sa.Integer(), "sqlite")  # SQLite numbers rows by itself in an INTEGER only
+
+
+class Integer(Field):
+    """A whole number.
+
+    Args:
+        bits: 16, 32 or 64: how large it may be.
+        unsigned: without a sign, for MariaDB and MySQL; others ignore it in the column, and check it in Python.
+    """
+
+    words = "a whole number"
+
+    def __init__(self, *, bits: int = 32, unsigned: bool = False, autoincrement: bool | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        if bits not in BITS:
+            raise ModelError(f"Integer of {bits!r} bits is not offered", hint="bits=16, 32 or 64")
+        self.bits, self.unsigned, self.autoincrement = bits, unsigned, autoincrement
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the integer type of that size."""
+        found: TypeEngine[Any] = BITS[self.bits]()
+        if self.unsigned:
+            unsigned = {16: mysql.SMALLINT, 32: mysql.INTEGER, 64: mysql.BIGINT}[self.bits](unsigned=True)
+            return found.with_variant(unsigned, "mysql", "mariadb")
+        if self.primary_key and self.bits == 64:
+            return KEY_TYPE
+        return found
+
+    def make_column(self, model: type, name: str, *constraints: Any, **options: Any) -> Any:
+        """Return the mapped column; a key made of several columns is not numbered by the database."""
+        if self.autoincrement is not None:
+            options["autoincrement"] = self.autoincrement
+        return super().make_column(model, name, *constraints, **options)
+
+    def read(self, value: Any) -> int:
+        """Return a whole number that fits; also from text of digits, never from a float with a fraction."""
+        if isinstance(value, bool):
+            raise Refused("true and false are none; see Boolean")
+        number = value if isinstance(value, int) else int(value) if isinstance(value, str) else _whole(value)
+        low, high = (0, 2**self.bits - 1) if self.unsigned else (-(2 ** (self.bits - 1)), 2 ** (self.bits - 1) - 1)
+        if not low <= number <= high:
+            raise Refused(f"from {low} to {high}; bits=64 takes more" if self.bits < 64 else f"from {low} to {high}")
+        return number
+
+
+class PrimaryKey(Integer):
+    """The number of a row, made by the database. A model without any primary key gets one that is called ``id``."""
+
+    def __init__(self, *, bits: int = 64, **options: Any) -> None:
+        super().__init__(bits=bits, primary_key=options.pop("primary_key", True), **options)
+
+
+class Float(Field):
+    """A number as floating point, with about 15 digits; not for money, see Decimal."""
+
+    words = "a number"
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return double precision."""
+        return sa.Double()
+
+    def read(self, value: Any) -> float:
+        """Return a finite number: infinity and NaN are not the same on every engine, and most have none."""
+        if isinstance(value, bool):
+            raise Refused("true and false are none; see Boolean")
+        number = float(value)
+        if not math.isfinite(number):
+            raise Refused("infinity and NaN are not kept by every engine; use None")
+        return number
+
+
+class Decimal(Field):
+    """A number with exact digits.
+
+    Args:
+        precision: how many digits it has; ``max_digits`` is the same.
+        scale: how many of them are behind the point; ``decimal_places`` is the same.
+    """
+
+    words = "a decimal number"
+
+    def __init__(
+        self,
+        precision: int | None = None,
+        scale: int | None = None,
+        *,
+        max_digits: int | None = None,
+        decimal_places: int | None = None,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.precision = precision if precision is not None else max_digits if max_digits is not None else 18
+        self.scale = scale if scale is not None else decimal_places if decimal_places is not None else min(6, self.precision)
+        if not 1 <= self.precision <= 65 or not 0 <= self.scale <= min(30, self.precision):
+            raise ModelError(f"Decimal({self.precision}, {self.scale}) is not offered", hint="1 to 65 digits, at most 30 behind the point")
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the exact type of that size; on SQLite, which has none, text."""
+        return types.ExactDecimal(self.precision, self.scale)
+
+    def read(self, value: Any) -> decimal.Decimal:
+        """Return a finite number that loses no digit; a float is read as it is printed."""
+        if isinstance(value, bool):
+            raise Refused("true and false are none; see Boolean")
+        number = value if isinstance(value, decimal.Decimal) else decimal.Decimal(str(value) if isinstance(value, float) else value)
+        if not number.is_finite():
+            raise Refused("infinity and NaN are not kept by every engine; use None")
+        with decimal.localcontext() as context:
+            context.prec = 200
+            rounded = number.quantize(decimal.Decimal(1).scaleb(-self.scale))
+        if rounded != number or rounded.adjusted() >= self.precision - self.scale:
+            raise Refused(f"at most {self.precision} digits, {self.scale} of them behind the point")
+        return rounded
+
+
+class _String(Field):
+    words = "text"
+
+    def read(self, value: Any) -> str:
+        """Return text."""
+        if not isinstance(value, str):
+            raise Refused("write str(value) if that is meant")
+        if "\0" in value:
+            raise Refused("PostgreSQL keeps no NUL characters")
+        value.encode()  # lone surrogates: a UnicodeEncodeError is a ValueError
+        return value
+
+
+class Varchar(_String):
+    """Text of a limited length.
+
+    Args:
+        max_length: how many characters it may have.
+        fixed: a column of type ``CHAR``, which fills up with blanks; for databases that have it so.
+    """
+
+    def __init__(self, max_length: int = 255, *, fixed: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        if isinstance(max_length, bool) or not isinstance(max_length, int) or not 1 <= max_length <= 16383:
+            raise ModelError(f"{self.kind} of max_length {max_length!r} is not offered", hint="1 to 16383; else use Text")
+        self.max_length, self.fixed = max_length, fixed
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the type of that length."""
+        return sa.CHAR(self.max_length) if self.fixed else sa.String(self.max_length)
+
+    def read(self, value: Any) -> str:
+        """Return text that fits; nothing is cut off."""
+        text = super().read(value)
+        if len(text) > self.max_length:
+            raise Refused(f"it has {len(text)} characters, and max_length is {self.max_length}")
+        return text
+
+
+class Char(Varchar):
+    """Text of a limited length: the same as Varchar."""
+
+
+class Text(_String):
+    """Text of any length."""
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the type that is not limited."""
+        return sa.Text().with_variant(mysql.LONGTEXT(), "mysql", "mariadb")
+
+
+class Boolean(Field):
+    """True or false."""
+
+    words = "true or false"
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the type."""
+        return sa.Boolean()
+
+    def read(self, value: Any) -> bool:
+        """Return True or False, also for 1 and 0."""
+        if isinstance(value, bool) or (isinstance(value, int) and value in (0, 1)):
+            return bool(value)
+        raise Refused("True, False, 1 or 0")
+
+
+class Date(Field):
+    """A day."""
+
+    words = "a date"
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the type."""
+        return sa.Date()
+
+    def read(self, value: Any) -> dt.date:
+        """Return a date, also from ISO text; never from a date with a time."""
+        if isinstance(value, dt.datetime):
+            raise Refused("write value.date() if that is meant")
+        return value if isinstance(value, dt.date) else dt.date.fromisoformat(value)
+
+
+class Time(Field):
+    """A time of day, without a zone."""
+
+    words = "a time of day without zone"
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the type, with microseconds."""
+        return sa.Time().with_variant(mysql.TIME(fsp=6), "mysql", "mariadb")
+
+    def read(self, value: Any) -> dt.time:
+        """Return a time, also from ISO text."""
+        found = value if isinstance(value, dt.time) else dt.time.fromisoformat(value)
+        if found.tzinfo is not None:
+            raise Refused("a time of day in a zone has no meaning without its day; see Timestamp")
+        return found
+
+
+class DateTime(Field):
+    """Date and time as a clock on a wall shows them: without a zone. For a moment in time see Timestamp."""
+
+    words = "a date with time, without zone"
+
+    def __init__(self, *, auto_now_add: bool = False, auto_now: bool = False, **options: Any) -> None:
+        if auto_now_add or auto_now:
+            options.setdefault("default", self.now)
+        super().__init__(**options)
+        self.auto_now = auto_now
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the type, with microseconds."""
+        return sa.DateTime().with_variant(mysql.DATETIME(fsp=6), "mysql", "mariadb")
+
+    def make_column(self, model: type, name: str, *constraints: Any, **options: Any) -> Any:
+        """Return the mapped column; with ``auto_now`` each UPDATE sets it."""
+        if self.auto_now:
+            options["onupdate"] = self.now
+        return super().make_column(model, name, *constraints, **options)
+
+    def now(self) -> dt.datetime:
+        """Return what the clock shows."""
+        return dt.datetime.now()
+
+    def read(self, value: Any) -> dt.datetime:
+        """Return date and time, also from ISO text; nothing in a zone."""
+        found = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(value)
+        if found.tzinfo is not None:
+            raise Refused("it is in a time zone, which DateTime cannot keep; use Timestamp, or value.replace(tzinfo=None)")
+        return found
+
+
+class Timestamp(DateTime):
+    """A moment in time: given in any zone, kept and read in UTC."""
+
+    words = "a moment in time, with its zone"
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the type, with microseconds, that means the same moment on every engine."""
+        return types.Moment()
+
+    def now(self) -> dt.datetime:
+        """Return this moment."""
+        return dt.datetime.now(dt.UTC)
+
+    def read(self, value: Any) -> dt.datetime:
+        """Return the moment in UTC, also from ISO text with its offset."""
+        found = value if isinstance(value, dt.datetime) else dt.datetime.fromisoformat(value)
+        if found.tzinfo is None:
+            raise Refused("it has no time zone: datetime.now(UTC), or use DateTime")
+        return found.astimezone(dt.UTC)
+
+
+class UUID(Field):
+    """A UUID."""
+
+    words = "a UUID"
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the engine's own type where it has one."""
+        return types.AnyUuid()
+
+    def read(self, value: Any) -> uuid.UUID:
+        """Return a UUID, also from its text."""
+        return value if isinstance(value, uuid.UUID) else uuid.UUID(value)
+
+
+class GUID(UUID):
+    """A UUID that a new row makes by itself."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"default": uuid.uuid4, **options})
+
+
+class JSON(Field):
+    """Anything that JSON can say. ``None`` is SQL's NULL. ``save()`` sees what has been changed inside."""
+
+    words = "a value of JSON"
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the type; on PostgreSQL the one that can be searched."""
+        return sa.JSON(none_as_null=True).with_variant(postgresql.JSONB(none_as_null=True), "postgresql")
+
+    def read(self, value: Any) -> Any:
+        """Return *value* itself, once JSON can be made of it."""
+        import json
+
+        try:
+            text = json.dumps(value, allow_nan=False)
+        except (TypeError, ValueError, RecursionError) as error:
+            raise Refused(str(error)) from error
+        if "\\u0000" in text:
+            raise Refused("PostgreSQL keeps no NUL characters")
+        return value
+
+
+class Binary(Field):
+    """Bytes.
+
+    Args:
+        max_length: how many; None for any number.
+    """
+
+    words = "bytes"
+
+    def __init__(self, max_length: int | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        self.max_length = max_length
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the type for bytes."""
+        found: Any = mysql.VARBINARY(self.max_length) if self.max_length and self.max_length < 65000 else mysql.LONGBLOB()
+        return sa.LargeBinary(self.max_length).with_variant(found, "mysql", "mariadb")
+
+    def read(self, value: Any) -> bytes:
+        """Return bytes, also from bytearray and memoryview; never from text."""
+        if not isinstance(value, bytes | bytearray | memoryview):
+            raise Refused("write value.encode() if text is meant")
+        found = bytes(value)
+        if self.max_length is not None and len(found) > self.max_length:
+            raise Refused(f"it has {len(found)} bytes, and max_length is {self.max_length}")
+        return found
+
+
+class IP(Field):
+    """An address of IPv4 or IPv6."""
+
+    words = "an IP address"
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the engine's own type where it has one."""
+        return types.Address()
+
+    def read(self, value: Any) -> ipaddress.IPv4Address | ipaddress.IPv6Address:
+        """Return the address, also from its text; never from a number, which could be either."""
+        if isinstance(value, ipaddress.IPv4Address | ipaddress.IPv6Address):
+            found = value
+        elif isinstance(value, str):
+            found = ipaddress.ip_address(value)
+        else:
+            raise Refused("'192.0.2.1' or '2001:db8::1'")
+        if isinstance(found, ipaddress.IPv6Address) and found.scope_id:
+            raise Refused("an address with a zone is not kept")
+        return found
+
+
+class Enum(Field):
+    """One of a few texts: ``Enum("red", "blue")``, or ``Enum(Colour)`` of an ``enum.Enum``, whose members rows have then.
+
+    Of an enum with texts as values the values are kept, else the names.
+
+    Args:
+        values: the texts, or one class.
+        type_name: what the type is called on PostgreSQL; by default after table and column.
+    """
+
+    words = "one of its values"
+
+    def __init__(self, *values: Any, type_name: str | None = None, **options: Any) -> None:
+        super().__init__(**options)
+        if len(values) == 1 and isinstance(values[0], list | tuple | set | frozenset):
+            values = tuple(values[0])
+        self.members: Mapping[str, enum.Enum] | None = None
+        if len(values) == 1 and isinstance(values[0], type) and issubclass(values[0], enum.Enum):
+            members = list(values[0])
+            by_value = all(isinstance(member.value, str) for member in members)
+            self.members = {member.value if by_value else member.name: member for member in members}
+            values = tuple(self.members)
+        if not values or not all(isinstance(value, str) and value for value in values):
+            raise ModelError("Enum has no values" if not values else "Enum takes texts", hint="Enum('red', 'blue'), or Enum(Colour)")
+        if len(set(values)) < len(values):
+            raise ModelError(f"Enum has a value twice: {', '.join(map(repr, values))}")
+        self.values, self.type_name = values, type_name
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the type without a name."""
+        return self._type(None)
+
+    def type_for(self, model: type, name: str) -> TypeEngine[Any]:
+        """Return the type, named after table and column."""
+        return self._type(self.type_name or f"{getattr(model, '__tablename__', model.__name__.lower())}_{self.column or name}")
+
+    def _type(self, name: str | None) -> TypeEngine[Any]:
+        if self.members is None:
+            return sa.Enum(*self.values, name=name, create_constraint=True, validate_strings=True)
+        some = next(iter(self.members.values()))
+        texts = {member: text for text, member in self.members.items()}
+        callable_ = {"values_callable": lambda members: [texts[member] for member in members]}
+        return sa.Enum(type(some), name=name, create_constraint=True, validate_strings=True, **callable_)
+
+    def read(self, value: Any) -> Any:
+        """Return the member, or the text."""
+        if self.members is not None:
+            if value in self.members.values():
+                return value
+            if isinstance(value, str) and value in self.members:
+                return self.members[value]
+        elif isinstance(value, str) and value in self.values:
+            return str(value)
+        raise Refused(f"there are {', '.join(map(repr, self.values[:10]))}")
+
+
+class Other(Field):
+    """A column of any type of SQLAlchemy's: ``Other(postgresql.TSVECTOR())``. Values are not checked."""
+
+    def __init__(self, sql_type: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self._type = sql_type() if isinstance(sql_type, type) else sql_type
+
+    def sql_type(self) -> TypeEngine[Any]:
+        """Return the type."""
+        return self._type
+
+
+def _whole(value: Any) -> int:
+    number = int(value)
+    if number != value:
+        raise Refused("it has a fraction")
+    return number

@@ -85,6 +85,11 @@ def list_columns(read: Read, schema: DatabaseSchema) -> list[ArrowColumn]:
     return list(found.values())
 
 
+def arrow_type(type: ColumnType, is_strict: bool = True) -> pa.DataType:
+    """Return the type of Arrow that the values of a column have; ``is_strict``: the column holds values of its own type only."""
+    return _column("", type, is_strict).type
+
+
 def _columns(cell: AnyCell, table: Table, schema: DatabaseSchema, is_strict: bool) -> list[ArrowColumn]:
     if isinstance(cell, Columns):
         types = [(name, TEXT if cell.preview is not None else table.by_name[name].type) for name in cell.names]

@@ -69,7 +69,9 @@ def forget_former(model: Any) -> None:
             f"models {_full(former)!r} and {_full(model)!r} both declare table {name!r}",
             hint="give one of them another __tablename__, or a base with its own MetaData",
         )
-    model.registry._dispose_manager_and_mapper(former.__mapper__.class_manager)
+    manager = former.__mapper__.class_manager
+    model.registry._dispose_manager_and_mapper(manager)
+    model.registry._managers.pop(manager, None)  # until it is garbage it would be asked for its mapper
     model.metadata.remove(table)
 
 

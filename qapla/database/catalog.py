@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
 from qapla.errors import NotFound, Unavailable
+from qapla.ports import FixedRights
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -84,6 +85,7 @@ class Served:
     ``statements`` caches compiled statements by shape, ``plans`` whole reads by what was asked (``driver.plans``); they live and die
     with this schema, so that a refresh leaks nothing.
     ``problem`` says why a database that is registered cannot be asked now (paused, never introspected, key lost).
+    ``withheld`` has, by table, the methods of HTTP that its API is served without.
     """
 
     name: str
@@ -92,6 +94,7 @@ class Served:
     bulkhead: Bulkhead
     revision: int = 0
     problem: str | None = None
+    withheld: Mapping[TableName, frozenset[str]] = field(default_factory=dict)
     statements: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
     plans: dict[Any, Any] = field(default_factory=dict, init=False, compare=False, repr=False)  # of these options, too
 
@@ -105,6 +108,8 @@ class Served:
     def is_visible_to(self, rights: Rights) -> bool:
         """Tell whether whoever has *rights* may do anything at all here; others do not learn what its tables are called."""
         tables = self.schema.tables
+        if type(rights) is FixedRights and tables:
+            return not rights.operations.isdisjoint(TABLE_OPERATIONS)
         return any(is_open(rights, table.name) for table in tables) if tables else rights.allows("select", None, "")
 
 

@@ -151,7 +151,8 @@ class Collection(Resource):
             methods.append("PATCH")
         if writable and table.deletable:
             methods.append("DELETE")
-        return tuple(methods)
+        withheld = self.served.withheld.get(table.name)
+        return tuple(methods) if withheld is None else tuple(method for method in methods if method not in withheld)
 
 
 class Row(Collection):

@@ -57,7 +57,8 @@ def document_bytes(served: Served, rights: Rights, path: str, profile: str | Non
     rights_key = tuple((each.allowed, *(tuple(part.by_name) for part in (each.read, each.insert, each.update))) for each in tables)
     functions = visible_functions(served, rights, profile)
     names = (tuple(each.read.name for each in tables), tuple(function.name for function in functions), len(functions))
-    key = (served.name, path, profile, cookie, served.schema.fingerprint or id(served.schema), served.options, names, rights_key)
+    withheld = frozenset(served.withheld.items())
+    key = (served.name, path, profile, cookie, served.schema.fingerprint or id(served.schema), served.options, names, rights_key, withheld)
     with _lock:
         body = _kept.get(key)
         if body is not None:
@@ -154,6 +155,7 @@ class _Writer:
 
     def __init__(self, served: Served, visible: Mapping[TableName, Visible], document: dict[str, Any]) -> None:
         self.schema = served.schema
+        self.withheld = served.withheld
         self.visible = visible
         self.document = document
         self.writing: list[dict[str, list[str]]] | None = None
@@ -174,6 +176,7 @@ class _Writer:
             links=self._links(table),
             profiles=self.profiles,
             writing=self.writing,
+            has_put="PUT" not in self.withheld.get(table.name, ()),
             **self._add_schemas(each),
         )
         self.document["components"]["responses"] |= shared_answers(described.slug)

@@ -25,6 +25,7 @@ class Described:
         links: where a row leads.
         profiles: the parameters that choose a schema, for reading and for writing.
         writing: the security of a write, where it is not that of all.
+        has_put: whether PUT is there, where rows can be inserted and changed.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Described:
     links: dict[str, Any] = field(default_factory=dict)
     profiles: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     writing: list[dict[str, list[str]]] | None = None
+    has_put: bool = True
 
     def operation(
         self,
@@ -115,7 +117,7 @@ def collection_operations(table: Described) -> dict[str, Any]:
     if "update" in allowed:
         body = make_body(table.change)
         found["patch"] = table.operation("update", f"Change rows of {name}", {**written, **make_errors(sent)}, changes, body)
-    if {"insert", "update"} <= allowed and table.key_filters:
+    if {"insert", "update"} <= allowed and table.has_put and table.key_filters:
         answers = {"201": rows, **written, **make_errors(sent)}
         parameters = refs(("select", "prefer_write")) + table.key_filters
         body = make_body(table.fresh)
@@ -135,7 +137,7 @@ def row_operations(table: Described) -> dict[str, Any]:
         answers = {"200": first, "304": _response("unchanged"), **make_errors(READ_ERRORS)}
         found["get"] = table.operation("get", f"Get one row of {name}", answers, refs(("select", "if_none_match")), is_write=False)
     change = refs(("select", "if_match", "prefer_write"))
-    if {"insert", "update"} <= allowed:
+    if {"insert", "update"} <= allowed and table.has_put:
         answers = {"200": row, "201": row, "204": done, **make_errors(sent)}
         found["put"] = table.operation("replace", f"Replace or create a row of {name}", answers, change, make_body(table.fresh))
     if "update" in allowed:

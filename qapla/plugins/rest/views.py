@@ -2,12 +2,32 @@
 
 from __future__ import annotations
 
+from functools import wraps
 from typing import TYPE_CHECKING
 
 from qapla.plugins.rest import calls, contexts, reads, writes
+from qapla.plugins.rest.errors import method_not_allowed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+
+    from pyramid.request import Request
+    from pyramid.response import Response
+
+
+def unless_withheld(view: Callable[[Request], Response]) -> Callable[[Request], Response]:
+    """Return *view*, which refuses a table that is served without the method of the request."""
+
+    @wraps(view)
+    def answer(request: Request) -> Response:
+        context: contexts.Collection = request.context
+        withheld = context.served.withheld  # empty for all but models that leave something out
+        if withheld and context.table.name in withheld and request.method not in context.methods:
+            raise method_not_allowed(request.method, context.methods)
+        return view(request)
+
+    return answer
+
 
 # context → method → view. GET answers HEAD, too.
 VIEWS: dict[type, dict[str, Callable]] = {
@@ -19,16 +39,16 @@ VIEWS: dict[type, dict[str, Callable]] = {
         "DELETE": calls.refuse_method,
     },
     contexts.Collection: {
-        "GET": reads.list_rows,
-        "POST": writes.insert_rows,
-        "PATCH": writes.update_rows,
-        "PUT": writes.put_row,
-        "DELETE": writes.delete_rows,
+        "GET": unless_withheld(reads.list_rows),
+        "POST": unless_withheld(writes.insert_rows),
+        "PATCH": unless_withheld(writes.update_rows),
+        "PUT": unless_withheld(writes.put_row),
+        "DELETE": unless_withheld(writes.delete_rows),
     },
     contexts.Row: {
-        "GET": reads.get_row,
-        "PATCH": writes.update_row,
-        "PUT": writes.replace_row,
-        "DELETE": writes.delete_row,
+        "GET": unless_withheld(reads.get_row),
+        "PATCH": unless_withheld(writes.update_row),
+        "PUT": unless_withheld(writes.replace_row),
+        "DELETE": unless_withheld(writes.delete_row),
     },
 }

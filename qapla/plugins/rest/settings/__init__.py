@@ -1,0 +1,1 @@
+"""Settings of a program that serves its models: none is needed, and ``QAPLA__…`` in the environment wins over these."""

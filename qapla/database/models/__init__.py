@@ -36,12 +36,15 @@ from qapla.database.models.fields import (
 )
 from qapla.database.models.links import ForeignKey
 from qapla.database.models.model import Model, bound_of
+from qapla.database.models.objects import BaseManager, BaseModel, InvalidQueryError, MultipleResults, NotFoundError
 
 __all__ = [
     "GUID",
     "IP",
     "JSON",
     "UUID",
+    "BaseManager",
+    "BaseModel",
     "Binary",
     "Boolean",
     "Char",
@@ -53,7 +56,10 @@ __all__ = [
     "Float",
     "ForeignKey",
     "Integer",
+    "InvalidQueryError",
     "Model",
+    "MultipleResults",
+    "NotFoundError",
     "Other",
     "PrimaryKey",
     "Text",

@@ -14,7 +14,7 @@ from qapla.database.models.naming import table_name
 from qapla.errors import ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 
 def prepare(model: Any) -> None:
@@ -26,7 +26,7 @@ def prepare(model: Any) -> None:
     body = [(name, value) for name, value in vars(model).items() if isinstance(value, Field | Column | MappedColumn)]
     own = [name for name, _ in body]
     parts = [(name, field) for name, field in fields.items() if name not in own] + body
-    if not _has_key(model, parts):
+    if not has_key(model, parts):
         parts.insert(0, ("id", PrimaryKey()))
         parts[0][1].__set_name__(model, "id")
         fields = {"id": parts[0][1], **fields}
@@ -89,7 +89,8 @@ def _inherited(model: type) -> Iterator[tuple[str, Field]]:
                 yield name, value
 
 
-def _has_key(model: Any, parts: list[tuple[str, Any]]) -> bool:
+def has_key(model: Any, parts: Sequence[tuple[str, Any]] = ()) -> bool:
+    """Tell whether *model*, which is not mapped yet, or one of its bases declares a primary key."""
     if "__table__" in vars(model) or hasattr(model, "__mapper__"):
         return True
     columns = [part for _, part in parts] + [value for base in model.__mro__ for value in vars(base).values()]

@@ -1,0 +1,266 @@
+"""Connections by name, as Flask-Philo has them: ``get_pool().commit(connection_name="MUSIC_CATALOG")``.
+
+::
+
+    pool = init_pool({"DATABASES": {"POSTGRESQL": {"DEFAULT": url, "MUSIC_CATALOG": other}}})
+    pool.create_tables()
+    Genre(name="Rock").add()
+    pool.commit()
+
+Each thread and each asyncio task has sessions of its own, closed when it ends. Nothing is committed unless somebody says so.
+
+Where ``init_pool`` was not called, the pool is the databases of the application whose scope is open, with the sessions of that scope:
+``main`` (else the first) is ``DEFAULT``, the others have their own names, in any case.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+from sqlalchemy.orm import Session
+
+from qapla.database.connections import DEFAULT, Connection, Connections, adopt, find_lent
+from qapla.database.engines import Engines, open_async_engine, open_engine
+from qapla.database.outage import name_errors
+from qapla.database.owned import Owned
+from qapla.database.pending import is_pending
+from qapla.database.poolurls import EXAMPLE, read_addresses
+from qapla.errors import ConfigurationError, Conflict, DatabaseError, NotBound, NothingPending
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from sqlalchemy import Engine, MetaData
+
+    from qapla.database.poolurls import Address
+
+log = logging.getLogger(__name__)
+
+metadatas: list[MetaData] = []
+"""Of the models whose tables ``create_tables`` makes; a base class adds its own."""
+
+
+class Pool:
+    """The connections of a program and the sessions on them. There is one per process, ``get_pool()``."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._own: dict[str, Opened] = {}
+        self._connections: Connections | None = None
+        self._sessions: Owned[dict[Opened, Session]] = Owned(dict, _end)
+
+    def __repr__(self) -> str:
+        return f"<Pool: {', '.join(self._connections or ()) or 'no connections of its own'}>"
+
+    # -- which databases
+
+    def init(self, config: Mapping[str, Any]) -> Self:
+        """Take the connections of *config* in place of those that were there; see ``init_pool``."""
+        addresses = read_addresses(config)
+        self.dispose()
+        with self._lock:
+            self._own = {name: Opened(address) for name, address in addresses.items()}
+            self._connections = Connections({name: Connection(name, own, partial(self._find, own)) for name, own in self._own.items()})
+        return self
+
+    @property
+    def connections(self) -> Connections:
+        """Return the connections by name.
+
+        Raises:
+            NotBound: ``init_pool`` was not called, and no scope of an application with databases is open here.
+        """
+        found = self._connections if self._connections is not None else find_lent()
+        if found is None:
+            raise NotBound("the pool has no connections yet", hint=f"{EXAMPLE}, or use it in a scope of an application with databases")
+        return found
+
+    def session(self, connection_name: str = DEFAULT) -> Session:
+        """Return the session of this thread or task on a connection; SQLAlchemy's, for all that the pool has no word for."""
+        return self.connections[connection_name].session
+
+    def _find(self, own: Opened, opens: bool) -> Session | None:
+        mine = self._sessions.get()
+        if own not in mine and opens:
+            mine[own] = adopt(Session(own.engine), own.name)
+        return mine.get(own)
+
+    # -- what becomes of the work
+
+    def commit(self, connection_name: str | None = DEFAULT) -> None:
+        """Commit what was done on a connection; None: on each of them, one after the other.
+
+        Raises:
+            NothingPending: there is nothing to commit on this one, but there is on another. Nothing has happened.
+            DatabaseError: one of several could not be committed after others were, and the message says which. It and those behind it
+                are rolled back.
+        """
+        connections = self.connections
+        if connection_name is None:
+            _commit_each([each for each in connections.values() if each.opened is not None])
+        else:
+            _refuse_wrong_one(connections, connection_name)
+            connections[connection_name].session.commit()
+
+    def rollback(self, connection_name: str | None = DEFAULT) -> None:
+        """Undo what was done on a connection since its last commit; None: on each of them."""
+        for session in self._opened(connection_name):
+            session.rollback()
+
+    def close(self, connection_name: str | None = None) -> None:
+        """Give the connections of this thread or task back, all of them unless one is named. What is not committed is rolled back.
+
+        The pool can be used again. Rows that were read before belong to no session any more.
+        """
+        for session in self._opened(connection_name):
+            session.close()
+
+    def _opened(self, connection_name: str | None) -> Iterable[Session]:
+        return [session for each in self.connections.choose(connection_name) if (session := each.opened) is not None]
+
+    # -- tables
+
+    def create_tables(self, connection_name: str | None = None, *, metadata: MetaData | None = None) -> None:
+        """Create the tables of all models that are not there yet, in every connection unless one is named.
+
+        Args:
+            metadata: the tables of a base class of one's own; by default those of ``BaseModel``.
+
+        Raises:
+            Conflict: this thread or task has work there that is not committed.
+        """
+        self._for_tables(connection_name, metadata, lambda each, engine: each.create_all(engine))
+
+    def drop_tables(self, connection_name: str | None = None, *, metadata: MetaData | None = None) -> None:
+        """Drop the tables of all models with everything in them, in every connection unless one is named.
+
+        Raises:
+            Conflict: this thread or task has work there that is not committed.
+        """
+        self._for_tables(connection_name, metadata, lambda each, engine: each.drop_all(engine))
+
+    def _for_tables(self, connection_name: str | None, metadata: MetaData | None, act: Callable[[MetaData, Engine], object]) -> None:
+        chosen = self.connections.choose(connection_name)
+        for one in chosen:
+            if one.has_work:
+                raise Conflict(f"connection {one.name!r} has work that is not committed", hint="commit it or roll it back before")
+        for one in chosen:
+            if one.opened is not None:
+                one.session.rollback()  # what it has only read would keep others from changing tables
+            for each in metadatas if metadata is None else [metadata]:
+                act(each, one.engine)
+
+    # -- the end
+
+    def dispose(self) -> None:
+        """Close all connections and forget them. What this thread or task has not committed is rolled back."""
+        with self._lock:
+            own, self._own, self._connections = self._own, {}, None
+        mine = self._sessions.get() if own else {}
+        _end({each: mine.pop(each) for each in own.values() if each in mine})
+        for each in own.values():
+            each.engines.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.dispose()
+
+
+class Opened:
+    """A database that ``init_pool`` was given; the engine is made when somebody wants it, and anew after a fork."""
+
+    def __init__(self, address: Address) -> None:
+        self.name, self.url, self._options = address.name, address.url, dict(address.options)
+        self.engines = Engines(partial(self._open, open_engine), partial(self._open, open_async_engine))
+
+    @property
+    def engine(self) -> Engine:
+        """Return the engine of this process."""
+        return self.engines.engine
+
+    def _open(self, opener: Callable[..., Any]) -> Any:
+        try:
+            engine = opener(self.url, self._options)
+        except (TypeError, ValueError) as error:
+            said = (str(error).splitlines() or [""])[0]
+            raise ConfigurationError(f"the options of connection {self.name!r} are wrong: {said}") from error
+        name_errors(getattr(engine, "sync_engine", engine), self.name)
+        return engine
+
+
+def _refuse_wrong_one(connections: Connections, name: str) -> None:
+    wanted = connections[name]
+    if wanted.has_work is not False:
+        return
+    waiting = [each.name for each in connections.values() if each is not wanted and each.has_work]
+    if waiting:
+        places = " and ".join(repr(one) for one in waiting)
+        raise NothingPending(
+            f"there is nothing to commit on connection {wanted.name!r}, but there is on {places}",
+            hint=f"commit(connection_name={waiting[0]!r}), or roll that back first",
+        )
+
+
+def _commit_each(connections: list[Connection]) -> None:
+    """Commit one after the other. All write what they have not written yet before the first one commits: most errors come there."""
+    for each in connections:
+        each.session.flush()
+    done: list[str] = []
+    for each in connections:
+        has_work = each.has_work
+        try:
+            each.session.commit()
+        except Exception as error:
+            for other in connections:
+                other.session.rollback()
+            if not done:
+                raise
+            places = ", ".join(repr(name) for name in done)
+            hint = "what belongs together is committed by app['database'].transaction(…)"
+            raise DatabaseError(f"connection {each.name!r} could not be committed after {places} had been", hint=hint) from error
+        if has_work:
+            done.append(each.name)
+
+
+def _end(sessions: dict[Opened, Session]) -> None:
+    """Close sessions that nobody will use any more. Work that nobody has committed is told in the log."""
+    while sessions:
+        own, session = sessions.popitem()
+        try:
+            if is_pending(session):
+                log.warning("work on connection %r was not committed: it is rolled back", own.name)
+            session.close()
+        except Exception:
+            log.exception("a session on connection %r cannot be closed", own.name)
+
+
+_pool = Pool()
+atexit.register(_pool.dispose)
+
+
+def get_pool() -> Pool:
+    """Return the pool of this process. It may be asked for before ``init_pool`` and used after."""
+    return _pool
+
+
+def init_pool(config: Mapping[str, Any]) -> Pool:
+    """Give the pool its connections in place of those that it had, and return it. No connection is opened.
+
+    Args:
+        config: ``{"DATABASES": {"POSTGRESQL": {"DEFAULT": url, "MUSIC_CATALOG": url}}}``. The keys in the middle only group: the URL says
+            which engine it is. In place of a URL: ``{"url": url, "options": {"pool_size": 3}}``, with keywords of SQLAlchemy's
+            ``create_engine``. A ``%`` in a user or password is written ``%25``. Further keys of *config* are left alone.
+
+    Returns:
+        The pool; as a context manager it closes its connections at the end.
+
+    Raises:
+        SettingsError: an address is missing or wrong, or a name is there twice.
+    """
+    return _pool.init(config)

@@ -99,7 +99,7 @@ def _find_table(schema: DatabaseSchema, wanted: sa.Table, model: str | None, dat
     subject = f"model {model!r}" if model else f"the link {wanted.name!r}"
     if found is None:
         hint = nearest(wanted.name, [table.name.name for table in schema.tables])
-        hint = hint or f"create it: with … as db: db.create_table({model or '…'})"
+        hint = hint or (f"create it first: db.create_table({model})" if model else "create the tables of its models first")
         raise ModelError(f"{subject} has no table {wanted.fullname!r} in database {database!r}", hint=hint)
     missing = [column.name for column in wanted.columns if column.name not in found.by_name]
     if missing:

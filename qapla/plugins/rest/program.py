@@ -24,6 +24,7 @@ Settings  ``web:hosts``, and those of every application.
 from __future__ import annotations
 
 import multiprocessing
+import os
 import sys
 import threading
 from typing import TYPE_CHECKING, Any
@@ -122,7 +123,7 @@ class ModelApplication(Application):
         *,
         database: Any = None,
         host: str = "127.0.0.1",
-        port: int = 8000,
+        port: int | None = None,
         workers: int = 1,
         hosts: Iterable[str] = (),
         origins: Iterable[str] = (),
@@ -133,6 +134,7 @@ class ModelApplication(Application):
             database: a URL, a path of a SQLite file, an open database, a ``Database``, or a list of them; a mapping gives them names.
                 None: those that are open here, else the one of ``QAPLA_DATABASE_URL``.
             host: the address to listen on. Nobody logs in, so anything but loopback is open to whoever reaches it.
+            port: None: that of ``QAPLA_PORT``, else 8000.
             workers: number of processes.
             hosts: names, besides *host*, by which the program may be called; any other ``Host`` is refused.
             origins: whose web pages, besides its own, may read and write: ``"http://localhost:3000"``.
@@ -146,6 +148,7 @@ class ModelApplication(Application):
         from qapla.serving import Serving, check_port, serve
 
         _require_fork()
+        port = _read_port() if port is None else port
         check_port(host, port)
         settings = self._look(database, (*_own_names(host), *_names("hosts", hosts)), _names("origins", origins))
         served = self
@@ -228,6 +231,13 @@ class ModelApplication(Application):
             for mark in self.marks:
                 echo(f"{mark.name} of {each.name} is at {place}{mark.table.name}")
         echo("Ctrl+C stops it")
+
+
+def _read_port() -> int:
+    text = os.environ.get("QAPLA_PORT", "").strip() or "8000"
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
+        raise ConfigurationError(f"QAPLA_PORT {text[:20]!r} is no port", hint="a number from 1 to 65535")
+    return int(text)
 
 
 def _own_names(host: str) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import mysql, postgresql
 from sqlalchemy.orm import DeclarativeBase, relationship
 
+from qapla.database import drivers, models
 from qapla.database.catalog import Options
 from qapla.database.connect import make_engine_from_url
 from qapla.database.models.description import describe
@@ -116,6 +117,47 @@ class TestDescribe:
         described = describe(models, engine_name, default_schema=found.default_schema)
 
         assert [change.what for change in diff(described, found)] == ["version"]
+
+
+class Reading(models.Model):
+    """Every field there is."""
+
+    whole = models.Integer(bits=16)
+    share = models.Float()
+    price = models.Decimal(10, 2)
+    title = models.Char(max_length=20, unique=True, comment="100% 'quoted'")
+    code = models.Varchar(5, fixed=True)
+    body = models.Text(null=True)
+    is_open = models.Boolean(default=True)
+    day = models.Date(index=True)
+    shown = models.DateTime()
+    made = models.Timestamp()
+    at = models.Time()
+    token = models.UUID()
+    name = models.GUID()
+    data = models.JSON()
+    raw = models.Binary()
+    short = models.Binary(max_length=30)
+    place = models.IP()
+    colour = models.Enum("red", "it's blue")
+
+
+class Remark(models.Model):
+    """A row that points at another."""
+
+    reading = models.ForeignKey(Reading)
+
+
+def test_models_of_ours(engine: Engine, engine_name: str) -> None:
+    """Every field of a model is described as it is found in the table that it makes."""
+    with getattr(drivers, engine_name.capitalize())(engine.url) as db:
+        db.create_tables(Reading, Remark)
+        found = db.discover()
+
+    described = describe([Reading, Remark], engine, default_schema=found.default_schema)
+
+    assert [change.sentence for change in diff(described, found) if change.what != "version"] == []
+    assert described.relations == found.relations
 
 
 OWN_TYPES = {

@@ -53,6 +53,8 @@ class Engine:
     odd_cells: tuple[tuple[Kind, tuple[str, ...]], ...] = ()  # which other types of JSON a cell of a kind may be; "" an enum of no value
     has_public: bool = False  # new databases have a schema of this name
     has_named_types: bool = False  # enums, domains and composite types are objects by themselves
+    has_index_kinds: bool = True  # a unique index is another thing than a unique constraint, and a foreign key makes no index
+    default_rule: str = "NO ACTION"  # what the catalog says of a foreign key without ON DELETE
     explain: Mapping[Literal["text", "json"], str] = field(default_factory=dict)  # what before a statement asks for its plan; {}: options
     zone_names: str | None = None  # lists the time zones that a transaction may be set to; None: there is no such setting
     has_roles: bool = False  # SET LOCAL ROLE, and settings of one transaction by any name
@@ -101,6 +103,8 @@ POSTGRESQL = Engine(
 MARIADB = Engine(
     key="mariadb",
     label="MariaDB",
+    has_index_kinds=False,
+    default_rule="RESTRICT",
     drivername="mariadb+pymysql",
     module="pymysql",
     extra="mysql",
@@ -124,6 +128,7 @@ MARIADB = Engine(
 MYSQL = Engine(
     key="mysql",
     label="MySQL",
+    has_index_kinds=False,
     drivername="mysql+pymysql",
     module="pymysql",
     extra="mysql",

@@ -25,6 +25,7 @@
     │   ├── TableExists                 it is there already
     │   └── PreconditionFailed     412  If-Match did not hold
     ├── DatabaseError              500  what an engine answered, mapped to a SQLSTATE
+    │   └── PartitionFailed             a part of a distributed frame could not be read or written
     ├── DatabasesFailed        500  some of several databases did not answer; the others' answers are in it
     ├── InDoubt                    503  a commit over several databases that was begun and is not finished
     └── Unavailable                503  down, paused, over capacity
@@ -232,6 +233,10 @@ class DatabaseError(QaplaError):
         self.column = column
         self.constraint = constraint
         self.table = table
+
+
+class PartitionFailed(DatabaseError):
+    """One partition of a distributed frame could not be read or written: which database, which range of keys, and why."""
 
 
 class DatabasesFailed(QaplaError):

@@ -11,6 +11,8 @@ import threading
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import event
+
 from qapla.database.jsonorder import compare_texts, contains_text
 from qapla.errors import QaplaError, ValueRefused
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from sqlite3 import Connection
 
     import regex
+    from sqlalchemy import Engine
 
 MATCH_TIMEOUT_S = 1.0  # of one regular expression on one value: some take for ever
 _failed = threading.local()
@@ -117,6 +120,18 @@ def install(connection: Connection) -> None:
     ):
         connection.create_function(name, count, function, deterministic=True)
     connection.create_collation("qapla_json", compare_texts)
+
+
+def lend(engine: Engine) -> None:
+    """Have every connection of a SQLite *engine* get the functions when it is taken from the pool; of other engines, nothing."""
+    if engine.dialect.name == "sqlite" and not event.contains(engine, "checkout", _lend):
+        event.listen(engine, "checkout", _lend)
+
+
+def _lend(connection: Any, record: Any, proxy: Any) -> None:
+    if not record.info.setdefault("qapla_functions", False):
+        install(connection)
+        record.info["qapla_functions"] = True
 
 
 def take_failure() -> QaplaError | None:

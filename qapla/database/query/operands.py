@@ -70,7 +70,11 @@ def read_pattern(operator: str, text: str, engine: str) -> str:
     """
     if (len(text) - len(text.rstrip("\\"))) % 2:
         raise ValueRefused(f"pattern {text[:60]!r} must not end with the escape character", code="22025", hint="write \\\\ for a backslash")
-    pattern = text.replace("*", "%")
+    return write_pattern(operator, text.replace("*", "%"), engine)
+
+
+def write_pattern(operator: str, pattern: str, engine: str) -> str:
+    """Return a pattern of SQL's ``LIKE``, whose ``*`` is one, as the engine wants it for ``like`` or ``ilike``."""
     return _as_glob(pattern) if operator == "like" and engine == "sqlite" else pattern
 
 

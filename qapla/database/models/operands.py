@@ -1,0 +1,170 @@
+"""Values that a field is compared with, checked before any database sees them.
+
+SQLite would compare a number with ``"many"`` and find nothing, where PostgreSQL refuses.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import math
+from decimal import Decimal, InvalidOperation
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from qapla.database.models.columns import meaning_of
+from qapla.database.query.operands import check_text
+from qapla.errors import QueryError, ValueRefused
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from sqlalchemy.orm import ColumnProperty
+
+MAX_LIST = 30_000  # values of one ``in``; drivers take 32,766 or 65,535 parameters
+
+
+def read_operand(column: ColumnProperty[Any], value: Any) -> Any:
+    """Return *value* as the type of *column* binds it.
+
+    Raises:
+        ValueRefused: it is of another type; field, value and type are named.
+    """
+    type_ = column.columns[0].type
+    reader = _READERS.get(meaning_of(type_).kind)
+    if reader is None or value is None:
+        return value
+    if isinstance(value, str) and reader is not _read_text:
+        check_text(value, column.key)
+    try:
+        return reader(value)
+    except (ValueError, TypeError, InvalidOperation):
+        shown = f"a {type(value).__name__}" if isinstance(value, bytes) or type(value).__module__ != "builtins" else repr(value)[:60]
+        said = f"field {column.key!r} is {_NAMES[meaning_of(type_).kind]}, and {shown} is none"
+        raise ValueRefused(said, hint=f"it is a {type(value).__name__}") from None
+
+
+def read_text(column: ColumnProperty[Any], value: Any) -> str:
+    """Return a pattern, a regular expression or words to search for.
+
+    Raises:
+        ValueRefused: it is no text, or one that no database can hold.
+    """
+    if not isinstance(value, str):
+        raise ValueRefused(f"field {column.key!r} is matched with a text, and this is a {type(value).__name__}")
+    check_text(value, column.key)
+    return value
+
+
+def check_list(column: ColumnProperty[Any], values: Any) -> list[Any]:
+    """Return the values of a list.
+
+    Raises:
+        ValueRefused: it is none, or too long.
+    """
+    if isinstance(values, str | bytes | dict) or not hasattr(values, "__iter__"):
+        raise ValueRefused(f"field {column.key!r} is compared with a list of values, and this is a {type(values).__name__}")
+    found = list(values)
+    if len(found) > MAX_LIST:
+        raise QueryError(f"the list for {column.key!r} has {len(found)} values, and at most {MAX_LIST} are taken")
+    return found
+
+
+def _read_integer(value: Any) -> int:
+    if isinstance(value, bool) or not (isinstance(value, int) or (hasattr(value, "__index__"))):
+        raise TypeError
+    return value.__index__()
+
+
+def _read_float(value: Any) -> float | Decimal:
+    if isinstance(value, bool) or not (isinstance(value, int | float | Decimal) or hasattr(value, "__float__")) or isinstance(value, str):
+        raise TypeError
+    return value if isinstance(value, int | Decimal) else float(value)
+
+
+def _read_decimal(value: Any) -> Decimal:
+    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
+        raise TypeError
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            raise ValueError
+        return Decimal(repr(value))
+    return Decimal(value)
+
+
+def _read_boolean(value: Any) -> bool:
+    if not (isinstance(value, bool) or type(value).__name__ in ("bool_", "bool")):
+        raise TypeError
+    return bool(value)
+
+
+def _read_text(value: Any) -> Any:
+    if isinstance(value, Enum):
+        return value
+    if not isinstance(value, str):
+        raise TypeError
+    check_text(value, "text")
+    return value
+
+
+def _read_date(value: Any) -> dt.date:
+    if isinstance(value, str):
+        return dt.date.fromisoformat(value)
+    if isinstance(value, dt.datetime) or not isinstance(value, dt.date):
+        raise TypeError
+    return value
+
+
+def _read_moment(value: Any) -> dt.datetime:
+    """Read what a clock shows; in a zone it would be something else."""
+    found = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(found, dt.datetime) or found.tzinfo is not None:
+        raise TypeError
+    return found
+
+
+def _read_zoned(value: Any) -> dt.datetime:
+    found = dt.datetime.fromisoformat(value) if isinstance(value, str) else value
+    if not isinstance(found, dt.datetime) or found.tzinfo is None:
+        raise TypeError
+    return found
+
+
+def _read_time(value: Any) -> dt.time:
+    if isinstance(value, str):
+        return dt.time.fromisoformat(value)
+    if not isinstance(value, dt.time):
+        raise TypeError
+    return value
+
+
+def _read_uuid(value: Any) -> UUID:
+    return value if isinstance(value, UUID) else UUID(value) if isinstance(value, str) else _refuse()
+
+
+def _read_binary(value: Any) -> bytes:
+    return bytes(value) if isinstance(value, bytes | bytearray | memoryview) else _refuse()
+
+
+def _refuse() -> Any:
+    raise TypeError
+
+
+_READERS: Mapping[str, Callable[[Any], Any]] = {
+    "integer": _read_integer,
+    "float": _read_float,
+    "decimal": _read_decimal,
+    "boolean": _read_boolean,
+    "text": _read_text,
+    "date": _read_date,
+    "timestamp": _read_moment,
+    "timestamp_tz": _read_zoned,
+    "time": _read_time,
+    "uuid": _read_uuid,
+    "binary": _read_binary,
+}
+_NAMES: Mapping[str, str] = {
+    "integer": "a whole number", "float": "a number", "decimal": "a number", "boolean": "True or False", "text": "a text", "date": "a date",
+    "timestamp": "a date and time without a zone", "timestamp_tz": "a date and time with its zone", "time": "a time", "uuid": "a UUID",
+    "binary": "bytes",
+}  # fmt: skip

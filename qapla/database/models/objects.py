@@ -19,15 +19,15 @@ from __future__ import annotations
 from datetime import datetime  # SQLAlchemy reads the annotations of columns
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self, TypeVar
 
-from sqlalchemy import Integer, MetaData, bindparam, false, func, inspect, select, text, update
+from sqlalchemy import Column, Integer, MetaData, bindparam, false, func, inspect, select, text, update
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Mapped, mapped_column, object_session
+from sqlalchemy.orm import Mapped, MappedColumn, mapped_column, object_session
 
 from qapla.database import dialects
 from qapla.database.connections import CONNECTION, DEFAULT
 from qapla.database.engines import IMMEDIATE
 from qapla.database.faults import translate
-from qapla.database.models import mapping
+from qapla.database.models.field import Field
 from qapla.database.models.model import Model, bound_of
 from qapla.database.models.moments import UtcDateTime, now, utc_now
 from qapla.database.models.rows import Rows, check_names, read_order
@@ -202,6 +202,14 @@ def _as_created(context: Any) -> datetime:
     return created or now()
 
 
+def _has_key(model: type) -> bool:
+    """Tell whether *model* has a primary key before it is mapped: written in it, in a base, or in the table of one."""
+    if "__table__" in vars(model) or any("__mapper__" in vars(base) for base in model.__mro__):
+        return True
+    parts = [part for base in model.__mro__ for part in vars(base).values() if isinstance(part, Field | Column | MappedColumn)]
+    return any((part.column if isinstance(part, MappedColumn) else part).primary_key for part in parts)
+
+
 class BaseModel(Model):
     """Base class of models with ``id``, ``created_at`` and ``updated_at`` (UTC). Columns are SQLAlchemy's, or fields of ``models``.
 
@@ -219,7 +227,7 @@ class BaseModel(Model):
     updated_at: Mapped[datetime] = mapped_column(UtcDateTime, default=_as_created, onupdate=now, server_default=utc_now(), sort_order=1001)
 
     def __init_subclass__(cls, **options: Any) -> None:
-        if not vars(cls).get("__abstract__") and not mapping.has_key(cls):
+        if not vars(cls).get("__abstract__") and not _has_key(cls):
             cls.id = mapped_column(Integer, primary_key=True, sort_order=-1)  # what Column(Integer, ForeignKey(…)) points to
         super().__init_subclass__(**options)
         if not any(known is cls.metadata for known in metadatas):

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from qapla.application import Application
     from qapla.database.database import Database
+    from qapla.scope import Scope
 
 MODES = get_args(CommitMode)
 
@@ -52,9 +53,12 @@ class DatabaseWebPlugin(Plugin):
 
     def includeme(self, config: Configurator) -> None:
         """Declare the databases of the application to Pyramid."""
+        from qapla.database.connections import scope_finders
         from qapla.database.outage import find_outage
         from qapla.refusals import add_translation
 
+        if _find_scope not in scope_finders:
+            scope_finders.append(_find_scope)
         config.add_directive("add_database", add_database)
         config.include("qapla.refusals")
         add_translation(config, find_outage)
@@ -63,6 +67,13 @@ class DatabaseWebPlugin(Plugin):
             add_transaction_manager(config)
         for database in config.registry["qapla.app"]["database"]:
             config.add_database(database)
+
+
+def _find_scope() -> Scope | None:
+    """Return the scope of the request that is being answered here, for the pool: nobody may have used it yet."""
+    from pyramid.threadlocal import get_current_request
+
+    return getattr(get_current_request(), "scope", None)
 
 
 def add_database(config: Configurator, database: Database) -> None:

@@ -36,6 +36,7 @@ from qapla.database.models.fields import (
 )
 from qapla.database.models.links import ForeignKey
 from qapla.database.models.model import Model, bound_of
+from qapla.database.models.native import Native, make_types
 from qapla.database.models.objects import BaseManager, BaseModel, InvalidQueryError, MultipleResults, NotFoundError
 
 __all__ = [
@@ -58,6 +59,7 @@ __all__ = [
     "Integer",
     "InvalidQueryError",
     "Model",
+    "Native",
     "MultipleResults",
     "NotFoundError",
     "Other",
@@ -67,4 +69,5 @@ __all__ = [
     "Timestamp",
     "Varchar",
     "bound_of",
+    "make_types",
 ]

@@ -10,11 +10,11 @@ from __future__ import annotations
 import math
 import operator
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Boolean, Double, Enum, Numeric, and_, literal, or_
+from sqlalchemy import Boolean, DateTime, Double, Enum, Numeric, and_, literal, or_
 
 from qapla.database.models.columns import meaning_of
 
@@ -74,8 +74,7 @@ class OneOf:
 
     def as_sql(self, source: Mapping[str, ColumnElement[Any]], engine: Engine) -> ColumnElement[bool] | None:
         """Return what is true for each row that it keeps, None where nothing is known to be."""
-        found = [_compare(source[self.column], "==", value, engine) for value in self.values]
-        return or_(*found) if found and all(each is not None for each in found) else None
+        return _any([_compare(source[self.column], "==", value, engine) for value in self.values])
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,11 +137,16 @@ class Either:
 
     def as_sql(self, source: Mapping[str, ColumnElement[Any]], engine: Engine) -> ColumnElement[bool] | None:
         """Return what is true for each row that it keeps, None where that of one side is not known."""
-        found = [self.left.as_sql(source, engine), self.right.as_sql(source, engine)]
-        return or_(*found) if all(each is not None for each in found) else None
+        return _any([self.left.as_sql(source, engine), self.right.as_sql(source, engine)])
 
 
 Condition = Compare | OneOf | Present | Both | Either
+
+
+def _any(conditions: list[ColumnElement[bool] | None]) -> ColumnElement[bool] | None:
+    """Return that one of *conditions* is true, None where there are none, or one of them is not known."""
+    known = [each for each in conditions if each is not None]
+    return or_(*known) if known and len(known) == len(conditions) else None
 
 
 def _compare(column: ColumnElement[Any], sign: str, value: Any, engine: Engine) -> ColumnElement[bool] | None:
@@ -169,12 +173,11 @@ def _equals(column: ColumnElement[Any], value: Any, meant: ColumnType, engine: E
 
 def _compare_moment(column: ColumnElement[Any], sign: str, value: Any, meant: ColumnType) -> ColumnElement[bool] | None:
     if isinstance(value, datetime):
-        kind = "timestamp" if value.tzinfo is None else "timestamp_tz"
-        if meant.kind != kind or getattr(value, "nanosecond", 0):
+        kinds = ("timestamp", "date") if value.tzinfo is None else ("timestamp_tz",)
+        if meant.kind not in kinds or getattr(value, "nanosecond", False):
             return None
-        return COMPARE[sign](column, literal(value.to_pydatetime() if hasattr(value, "to_pydatetime") else value, column.type))
-    if meant.kind == "date" and isinstance(value, date):
-        return COMPARE[sign](column, literal(value, column.type))
+        moment = value.to_pydatetime() if hasattr(value, "to_pydatetime") else value
+        return COMPARE[sign](column, literal(moment, DateTime() if meant.kind == "date" else column.type))
     return None
 
 

@@ -15,20 +15,42 @@ Imported only with Dask at hand.
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from dask._task_spec import Task
-from dask.dataframe.dask_expr._expr import EQ, GE, GT, LE, LT, NE, And, Filter, Index, Isin, Lengths, NotNull, Or, Projection
-from dask.dataframe.dask_expr._expr import Expr, Literal, PartitionsFiltered, determine_column_projection
+from dask.dataframe import from_pandas
+from dask.dataframe.dask_expr._collection import new_collection
+from dask.dataframe.dask_expr._expr import (
+    EQ,
+    GE,
+    GT,
+    LE,
+    LT,
+    NE,
+    And,
+    Expr,
+    Filter,
+    Index,
+    Isin,
+    Lengths,
+    NotNull,
+    Or,
+    PartitionsFiltered,
+    Projection,
+    determine_column_projection,
+)
 from dask.dataframe.dask_expr._reductions import Len
 from dask.dataframe.dask_expr.io import BlockwiseIO
 
 from qapla.database.frames.conditions import FLIPPED, Both, Compare, Either, OneOf, Present
-from qapla.database.frames.reading import DATABASE, read_partition
+from qapla.database.frames.parts import read_partition
 
 if TYPE_CHECKING:
     import pandas as pd
+    from dask.dataframe import DataFrame
 
     from qapla.database.frames.conditions import Condition
+    from qapla.database.frames.partitions import Partition
 
 _SIGNS = {EQ: "==", NE: "!=", LT: "<", LE: "<=", GT: ">", GE: ">="}
 
@@ -40,7 +62,7 @@ class ReadPartitions(PartitionsFiltered, BlockwiseIO):
     """
 
     _parameters = ["partitions_", "columns", "conditions", "empty", "limits", "options", "asked", "_partitions"]
-    _defaults = {"columns": None, "conditions": (), "limits": None, "options": (), "asked": "", "_partitions": None}
+    _defaults = {"columns": None, "conditions": (), "limits": None, "options": None, "asked": "", "_partitions": None}
     _absorb_projections = True
 
     @property
@@ -66,7 +88,7 @@ class ReadPartitions(PartitionsFiltered, BlockwiseIO):
 
     def _filtered_task(self, name: Any, index: int) -> Task:
         partition = self.operand("partitions_")[index]
-        wanted = (tuple(self.columns), self.operand("conditions"), self.operand("empty"), dict(self.operand("options")))
+        wanted = (tuple(self.columns), self.operand("conditions"), self.operand("empty"), self.operand("options"))
         return Task(name, read_partition, partition, *wanted, _data_producer=True)
 
     def _tree_repr_argument_construction(self, i: int, op: Any, header: str) -> str:
@@ -87,7 +109,7 @@ class ReadPartitions(PartitionsFiltered, BlockwiseIO):
     _filter_passthrough = True
 
     def _read_index(self, parent: Index, dependents: Any) -> Any:
-        wanted = set(determine_column_projection(self, parent, dependents))
+        wanted: Any = determine_column_projection(self, parent, dependents)
         columns = [name for name in self.columns if name in wanted]
         return Index(self.substitute_parameters({"columns": columns})) if columns != self.columns else None
 
@@ -148,7 +170,14 @@ class ReadPartitions(PartitionsFiltered, BlockwiseIO):
 
 
 def _is_value(side: Any) -> bool:
-    return not isinstance(side, Expr) and not hasattr(side, "__len__") or isinstance(side, str | bytes)
+    return isinstance(side, str | bytes) or not (isinstance(side, Expr) or hasattr(side, "__len__"))
 
 
-__all__ = ["DATABASE", "Literal", "ReadPartitions"]
+def make(partitions: tuple[Partition, ...], empty: pd.DataFrame, limits: tuple[Any, ...] | None, options: dict[str, Any]) -> DataFrame:
+    """Return the frame of *partitions*; without any a frame of no rows.
+
+    Each frame is another one, even of the same question: what a cluster has kept of an earlier one may be out of date.
+    """
+    if not partitions:
+        return from_pandas(empty, npartitions=1)
+    return new_collection(ReadPartitions(partitions, None, (), empty, limits, options, uuid4().hex))

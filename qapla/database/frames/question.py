@@ -93,7 +93,7 @@ def _compile(statement: Select[Any], engine: Engine) -> Any:
     dialect.identifier_preparer = copy(dialect.identifier_preparer)
     dialect.identifier_preparer._double_percents = False  # text() does it again, where the driver wants it
 
-    class Compiler(dialect.statement_compiler):  # type: ignore[misc, name-defined]
+    class Compiler(dialect.statement_compiler):  # type: ignore[name-defined]
         """The engine's own compiler, which marks where parameters are, whatever the driver's style."""
 
         bindtemplate = compilation_bindtemplate = property(lambda self: f"{MARK}%(name)s{END}", lambda self, template: None)

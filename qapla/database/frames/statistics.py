@@ -14,11 +14,9 @@ wished, and hold the right rows all the same.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer, String, bindparam, column, func, select, table, text
-from sqlalchemy.sql.sqltypes import NullType
+from sqlalchemy import Integer, String, bindparam, column, func, select, text
 
 from qapla.database.frames.partitions import choose, count_parts, spread
 from qapla.database.frames.ranges import is_after
@@ -50,8 +48,9 @@ def find_bounds(connection: Connection, table: Table, key: Sequence[Column[Any]]
 
 _RELATION = text("""
     SELECT c.oid, c.reltuples, c.relpages, c.relkind IN ('r', 'p', 'm') AS is_stored,
-           (SELECT coalesce(sum(pg_catalog.pg_relation_size(p)), 0) FROM (
-               SELECT c.oid AS p WHERE c.relkind <> 'p' UNION ALL SELECT relid FROM pg_catalog.pg_partition_tree(c.oid) WHERE c.relkind = 'p'
+           (SELECT coalesce(sum(pg_catalog.pg_relation_size(part)), 0) FROM (
+               SELECT c.oid AS part WHERE c.relkind <> 'p'
+               UNION ALL SELECT relid FROM pg_catalog.pg_partition_tree(c.oid) WHERE c.relkind = 'p'
            ) AS parts) AS bytes
     FROM pg_catalog.pg_class AS c WHERE c.oid = pg_catalog.to_regclass(:name)
 """)
@@ -129,9 +128,14 @@ def _read_sample(
 
 # ------------------------------------------------------------------------------------------------ MariaDB, MySQL, SQLite
 
-_MYSQL = text("SELECT table_rows, table_type FROM information_schema.tables WHERE table_schema = coalesce(:schema, database()) AND table_name = :name")
+_MYSQL = text("""
+    SELECT table_rows, table_type FROM information_schema.tables
+    WHERE table_schema = coalesce(:schema, database()) AND table_name = :name
+""")
 _SQLITE = text("SELECT type FROM sqlite_master WHERE name = :name COLLATE NOCASE AND type IN ('table', 'view')")
-_ANALYZED = text("SELECT max(CAST(substr(stat, 1, instr(stat || ' ', ' ') - 1) AS INTEGER)) FROM sqlite_stat1 WHERE tbl = :name COLLATE NOCASE")
+_ANALYZED = text("""
+    SELECT max(CAST(substr(stat, 1, instr(stat || ' ', ' ') - 1) AS INTEGER)) FROM sqlite_stat1 WHERE tbl = :name COLLATE NOCASE
+""")
 
 
 def _read_mysql(connection: Connection, table: Table, key: Sequence[Column[Any]], rows_per_partition: int) -> list[Values]:

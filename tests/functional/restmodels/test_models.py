@@ -1,0 +1,246 @@
+"""@rest() on models: the same REST as that of any database, on each engine"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+from postgrest import SyncPostgrestClient
+from sqlalchemy import Column, ForeignKey, Integer, String
+from sqlalchemy.orm import DeclarativeBase
+
+from qapla.database import drivers, models
+from qapla.plugins.rest.marks import Marks
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from sqlalchemy import URL
+    from webtest import TestApp
+
+rest = Marks()
+
+
+@rest()
+class Poll(models.Model):
+    """What is asked."""
+
+    text = models.Char(max_length=200)
+    asked_at = models.DateTime()
+
+
+@rest(without=["post", "delete", "patch"])
+class Answer(models.Model):
+    """What can be said."""
+
+    poll = models.ForeignKey(Poll)
+    text = models.Char(max_length=200)
+    votes = models.Integer()
+
+
+class Hidden(models.Model):
+    """What nobody asks for."""
+
+    text = models.Text()
+
+
+def open_database(url: URL, engine_name: str, **options: Any) -> Any:
+    """Return the with-block of an engine."""
+    return getattr(drivers, engine_name.capitalize())(url, **options)
+
+
+@pytest.fixture
+def polls(fresh_database: URL, engine_name: str) -> Iterator[Any]:
+    """Give an open database with a poll and two answers."""
+    with open_database(fresh_database, engine_name, name="polls") as db:
+        db.create_tables(Poll, Answer, Hidden)
+        poll = Poll(text="What's \"your\" 100% favourite? é", asked_at=datetime(2024, 2, 29, 12, 30, 0, 123456))
+        poll.save()
+        Answer(poll=poll, text="red", votes=3).save()
+        Answer(poll=poll, text="blue", votes=0).save()
+        yield db
+
+
+@pytest.fixture
+def web(polls: Any, serving: Callable[..., TestApp]) -> TestApp:
+    """Give a client of the models in the open database; what was not committed is committed by serving."""
+    return serving(rest)
+
+
+def test_reads(web: TestApp) -> None:
+    """Rows, one row, filters, embeds and both kinds of addresses are there."""
+    listed = web.get("/poll").json
+
+    assert listed == [{"id": 1, "text": "What's \"your\" 100% favourite? é", "asked_at": "2024-02-29T12:30:00.123456"}]
+    assert web.get("/poll/1").json == web.get("/api/polls/poll/1").json == listed[0]
+    assert web.get("/answer?select=text,poll(asked_at)&votes=gt.0").json == [{"text": "red", "poll": {"asked_at": "2024-02-29T12:30:00.123456"}}]
+    assert [row["name"] for row in web.get("/api/").json] == ["polls"]
+
+
+def test_writes(web: TestApp) -> None:
+    """What is not left out can be done, and answers as any REST of a database does."""
+    made = web.post_json("/poll", {"text": "Where?", "asked_at": "2024-03-01T00:00:00"}, headers={"Prefer": "return=representation"})
+    number = made.json[0]["id"]
+    web.patch_json(f"/poll/{number}", {"text": "Where to?"})
+    replaced = web.put_json(f"/poll/{number}", {"id": number, "text": "When?", "asked_at": "2024-03-01T00:00:00"})
+
+    assert (made.status_int, replaced.json["text"]) == (201, "When?")
+    assert web.delete(f"/poll/{number}").status_int == 204
+    web.get(f"/poll/{number}", status=404)
+
+
+@pytest.mark.parametrize("path", ["/answer", "/answer/1", "/api/polls/answer", "/api/polls/answer/1"])
+def test_leaves_out(sqlite_polls: TestApp, path: str) -> None:
+    """A method that is left out is 405 with what is allowed; PUT, which makes and changes rows, goes with the others."""
+    for method in ("POST", "PATCH", "PUT", "DELETE"):
+        answer = sqlite_polls.request(path, method=method, body=b"{}", content_type="application/json", expect_errors=True)
+
+        assert (answer.status_int, answer.json["code"], answer.headers["Allow"]) == (405, "PGRST117", "GET, HEAD, OPTIONS"), method
+    assert sqlite_polls.options(path).headers["Allow"] == "GET, HEAD, OPTIONS"
+
+
+@pytest.fixture
+def sqlite_polls(tmp_path: Any, serving: Callable[..., TestApp]) -> TestApp:
+    """Give a client of the models on SQLite: for what does not depend on the engine."""
+    with drivers.Sqlite(tmp_path / "polls.db") as db:
+        db.create_tables(Poll, Answer, Hidden)
+        poll = Poll(text="Why?", asked_at=datetime(2024, 1, 1))
+        poll.save()
+        Answer(poll=poll, text="red", votes=3).save()
+        return serving(rest)
+
+
+def test_leaves_out_by_other_ways(sqlite_polls: TestApp) -> None:
+    """A batch, an upsert and an insert beside an embed come to nothing, too."""
+    batch = {"requests": [{"id": "1", "method": "DELETE", "path": "/answer/1"}]}
+    upsert = {"Prefer": "resolution=merge-duplicates"}
+
+    refused = sqlite_polls.post_json("/-/batch", batch, status=405)
+    sqlite_polls.post_json("/answer", {"id": 1, "votes": 4}, headers=upsert, status=405)
+
+    assert refused.json["responses"][0]["headers"]["Allow"] == "GET, HEAD, OPTIONS"
+    assert sqlite_polls.get("/answer/1").json["votes"] == 3
+
+
+def test_tells_the_same_in_openapi(sqlite_polls: TestApp) -> None:
+    """The description has the operations that are there, and only the marked models."""
+    paths = sqlite_polls.get("/").json["paths"]
+
+    assert set(paths) == {"/poll", "/poll/{key}", "/answer", "/answer/{key}", "/-/batch"}
+    assert set(paths["/answer"]) == {"get"}
+    assert set(paths["/answer/{key}"]) == {"get", "parameters"}
+    assert set(paths["/poll"]) == {"get", "post", "put", "patch", "delete"}
+
+
+@pytest.mark.parametrize("path", ["/hidden", "/hidden/1", "/api/polls/hidden", "/-/schema/hidden", "/rpc/abs", "/poll?select=*,hidden(*)"])
+def test_serves_nothing_else(sqlite_polls: TestApp, path: str) -> None:
+    """What is not marked is not there: no table, no embed, no function."""
+    answer = sqlite_polls.get(path, expect_errors=True)
+
+    assert answer.status_int == (400 if "select" in path else 404)
+    assert "hidden" not in sqlite_polls.get("/-/schema").text
+
+
+def test_write_only(tmp_path: Any, serving: Callable[..., TestApp]) -> None:
+    """A model without GET takes rows and shows none: not as an embed, not as what a write gives back."""
+    marks = Marks()
+    marks()(Poll)
+    marks(without=["get", "put", "patch", "delete"])(Answer)
+    with drivers.Sqlite(tmp_path / "polls.db") as db:
+        db.create_tables(Poll, Answer)
+        Poll(text="Why?", asked_at=datetime(2024, 1, 1)).save()
+        web = serving(marks)
+
+    made = web.post_json("/answer", {"poll_id": 1, "text": "red", "votes": 1})
+
+    assert made.status_int == 201
+    for method in ("GET", "HEAD", "PATCH", "DELETE"):
+        answer = web.request("/answer", method=method, expect_errors=True)
+        assert (answer.status_int, answer.headers["Allow"]) == (405, "OPTIONS, POST"), method
+    web.post_json("/answer", {"poll_id": 1, "text": "b", "votes": 1}, headers={"Prefer": "return=representation"}, status=403)
+    web.get("/poll?select=*,answer(*)", status=403)
+    assert set(web.get("/").json["paths"]["/answer"]) == {"post"}
+
+
+def test_put_alone(tmp_path: Any, serving: Callable[..., TestApp]) -> None:
+    """PUT can be left out alone, also of the description."""
+    marks = Marks()
+    marks(without=["put"])(Poll)
+    with drivers.Sqlite(tmp_path / "polls.db") as db:
+        db.create_table(Poll)
+        web = serving(marks)
+
+    answer = web.put_json("/poll/1", {"id": 1}, status=405)
+
+    assert answer.headers["Allow"] == "GET, HEAD, OPTIONS, PATCH, DELETE"
+    assert set(web.get("/").json["paths"]["/poll"]) == {"get", "post", "patch", "delete"}
+    assert set(web.get("/").json["paths"]["/poll/{key}"]) == {"get", "patch", "delete", "parameters"}
+
+
+def test_several_databases(tmp_path: Any, serving: Callable[..., TestApp]) -> None:
+    """Each of several open databases is served under its name, and none of them at the root."""
+    with drivers.Sqlite(tmp_path / "north.db") as north, drivers.Sqlite(tmp_path / "south.db") as south:
+        for db in (north, south):
+            db.create_tables(Poll, Answer)
+            Poll(text=db.name, asked_at=datetime(2024, 1, 1)).save(using=db)
+        web = serving(rest)
+
+    assert [row["name"] for row in web.get("/api/").json] == ["north", "south"]
+    assert [web.get(f"/api/{name}/poll/1").json["text"] for name in ("north", "south")] == ["north", "south"]
+    web.get("/poll", status=404)
+
+
+def test_plain_mapped_classes(tmp_path: Any, serving: Callable[..., TestApp]) -> None:
+    """A class that SQLAlchemy maps is a model, too; a database is named by its path, its URL or a name of one's own."""
+    marks = Marks()
+
+    class Base(DeclarativeBase):
+        pass
+
+    @marks
+    class City(Base):
+        __tablename__ = "city"
+        id = Column(Integer, primary_key=True)
+        name = Column(String(20))
+        part_of = Column(ForeignKey("city.id"))
+
+    path = tmp_path / "towns and more.db"
+    with drivers.Sqlite(path) as db:
+        Base.metadata.create_all(db.connection())
+        db.session.add(City(name="Izmir"))
+
+    for database in (str(path), path, f"sqlite:///{path}", {"towns-and-more": path}, [path]):
+        web = serving(marks, database=database)
+
+        assert web.get("/api/towns-and-more/city").json == [{"id": 1, "name": "Izmir", "part_of": None}]
+
+
+def test_other_web_pages(sqlite_polls: TestApp, tmp_path: Any, serving: Callable[..., TestApp]) -> None:
+    """A page of another site can neither write nor read, nor come by another name; origins= lets one in."""
+    row, page = {"text": "x", "asked_at": "2024-01-01T00:00:00"}, {"Origin": "http://pages.example"}
+    sqlite_polls.post_json("/poll", row, headers=page, status=403)
+    assert "Access-Control-Allow-Origin" not in sqlite_polls.get("/poll", headers=page).headers
+    sqlite_polls.get("/poll", headers={"Host": "pages.example"}, status=400)
+
+    friendly = serving(rest, database=tmp_path / "polls.db", origins=["http://pages.example"], hosts=["polls.example"])
+
+    assert friendly.post_json("/poll", row, headers=page).status_int == 201
+    assert friendly.get("/poll", headers=page).headers["Access-Control-Allow-Origin"] == "http://pages.example"
+    assert friendly.get("/poll", headers={"Host": "polls.example"}).status_int == 200
+
+
+def test_published_client(web: TestApp, engine_name: str) -> None:
+    """The published client of PostgREST reads and writes the models."""
+    transport = httpx.WSGITransport(app=web.app)
+    with httpx.Client(transport=transport, base_url="http://localhost/") as http:
+        client = SyncPostgrestClient("http://localhost/", http_client=http)
+
+        made = client.from_("poll").insert({"text": "Why?", "asked_at": "2024-03-01T00:00:00"}).execute()
+        found = client.from_("poll").select("text,answer(text)").eq("id", 1).single().execute()
+        counted = client.from_("answer").select("*", count="exact").gt("votes", 0).execute()
+
+    assert made.data[0]["text"] == "Why?"
+    assert sorted(row["text"] for row in found.data["answer"]) == ["blue", "red"]
+    assert counted.count == 1

@@ -39,8 +39,7 @@ def read_addresses(config: Mapping[str, Any]) -> dict[str, Address]:
         SettingsError: there is no ``DATABASES``, it names no connection, one is named twice, or one's URL is none.
     """
     if not isinstance(config, Mapping) or KEY not in config:
-        close = nearest(KEY, [str(key) for key in config]) if isinstance(config, Mapping) else None
-        raise SettingsError(f"the configuration of the pool has no {KEY!r}", hint=close or EXAMPLE)
+        raise SettingsError(f"the configuration of the pool has no {KEY!r}", hint=EXAMPLE)
     groups = config[KEY]
     if not isinstance(groups, Mapping):
         raise SettingsError(f"{KEY!r} is no mapping of engines to connections", hint=EXAMPLE)

@@ -37,6 +37,7 @@ class Moment(TypeDecorator[dt.datetime]):
 
     impl = sa.DateTime(timezone=True)
     cache_ok = True
+    is_plain = True  # frames read what the database keeps, by the kind of the column
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return the engine's type for moments."""
@@ -74,6 +75,7 @@ class ExactDecimal(TypeDecorator[decimal.Decimal]):
 
     impl = sa.Numeric
     cache_ok = True
+    is_plain = True  # frames read what the database keeps, by the kind of the column
 
     def __init__(self, precision: int, scale: int) -> None:
         super().__init__(precision, scale)
@@ -106,6 +108,7 @@ class AnyUuid(TypeDecorator[uuid.UUID]):
 
     impl = sa.Uuid()
     cache_ok = True
+    is_plain = True  # frames read what the database keeps, by the kind of the column
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return the engine's type."""
@@ -132,6 +135,7 @@ class Address(TypeDecorator[Any]):
 
     impl = sa.String(45)
     cache_ok = True
+    is_plain = True  # frames read what the database keeps, by the kind of the column
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """Return the engine's type."""

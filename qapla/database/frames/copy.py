@@ -1,0 +1,113 @@
+"""Rows of PostgreSQL by COPY on the connection that is there, as CSV that Arrow reads.
+
+For what another connection would not see (rows that are not committed, temporary tables), for few rows, and where neither ConnectorX nor
+ADBC is installed. A read that fails leaves the transaction around it as it was.
+"""
+
+from __future__ import annotations
+
+import io
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.csv as pv
+
+from qapla.database.frames.postgresql import BYTEA, DATE, TIMESTAMP, TIMESTAMPTZ
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from sqlalchemy import Connection
+
+BLOCK_BYTES = 2**20
+# Types of the CSV's columns by the type of PostgreSQL: days and microseconds for moments, text for what is read later.
+_TYPES = {16: pa.bool_(), 21: pa.int16(), 23: pa.int32(), 20: pa.int64(), 26: pa.int64(), 700: pa.float32(), 701: pa.float64(),
+          DATE: pa.int32(), TIMESTAMP: pa.int64(), TIMESTAMPTZ: pa.int64()}  # fmt: skip
+
+
+def read(connection: Connection, sql: str, names: Sequence[str], types: Sequence[int | None]) -> pa.Table:
+    """Return the rows of *sql*.
+
+    Args:
+        names: of its columns.
+        types: the numbers that PostgreSQL has for the types of the columns before they were cast to text; None: it is text.
+    """
+    driver: Any = connection.connection.driver_connection
+    schema = pa.schema([(name, _TYPES.get(type or 0, pa.string())) for name, type in zip(names, types, strict=True)])
+    with _savepoint(driver), driver.cursor() as cursor, cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)".encode()) as rows:
+        found = _read(Pieces(rows), schema)
+    for place, type in enumerate(types):
+        if type == BYTEA:
+            found = found.set_column(place, names[place], _bytes(found.column(place)))
+    return found
+
+
+def _read(file: Pieces, schema: pa.Schema) -> pa.Table:
+    if not file.peek():
+        return schema.empty_table()
+    convert = pv.ConvertOptions(
+        column_types=schema,
+        null_values=[""],
+        strings_can_be_null=True,
+        quoted_strings_can_be_null=False,  # an empty text is quoted, NULL is not
+        true_values=["t"],
+        false_values=["f"],
+    )
+    how = pv.ReadOptions(column_names=schema.names, block_size=BLOCK_BYTES, use_threads=False)
+    return pv.read_csv(file, read_options=how, parse_options=pv.ParseOptions(newlines_in_values=True), convert_options=convert)
+
+
+def _bytes(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+    chunks = [[None if text is None else bytes.fromhex(text) for text in chunk.to_pylist()] for chunk in texts.chunks]
+    return pa.chunked_array(chunks, pa.binary())
+
+
+@contextmanager
+def _savepoint(driver: Any) -> Iterator[None]:
+    """Keep a transaction that is there alive, whatever goes wrong inside."""
+    if driver.info.transaction_status.name != "INTRANS":
+        yield
+        return
+    driver.execute(b"SAVEPOINT qapla_frame")
+    try:
+        yield
+    except BaseException:
+        driver.execute(b"ROLLBACK TO SAVEPOINT qapla_frame")
+        raise
+    driver.execute(b"RELEASE SAVEPOINT qapla_frame")
+
+
+class Pieces(io.RawIOBase):
+    """The pieces of a COPY as a file for reading."""
+
+    def __init__(self, pieces: Any) -> None:
+        super().__init__()
+        self._pieces = iter(pieces)
+        self._rest = bytearray()
+        self._ended = False
+
+    def readable(self) -> bool:
+        """Tell that it is for reading."""
+        return True
+
+    def peek(self) -> bool:
+        """Tell whether there is anything to read."""
+        self._fill(1)
+        return bool(self._rest)
+
+    def readinto(self, buffer: Any) -> int:
+        """Put the next bytes into *buffer*; return how many, 0 at the end."""
+        self._fill(len(buffer))
+        size = min(len(buffer), len(self._rest))
+        buffer[:size] = self._rest[:size]
+        del self._rest[:size]
+        return size
+
+    def _fill(self, size: int) -> None:
+        while len(self._rest) < size and not self._ended:
+            piece = next(self._pieces, None)
+            if piece is None:
+                self._ended = True
+            else:
+                self._rest += piece

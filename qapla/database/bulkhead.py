@@ -26,6 +26,7 @@ from qapla.database.faults import RETRY_AFTER, is_missing, translate
 from qapla.database.runners import RUNNERS
 from qapla.database.statement import Statement
 from qapla.database.transaction import Transaction, lost_in_commit
+from qapla.database.warm import Warm
 from qapla.errors import DatabaseError, QaplaError, TimedOut, Unavailable
 
 if TYPE_CHECKING:
@@ -192,7 +193,7 @@ class Bulkhead:
         finally:
             self._release(lease)
         try:
-            with self._get_engine().connect() as connection:
+            with self._connect() as connection:
                 if self.engine == "sqlite":
                     connection.connection.driver_connection.text_factory = str  # type: ignore[union-attr]
                 yield connection
@@ -205,6 +206,7 @@ class Bulkhead:
         with self._lock:
             engine = self._sqlalchemy
             self._sqlalchemy = self._streams = None
+        self._cool()
         if engine is not None:
             engine.dispose()
 
@@ -217,11 +219,12 @@ class Bulkhead:
         self._writers = threading.Lock()
         self._breaker = Breaker()
         self._sqlalchemy = self._streams = None
+        self._warm = Warm()
 
     def _get_engine(self) -> Engine:
         if self._pid != os.getpid():
             if self._sqlalchemy is not None:
-                _inherited.append(self._sqlalchemy)
+                _inherited.append((self._sqlalchemy, self._warm))
             self._begin_anew()
         engine = self._sqlalchemy
         if engine is None:
@@ -252,8 +255,11 @@ class Bulkhead:
                 code="PGRST000",
                 headers={"Retry-After": str(breaker.retry_after_s)},
             )
+        lease = self._warm.take() if pool is None else None
+        if lease is not None:
+            return lease
         try:
-            lease = engine.raw_connection() if pool is None else pool.connect()
+            lease = self._ask_pool(engine) if pool is None else pool.connect()
         except PoolTimeout as error:
             if not breaker.is_calm:
                 breaker.failed()  # whoever may try has to report
@@ -263,10 +269,33 @@ class Bulkhead:
             raise self._unreachable(error) from error
         return lease
 
+    def _ask_pool(self, engine: Engine) -> PoolProxiedConnection:
+        with self._warm.waiting():
+            lease = self._warm.take()
+            return engine.raw_connection() if lease is None else lease
+
+    @contextmanager
+    def _connect(self) -> Iterator[Connection]:
+        engine = self._get_engine()
+        with self._warm.waiting():
+            self._warm.cool()
+            connection = engine.connect()
+        with connection:
+            yield connection
+
     def _release(self, lease: PoolProxiedConnection) -> None:
-        if self._closed and lease.is_valid:
+        if not lease.is_valid:
+            lease.close()
+            return
+        self._warm.keep(lease)
+        if self._closed:
+            self._cool()
+
+    def _cool(self) -> None:
+        """Close what is in hand: nothing can be asked any more."""
+        while (lease := self._warm.take()) is not None:
             lease.invalidate()
-        lease.close()
+            lease.close()
 
     # ------------------------------------------------------------------------------------------------ running
 
@@ -330,6 +359,7 @@ class Bulkhead:
         """Close a connection that is of no use, and with *others* every one that is as old: the server has probably been away."""
         if others:
             lease._pool._invalidate(lease, error)  # what SQLAlchemy's own engine does on a disconnect
+            self._warm.cool()  # only the pool knows which ones are too old
         if lease.is_valid:
             lease.invalidate(error)
 
@@ -409,7 +439,7 @@ class Bulkhead:
 
 
 # The parent's connections, kept alive in its forked child: closing them there would end them for the parent, too.
-_inherited: list[Engine] = []
+_inherited: list[tuple[Engine, Warm]] = []
 
 
 class _Stale(Exception):

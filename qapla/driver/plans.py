@@ -40,12 +40,14 @@ class Plan:
     query: Query
     resolved: Resolved
     template: Template
+    statement: Statement
     change: Callable[[Body], bytes] | None = None
+    operands: tuple[object, ...] | None = None  # instead of those in ``resolved``, which costs more to copy than a row to read
 
     @property
-    def statement(self) -> Statement:
-        """Return the statement with its values."""
-        return self.template.bind(self.resolved.operands)
+    def full(self) -> Resolved:
+        """Return what was resolved, with the operands of this plan."""
+        return self.resolved if self.operands is None else replace(self.resolved, operands=self.operands)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +68,8 @@ class RowPlan:
         equal = get_operator("eq")
         for (slot, column), value in zip(self.places, values, strict=True):
             operands[slot] = read_operand(equal, value, column, self.engine, is_plain=True)
-        plan = self.plan
-        return Plan(plan.query, replace(plan.resolved, operands=tuple(operands)), plan.template, plan.change)
+        plan, bound = self.plan, tuple(operands)
+        return Plan(plan.query, plan.resolved, plan.template, plan.template.bind(bound), plan.change, bound)
 
 
 def find(served: Served, rights: Rights, key: Hashable) -> Any:

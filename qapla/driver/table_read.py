@@ -130,7 +130,8 @@ class TableReadDriver:
         resolved, change = self._resolve(query), None
         if form != "row":
             resolved, change = form_bodies(resolved, form, self.served.schema)
-        return Plan(query, resolved, get_template(resolved, self.served.schema, self.served.statements), change)
+        template = get_template(resolved, self.served.schema, self.served.statements)
+        return Plan(query, resolved, template, template.bind(resolved.operands), change)
 
     def run(self, plan: Plan) -> Page:
         """Return the rows of *plan*.
@@ -148,7 +149,7 @@ class TableReadDriver:
         if resolved.backward:
             rows.reverse()
         if query.count != "none" and total is None:
-            total = self._get_total(query, resolved, len(rows), more=more)
+            total = self._get_total(query, plan.full, len(rows), more=more)
         return Page(resolved, rows, total, self.served.schema, more=more)
 
     def find_row(self, table: TableName, columns: Sequence[str], values: Sequence[str], select: Selection = ALL_COLUMNS) -> bytes | None:
@@ -205,10 +206,10 @@ class TableReadDriver:
 
     def _fetch(self, plan: Plan) -> tuple[list[tuple[Any, ...]], int | None]:
         """Return the rows of a page as ``(body,)`` or ``(body, places)``, and the total if it was counted beside them."""
-        resolved = plan.resolved
         try:
             rows = self.served.bulkhead.fetch(plan.statement, self.local)
         except QaplaError as error:
+            resolved = plan.full
             separate = compile_separate(resolved, self.served.schema) if error.code == TOO_LARGE else None
             if separate is None:
                 raise
@@ -217,7 +218,7 @@ class TableReadDriver:
             found = self.served.bulkhead.fetch(statement, self.local)
             rows = [(print_row(names, forms, row[:count]), *row[count:]) for row in found]
             return rows, self.count(plan.query) if resolved.shape.total else None
-        return rows, _take_total(rows) if resolved.shape.total else None
+        return rows, _take_total(rows) if plan.resolved.shape.total else None
 
     def _resolve(self, query: Query) -> Resolved:
         if query.count == "exact" and query.window == Window() and self.served.options.db_max_rows is None:

@@ -8,7 +8,7 @@ checked and answered, then rolled back.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qapla.database.dialects import get_engine
@@ -91,7 +91,7 @@ class TableWriteDriver:
         wants_keys = self._require_key(resolved.table, insert.on_conflict) or wants_keys
         if len(resolved.rows) == 1 and resolved.conflict is None and self._is_alone(resolved.table, back, keep=keep):
             touched = self._write_alone(resolved.table, back, "insert", wants_keys).insert(resolved, wants_keys=wants_keys)
-            return replace(_written(None, touched, back), created=touched.created)
+            return _written(None, touched, back, created=touched.created)
         lost = LOST if resolved.conflict is not None and not self._engine.has_on_conflict else frozenset()
         wants_keys |= back is not None
         return run_again(self._served, lost, lambda: self._insert(resolved, back, keep=keep, wants_keys=wants_keys))
@@ -101,7 +101,7 @@ class TableWriteDriver:
             touched = Writing(transaction, resolved.table, self._engine.key, back).insert(resolved, wants_keys=wants_keys)
             if self._is_guarded(resolved.table):
                 self._check_rows(transaction, resolved.table, touched.keys, touched.count)
-            return replace(_written(transaction, touched, back), created=touched.created)
+            return _written(transaction, touched, back, created=touched.created)
 
     def update(self, update: Update, *, keep: bool = True) -> Written:
         """Change the rows that the condition names.
@@ -396,8 +396,8 @@ class TableWriteDriver:
                 raise QueryError(message, code="PGRST115", details=f"column {name!r}")
 
 
-def _written(transaction: Transaction | None, touched: Touched, back: ReadBack | None) -> Written:
-    return Written(touched.count, touched.body(transaction, back), tuple(touched.keys))
+def _written(transaction: Transaction | None, touched: Touched, back: ReadBack | None, *, created: bool = False) -> Written:
+    return Written(touched.count, touched.body(transaction, back), tuple(touched.keys), created)
 
 
 def _check_affected(count: int, most: int | None) -> None:

@@ -7,7 +7,8 @@ not a secret and not signed: whoever may read the list may name any place in it.
 from __future__ import annotations
 
 import json
-from base64 import urlsafe_b64decode, urlsafe_b64encode
+from base64 import urlsafe_b64decode
+from binascii import b2a_base64
 from functools import lru_cache
 from hashlib import blake2b
 from typing import TYPE_CHECKING
@@ -19,12 +20,14 @@ if TYPE_CHECKING:
     from qapla.database.query.description import Order
 
 _ENCODER = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))  # json.dumps would make one each time
+_URL_SAFE = bytes.maketrans(b"+/", b"-_")
 
 
 def write_cursor(cursor: Cursor) -> str:
     """Return *cursor* as a token of letters, digits, ``-`` and ``_``."""
-    parts = [_mark(cursor.order), int(cursor.backward), *cursor.values]
-    return urlsafe_b64encode(_ENCODER.encode(parts).encode()).decode().rstrip("=")
+    values = ",".join([str(value) if type(value) is int else _ENCODER.encode(value) for value in cursor.values])
+    text = f'["{_mark(cursor.order)}",{int(cursor.backward)},{values}]' if values else f'["{_mark(cursor.order)}",{int(cursor.backward)}]'
+    return b2a_base64(text.encode(), newline=False).rstrip(b"=").translate(_URL_SAFE).decode()
 
 
 def read_cursor(token: str, order: tuple[Order, ...]) -> Cursor:

@@ -53,7 +53,7 @@ def clean(body: Body) -> bytes:
 
 def print_array(bodies: Sequence[Body]) -> bytes:
     """Return the JSON array of rows."""
-    if any(body is None for body in bodies):
+    if None in bodies:
         clean(None)
     if bodies and isinstance(bodies[0], str):
         return ("[" + ",".join(bodies) + "]").encode()  # type: ignore[arg-type]
@@ -160,8 +160,14 @@ def parse(body: bytes, *, digits: bool = False) -> Any:
     Raises:
         DatabaseError: a JSON column is nested deeper than Python reads (54001); the bytes themselves are fine.
     """
+    text = body.decode()
     try:
-        return (_DIGITS if digits else _EXACT).decode(body.decode())
+        if digits:
+            return _DIGITS.decode(text)
+        try:
+            return _QUICK.decode(text)
+        except ValueError:
+            return _EXACT.decode(text)
     except RecursionError:
         raise _too_deep() from None
 
@@ -196,6 +202,7 @@ def _read_integer(digits: str) -> int | Decimal:
 
 _PLAIN = json.JSONDecoder(parse_float=str, parse_int=str)
 _DIGITS = json.JSONDecoder(parse_float=Number, parse_int=Number)
+_QUICK = json.JSONDecoder(parse_float=Decimal)  # refuses integers of more digits than Python reads at once
 _EXACT = json.JSONDecoder(parse_float=Decimal, parse_int=_read_integer)
 
 

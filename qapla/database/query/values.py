@@ -12,6 +12,7 @@ import json
 import math
 import re
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from qapla.database.query.description import TextValue
@@ -198,14 +199,15 @@ def _read_integer(text: str, type: ColumnType, engine: str) -> object:
     if len(digits) > MAX_DIGITS:
         raise ValueRefused(f"a number of {len(digits)} digits is out of range for type {type.name or type.kind!r}", code="22003")
     number = int(digits)
-    lowest, highest = _integer_bounds(type, engine)
+    lowest, highest = _integer_bounds(type.name, type.kind, engine)
     if not lowest <= number <= highest:
         raise _out_of_range(digits, type)
     return str(number) if engine == "postgresql" else number
 
 
-def _integer_bounds(type: ColumnType, engine: str) -> tuple[float, float]:
-    words = type.name.lower().replace("(", " ").split()
+@lru_cache(maxsize=256)
+def _integer_bounds(name: str, kind: str, engine: str) -> tuple[float, float]:
+    words = name.lower().replace("(", " ").split()
     if engine == "oracle":
         return -math.inf, math.inf
     if engine == "sqlite" or not words:
@@ -214,7 +216,7 @@ def _integer_bounds(type: ColumnType, engine: str) -> tuple[float, float]:
         return 0, 2**32 - 1
     if words[0] == "year":
         return 0, 2155
-    size = 8 * (1 if type.kind == "boolean" else INTEGER_BYTES.get(words[0], 8))
+    size = 8 * (1 if kind == "boolean" else INTEGER_BYTES.get(words[0], 8))
     return (0, 2**size - 1) if "unsigned" in words else (-(2 ** (size - 1)), 2 ** (size - 1) - 1)
 
 

@@ -53,11 +53,11 @@ def resolve_insert(insert: Insert, schema: DatabaseSchema, rights: Rights) -> Re
         AccessError: the caller may not. ReadOnly: nobody can.
     """
     table = get_table(schema, insert.table, "insert", rights)
-    columns = tuple(get_column(table, column, "insert", rights) for column in insert.columns)
+    columns = tuple([get_column(table, column, "insert", rights) for column in insert.columns])
     twice = {column for column in insert.columns if insert.columns.count(column) > 1}
     if twice:
         raise QueryError(f"column {min(twice)!r} is named twice", code="42701")
-    rows = tuple(_read_row(row, columns, schema.engine, keeps_missing=insert.missing_default) for row in insert.rows)
+    rows = tuple([_read_row(row, columns, schema.engine, keeps_missing=insert.missing_default) for row in insert.rows])
     if insert.on_conflict is None:
         return ResolvedInsert(table, columns, rows)
     if insert.on_conflict.action == "merge":
@@ -121,10 +121,10 @@ def _denied(message: str, rights: Rights) -> AccessError:
 
 
 def _read_row(row: tuple[object, ...], columns: tuple[Column, ...], engine: str, *, keeps_missing: bool) -> tuple[object, ...]:
-    return tuple(
+    return tuple([
         (MISSING if keeps_missing or column.generated == "always" else None) if value is MISSING else _read_value(value, column, engine)
         for value, column in zip(row, columns, strict=True)
-    )
+    ])
 
 
 def _read_value(value: object, column: Column, engine: str) -> object:
@@ -168,15 +168,17 @@ def insert_statements(
     Args:
         texts: what was made before of the same table, conflict and *returning*.
     """
-    for present, group in groupby(insert.rows, key=lambda row: tuple(value is not MISSING for value in row)):
+    for present, group in groupby(insert.rows, key=lambda row: tuple([value is not MISSING for value in row])):
         columns = [column.name for column, is_there in zip(insert.columns, present, strict=True) if is_there]
-        values = [tuple(value for value in row if value is not MISSING) for row in group]
+        values = list(group)
+        if not all(present):
+            values = [tuple([value for value in row if value is not MISSING]) for row in values]
         for chunk in cut_rows(values, len(columns), get_engine(engine)):
             key = (*columns, len(chunk))
             text = texts.get(key) if texts is not None else None
             if text is None:
                 text = _keep(texts, key, _insert_text(insert, columns, len(chunk), engine, returning))
-            yield Statement(text, tuple(value for row in chunk for value in row)), len(chunk)
+            yield Statement(text, chunk[0] if len(chunk) == 1 else tuple([value for row in chunk for value in row])), len(chunk)
 
 
 def cut_rows(rows: list[tuple[Any, ...]], width: int, engine: Engine | None = None) -> Iterator[list[tuple[Any, ...]]]:

@@ -12,9 +12,10 @@ def find_foreign_origin(request: Any) -> str | None:
     Schemes are not compared: behind a proxy that ends TLS ours may look like ``http``. A proxy may also put its own name for us into
     ``Host``; then the names of the setting ``web:hosts`` are those that browsers know us by.
     """
-    origin: str | None = request.headers.get("Origin")
+    environ = request.environ
+    origin: str | None = environ.get("HTTP_ORIGIN")
     if origin is None:
-        return "a page of another site" if request.headers.get("Sec-Fetch-Site") == "cross-site" else None
+        return "a page of another site" if environ.get("HTTP_SEC_FETCH_SITE") == "cross-site" else None
     try:
         host = urlsplit(origin).netloc
     except ValueError:

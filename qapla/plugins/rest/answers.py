@@ -33,7 +33,7 @@ BROKEN_OFF: dict[Format, bytes] = {  # what no reader of the format takes for it
     "parquet": b"the answer broke off here",  # and no footer
 }
 NO_SNIFFING = ("X-Content-Type-Options", "nosniff")
-STATUS = {201: "201 Created", 204: "204 No Content", 206: "206 Partial Content", 304: "304 Not Modified"}
+STATUS = {200: "200 OK", 201: "201 Created", 204: "204 No Content", 206: "206 Partial Content", 304: "304 Not Modified"}
 
 
 def make_response(
@@ -41,7 +41,7 @@ def make_response(
 ) -> Response:
     """Return an answer whose body is there already; *content_type* is for one that is none of our formats."""
     headers += (("Content-Type", content_type or CONTENT_TYPES[kind]), ("Content-Length", str(len(body))), NO_SNIFFING)
-    return _finish(request, Answer(app_iter=[body], headerlist=headers, status=STATUS.get(status)))
+    return _finish(request, Answer([body], headers, status))
 
 
 def make_stream(request: Request, chunks: Iterator[bytes], kind: Format, headers: Headers, status: int = 200) -> Response:
@@ -49,20 +49,20 @@ def make_stream(request: Request, chunks: Iterator[bytes], kind: Format, headers
     headers += (("Content-Type", CONTENT_TYPES[kind]), NO_SNIFFING)
     if request.environ["REQUEST_METHOD"] == "HEAD":
         close(chunks)
-        return _finish(request, Answer(app_iter=[], headerlist=headers, status=STATUS.get(status)))
+        return _finish(request, Answer([], headers, status))
     try:
         first = next(chunks, b"")
     except BaseException:
         close(chunks)
         raise
-    return _finish(request, Answer(app_iter=Chunks(first, chunks, kind), headerlist=headers, status=STATUS.get(status)))
+    return _finish(request, Answer(Chunks(first, chunks, kind), headers, status))
 
 
 def make_empty(request: Request, headers: Headers, status: int = 204) -> Response:
     """Return an answer without a body."""
     if status != 204:
         headers.append(("Content-Length", "0"))
-    return _finish(request, Answer(app_iter=[], headerlist=headers, status=STATUS.get(status)))
+    return _finish(request, Answer([], headers, status))
 
 
 def make_json(request: Request, value: Any, headers: Headers | None = None, status: int = 200) -> Response:
@@ -83,7 +83,19 @@ def common_headers(context: Resource, preferences: Preferences) -> Headers:
 
 
 class Answer(Response):
-    """Pyramid's Response, sent as it is: WebOb would make ``Location`` absolute by the Host header, which a proxy may have changed."""
+    """Pyramid's Response, made and sent as it is: all its parts are there, and WebOb would look at each of them; it would also make
+    ``Location`` absolute by the Host header, which a proxy may have changed.
+
+    Args:
+        status: a key of ``STATUS``.
+    """
+
+    def __init__(self, app_iter: Iterable[bytes], headers: Headers, status: int) -> None:
+        self._app_iter = app_iter
+        self._headerlist = headers
+        self._headers = None
+        self._status = STATUS[status]
+        self.conditional_response = False
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         """Send it."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from codecs import BOM_UTF8
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
@@ -86,7 +87,9 @@ def decode_body(raw: bytes, charset: str) -> str:
         QueryError: PGRST102, it is not in *charset*.
     """
     try:
-        return raw.decode("utf-8-sig" if charset.startswith("utf") else "ascii")
+        if not charset.startswith("utf"):
+            return raw.decode("ascii")
+        return raw.removeprefix(BOM_UTF8).decode()
     except UnicodeDecodeError as error:
         raise _unreadable(f"the body is not {charset.upper()}: byte {error.start + 1} of it", None) from error
 
@@ -111,7 +114,7 @@ def _read_json(text: str, columns: tuple[str, ...] | None, options: Options) -> 
             if item.keys() != expected:
                 hint = f"object {place + 1} has other keys than the first; name the columns in columns= to send objects that differ"
                 raise _unreadable("All object keys must match", hint)
-        rows = tuple(tuple(item[name] for name in names) for item in items)
+        rows = tuple([tuple([item[name] for name in names]) for item in items])
     else:
         rows = tuple(tuple(item.get(name, MISSING) for name in names) for item in items)
     return Body(names, rows, isinstance(value, dict))

@@ -196,7 +196,8 @@ def _print_link(request: Request, query: Query, count: int) -> str:
     """Return the ``Link`` to the rows behind these: they have no cursors, so that it goes by number."""
     pairs = [pair for pair in request.environ["QUERY_STRING"].split("&") if pair.partition("=")[0] not in ("limit", "offset", "")]
     url = f"{database_url(request)}/rpc/{quote(request.context.name, safe='')}"
-    return paging.make_links(url, "&".join(pairs), query.window, count, None)
+    limit = count if query.window.limit is None else query.window.limit
+    return paging.make_links(paging.first_page(url, "&".join(pairs), limit), query.window, count, None)
 
 
 def refuse_method(request: Request) -> Response:

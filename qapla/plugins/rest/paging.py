@@ -78,17 +78,24 @@ def is_partial(window: Window, count: int, total: int | None) -> bool:
     return total is not None and count < total and (count > 0 or window.offset > 0)
 
 
-def make_links(path: str, question: str, window: Window, size: int, last: Cursor | None) -> str:
-    """Return the ``Link`` header of a page that has more rows behind it.
+def first_page(path: str, question: str, limit: int) -> str:
+    """Return the URL of the first *limit* rows.
 
     Args:
         path: of the table, encoded.
         question: the query as a query string, without its window.
+    """
+    return f"{path}?{question}&limit={limit}" if question else f"{path}?limit={limit}"
+
+
+def make_links(start: str, window: Window, size: int, last: Cursor | None) -> str:
+    """Return the ``Link`` header of a page that has more rows behind it.
+
+    Args:
+        start: the URL of the first page.
         size: how many rows came.
         last: the place of the last of them; without one (no key) the next page goes on by ``offset``.
     """
-    limit = size if window.limit is None else window.limit
-    start = f"{path}?{question}&limit={limit}" if question else f"{path}?limit={limit}"
     place = f"offset={window.offset + size}" if last is None else f"after={write_cursor(last)}"
     return f'<{start}&{place}>; rel="next", <{start}>; rel="first"'
 

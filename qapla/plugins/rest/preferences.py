@@ -55,7 +55,8 @@ class Preferences:
 
     def without(self, name: str) -> Preferences:
         """Return these without one that has no meaning here, so that it does not count as applied."""
-        return replace(self, applied=tuple(text for text in self.applied if not text.startswith(f"{name}=")))
+        left = tuple([text for text in self.applied if not text.startswith(f"{name}=")])
+        return self if len(left) == len(self.applied) else replace(self, applied=left)
 
 
 NO_PREFERENCES = Preferences()

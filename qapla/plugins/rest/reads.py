@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, cast
 from urllib.parse import quote
 
@@ -36,6 +36,8 @@ if TYPE_CHECKING:
     from qapla.plugins.rest.formats import Format
     from qapla.plugins.rest.preferences import Preferences
 
+MOUNTS = 10  # places and sizes of pages that are kept for one question
+
 
 def list_rows(request: Request) -> Response:
     """Answer the rows asked for; ``Content-Range`` says which, ``Link`` leads to the next."""
@@ -52,11 +54,15 @@ def list_rows(request: Request) -> Response:
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What a list asks for, and the plan of its first or only page; *may_be_long*: there may be more rows than that page has."""
+    """What a list asks for, and the plan of its first or only page; *may_be_long*: there may be more rows than that page has.
+
+    ``starts`` keeps the URLs of first pages by what else they depend on: where the application is mounted, and the size of a page.
+    """
 
     query: Query
     plan: Plan
     may_be_long: bool
+    starts: dict[tuple[str, bool, int], str] = field(default_factory=dict)
 
 
 def _ask(request: Request, driver: TableReadDriver, kind: Format, preferences: Preferences) -> Asked:
@@ -85,40 +91,48 @@ def _page(request: Request, driver: TableReadDriver, asked: Asked, kind: Format,
     query, may_be_long = asked.query, asked.may_be_long
     page = driver.run(asked.plan)
     if page.more and may_be_long and kind not in OBJECTS:
-        return _stream(request, driver, query, kind, preferences, page.total)
+        return _stream(request, driver, asked, kind, preferences, page.total)
     paging.check_offset(query.window, page.count_rows, page.total)
     headers = common_headers(context, preferences)
     headers.append(("Content-Range", paging.content_range(query.window, page.count_rows, page.total)))
     if kind in OBJECTS:
         return make_response(request, single(page.body, page.count_rows, page.more), kind, headers)
     if page.more:
-        headers.append(_link(request, query, page.count_rows, page.last))
+        headers.append(_link(request, asked, page.count_rows, page.last))
     partial = paging.is_partial(query.window, page.count_rows, page.total)
     headers += file_headers(kind, context.table.name.name)
     return make_response(request, print_page(page, kind), kind, headers, 206 if partial else 200)
 
 
 def _stream(
-    request: Request, driver: TableReadDriver, query: Query, kind: Format, preferences: Preferences, total: int | None
+    request: Request, driver: TableReadDriver, asked: Asked, kind: Format, preferences: Preferences, total: int | None
 ) -> Response:
     """Answer more rows than are made in one piece. How many come is known beforehand only where all were counted."""
     context: Collection = request.context
+    query = asked.query
     headers = common_headers(context, preferences)
     count = paging.expect_rows(query.window, context.served.options.db_max_rows, total) if query.count == "exact" else 0
     headers.append(("Content-Range", paging.content_range(query.window, count, total)))
     headers += file_headers(kind, context.table.name.name)
     partial = paging.is_partial(query.window, count, total)
     if partial and total is not None and query.window.offset + count < total:
-        headers.append(_link(request, query, count, None))
+        headers.append(_link(request, asked, count, None))
     return make_stream(request, iter(driver.stream(query, cast("Streamed", kind))), kind, headers, 206 if partial else 200)
 
 
-def _link(request: Request, query: Query, count: int, last: Cursor | None) -> tuple[str, str]:
+def _link(request: Request, asked: Asked, count: int, last: Cursor | None) -> tuple[str, str]:
     """Return the header that leads to the rows behind these: by key, or by number where the last row is not known."""
-    context: Collection = request.context
-    text = request.environ["QUERY_STRING"]
-    question = paging.print_question(text, context.table.name, limits_of(context.served.options))
-    return "Link", paging.make_links(collection_url(request, context.table), question, query.window, count, last)
+    environ, window = request.environ, asked.query.window
+    limit = count if window.limit is None else window.limit
+    key = environ.get("SCRIPT_NAME", ""), atroot.KEY in environ, limit
+    start = asked.starts.get(key)
+    if start is None:
+        context: Collection = request.context
+        question = paging.print_question(environ["QUERY_STRING"], context.table.name, limits_of(context.served.options))
+        start = paging.first_page(collection_url(request, context.table), question, limit)
+        if len(asked.starts) < MOUNTS:
+            asked.starts[key] = start
+    return "Link", paging.make_links(start, window, count, last)
 
 
 def single(body: bytes, count: int, more: bool = False) -> bytes:

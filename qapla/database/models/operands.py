@@ -34,7 +34,7 @@ def read_operand(column: ColumnProperty[Any], value: Any) -> Any:
     reader = _READERS.get(meaning_of(type_).kind)
     if reader is None or value is None:
         return value
-    if isinstance(value, str) and reader is not _read_text:
+    if isinstance(value, str):
         check_text(value, column.key)
     try:
         return reader(value)
@@ -103,7 +103,6 @@ def _read_text(value: Any) -> Any:
         return value
     if not isinstance(value, str):
         raise TypeError
-    check_text(value, "text")
     return value
 
 

@@ -37,6 +37,7 @@ OPTIONS_EXPECTED = "a mapping of options for SQLAlchemy's create_engine"
 INVALID_OPTIONS = re.compile(r"Invalid argument\(s\) (.+?) sent to create_engine")
 BUSY_TIMEOUT_S = 10
 IMMEDIATE = "qapla_immediate"
+LATIN_PASSWORDS = ("pymysql", "aiomysql")  # drivers that would send a password that is text in Latin-1
 
 _inherited: list[Any] = []  # what belongs to the parent process: neither used nor closed here, so never garbage either
 _known: weakref.WeakSet[Engines] = weakref.WeakSet()
@@ -247,9 +248,16 @@ def _prepare(engine: Engine, url: URL, is_read_only: bool, keeps_journal: bool =
             _make_file(Path(url.database).absolute())
         event.listen(engine, "connect", partial(_prepare_sqlite, is_read_only or keeps_journal))
         event.listen(engine, "begin", _begin_sqlite)
+    if engine.dialect.driver in LATIN_PASSWORDS:
+        event.listen(engine, "do_connect", _encode_password)
     if is_read_only:
         event.listen(engine, "connect", partial(_only_read, dialects.get_engine(url.get_backend_name()).read_only or ""))
     return engine
+
+
+def _encode_password(dialect: Any, record: Any, arguments: Any, keywords: dict[str, Any]) -> None:
+    if isinstance(keywords.get("password"), str):
+        keywords["password"] = keywords["password"].encode()
 
 
 def _make_file(file: Path) -> None:

@@ -35,6 +35,17 @@ class Rows(Query[Row]):
         given, self._given = self._given, None
         return self.count() if given is None else given
 
+    def update(self, values: Any, *arguments: Any, **options: Any) -> int:
+        """Change the rows by one statement, and return how many there were; their order is of no matter."""
+        return Query.update(self._unordered(), values, *arguments, **options)
+
+    def delete(self, *arguments: Any, **options: Any) -> int:
+        """Delete the rows by one statement, and return how many there were; their order is of no matter."""
+        return Query.delete(self._unordered(), *arguments, **options)
+
+    def _unordered(self) -> Query[Row]:
+        return self if self._limit_clause is not None or self._offset_clause is not None else self.order_by(None)
+
 
 def check_names(model: type[Any], equal: Mapping[str, Any]) -> None:
     """Refuse names in a condition that are no attributes of *model*, and lists where one value is compared.

@@ -161,7 +161,8 @@ class Sqlite(Driver):
 
                 find_sqlite(path, folders=None)
             elif not Path(path).parent.is_dir():
-                raise TargetRefused(f"folder {str(Path(path).parent)!r} does not exist", field="path", hint="the file is made, folders are not")
+                hint = "the file is made, folders are not"
+                raise TargetRefused(f"folder {str(Path(path).parent)!r} does not exist", field="path", hint=hint)
         return self._specified(ConnectionSpec("sqlite", path=path))
 
 

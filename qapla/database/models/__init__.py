@@ -35,9 +35,11 @@ from qapla.database.models.fields import (
     Varchar,
 )
 from qapla.database.models.links import ForeignKey
+from qapla.database.models.middle import ManyToMany
 from qapla.database.models.model import Model, bound_of
 from qapla.database.models.native import Native, make_types
 from qapla.database.models.objects import BaseManager, BaseModel, InvalidQueryError, MultipleResults, NotFoundError
+from qapla.database.models.password import Password
 
 __all__ = [
     "GUID",
@@ -58,11 +60,13 @@ __all__ = [
     "ForeignKey",
     "Integer",
     "InvalidQueryError",
+    "ManyToMany",
     "Model",
-    "Native",
     "MultipleResults",
+    "Native",
     "NotFoundError",
     "Other",
+    "Password",
     "PrimaryKey",
     "Text",
     "Time",

@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from qapla.database.dialects import ENGINES, get_engine
 from qapla.database.faults import translate
+from qapla.database.functions import lend
 from qapla.database.models import creation
 from qapla.errors import NotBound
 
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
 
 KEY = "qapla_bound"  # in the info of a session
 WRITTEN = "qapla_written"
+STALE = "qapla_stale"
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +63,7 @@ class Bound:
         self.is_open = True
         self.source = source
         self.engine: Engine = source.open(name)
+        lend(self.engine)  # what SQLite's own functions cannot do: matching, lower case, what JSON contains
         self._session: Session | None = None
         self._lock = threading.Lock()
 
@@ -103,6 +106,7 @@ class Bound:
             if self._session is None:
                 self._session = Session(self.engine, expire_on_commit=False, info={KEY: self})
                 event.listen(self._session, "after_flush", _note_flush)
+                event.listen(self._session, "after_flush_postexec", _read_anew)
                 event.listen(self._session, "do_orm_execute", _note_statement)
                 event.listen(self._session, "after_transaction_end", _forget)
             return self._session
@@ -144,7 +148,7 @@ class Bound:
         try:
             if session is not None:
                 for row in session:
-                    row.__dict__.setdefault("_qapla_target", self.source.target)
+                    row.__dict__["_qapla_target"] = self.source.target
                 session.close()
         finally:
             if self.source.owns_engine:
@@ -237,8 +241,20 @@ def find_bound(session: Session | None) -> Bound | None:
 
 
 def _note_flush(session: Session, context: Any) -> None:
-    if session.new or session.dirty or session.deleted:
-        session.info[WRITTEN] = True
+    rows = [*session.new, *session.dirty, *session.deleted]
+    if not rows:
+        return
+    session.info[WRITTEN] = True
+    for row in rows:
+        for link in getattr(type(row), "__links__", {}).values():
+            session.info.setdefault(STALE, []).extend(link.stale(row))
+
+
+def _read_anew(session: Session, context: Any) -> None:
+    """Have the other sides of what was written read again when somebody looks at them."""
+    for row, name in session.info.pop(STALE, ()):
+        if name in row.__dict__ and row in session:
+            session.expire(row, [name])
 
 
 def _note_statement(state: Any) -> None:

@@ -27,7 +27,7 @@ def create_tables(database: Bound, models: Iterable[type], *, exists: str = "err
         ModelError: one of *models* has no table.
     """
     _check_choice("exists", exists)
-    tables = _sorted([table for model in models for table in tables_of(model)])
+    tables = list(dict.fromkeys(table for model in models for table in tables_of(model)))
     with database.errors():
         there = _find_existing(database, tables)
         if there and exists == "error":
@@ -72,15 +72,16 @@ def tables_of(model: Any) -> list[Table]:
         name = getattr(model, "__name__", repr(model))
         why = "is abstract, and has no table" if isinstance(model, type) and issubclass(model, DeclarativeBase) else "is no model"
         raise ModelError(f"{name!r} {why}", hint="give a class derived from Model, with fields")
-    middle = [each for each in getattr(model, "__middles__", {}).values()]
-    return [table, *middle]
+    if getattr(model, "__read_only__", False):
+        raise ModelError(f"{model.__name__!r} is to be read only", hint="views and tables elsewhere are not made by their models")
+    return [table, *getattr(model, "__middles__", {}).values()]
 
 
 def all_models() -> list[type]:
     """Return every model that is mapped."""
     from qapla.database.models.model import Model
 
-    return [mapper.class_ for mapper in Model.registry.mappers]
+    return [mapper.class_ for mapper in Model.registry.mappers if not mapper.class_.__read_only__]
 
 
 def _find_existing(database: Bound, tables: Sequence[Table]) -> list[Table]:
@@ -95,12 +96,6 @@ def _prepare(database: Bound, table: Table, verb: str) -> None:
             f"table {table.fullname!r} cannot be {verb} now: {database.dialect.label} would commit what is written and not committed yet",
             hint="db.commit() or db.rollback() first",
         )
-
-
-def _sorted(tables: list[Table]) -> list[Table]:
-    unique = list(dict.fromkeys(tables))
-    order = {table: at for metadata in _metadatas(unique) for at, table in enumerate(metadata.sorted_tables)}
-    return sorted(unique, key=lambda table: order[table])
 
 
 def _metadatas(tables: Iterable[Table]) -> list[MetaData]:

@@ -1,4 +1,4 @@
-"""Fields that lead to other models: ForeignKey, and ManyToMany in ``middle``.
+"""``ForeignKey``: the field that leads to a row of another model.
 
 ``question = ForeignKey(Question)`` on ``Choice`` is a column ``question_id``, the attribute ``choice.question`` (the row), the attribute
 ``choice.question_id`` (its key) and, the other way round, ``question.choices`` (the rows that point here).
@@ -9,26 +9,33 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
-from sqlalchemy.orm import mapped_column, relationship
 
 from qapla.database.models.field import MISSING, Field
+from qapla.database.models.link import Link, forget
 from qapla.database.models.naming import plural
 from qapla.errors import ModelError, ValueRefused, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
+
+    from qapla.database.models.link import Key
 
 ON_DELETE = ("restrict", "cascade", "set null", "set default", "no action")
 
 
 class ForeignKey(Field):
-    """A row of another model: given as that row, or as its key.
+    """A row of another model: given as that row, or as its key (a tuple, where that has several columns).
 
     Args:
         target: the model; ``"self"``; or its name as text, which may be declared later.
-        related_name: what the other side calls the rows that point to it; by default the plural of this model; ``None`` or ``""``: nothing.
-        on_delete: what the database does when the other row is deleted: ``restrict`` (default), ``cascade``, ``set null``, …
-        column: the name of the column, or of the columns where the target's key has several.
+        related_name: what the other side calls the rows that point to it; by default the plural of this table; None: nothing.
+        on_delete, on_update: what the database does when the other row goes or changes its key: ``restrict``, ``cascade``, ``set null``, …;
+            by default it refuses.
+        to: the attribute of the target that is pointed to, or several, where that is not its primary key.
+        columns: the fields of this model that make the key, where they are declared by themselves, as parts of its own key may be.
+        constraint: the name of the constraint.
+        column: the name of the column; a tuple of names where the key has several.
+        unique: whether it is a one-to-one relation: the other side then has one row, or None.
     """
 
     words = "a row"
@@ -40,82 +47,108 @@ class ForeignKey(Field):
         related_name: str | None = MISSING,
         on_delete: str | None = None,
         on_update: str | None = None,
+        to: str | Sequence[str] = (),
+        columns: Sequence[str] = (),
+        constraint: str | None = None,
         column: Any = None,
         **options: Any,
     ) -> None:
         super().__init__(column=column, **options)
-        if not isinstance(target, str) and not (isinstance(target, type) and hasattr(target, "__mapper__")):
-            shown = getattr(target, "__name__", None) or repr(target)
-            raise ModelError(f"ForeignKey leads to {shown!r}, which is no model", hint="a model, or its name as text")
-        self.target, self.related_name = target, related_name
+        check_target("ForeignKey", target)
+        self.target, self.related_name, self.constraint = target, related_name, constraint
+        self.to = (to,) if isinstance(to, str) else tuple(to)
+        self.columns = (columns,) if isinstance(columns, str) else tuple(columns)
         self.on_delete, self.on_update = _action("on_delete", on_delete), _action("on_update", on_update)
-        if self.on_delete == "SET NULL" and not self.null:
+        if self.columns and column is not None:
+            hint = "column names a new column, columns names fields of the model"
+            raise ModelError("ForeignKey has both column= and columns=", hint=hint)
+        if self.on_delete == "SET NULL" and not self.null and not self.columns:
             raise ModelError("ForeignKey has on_delete='set null', and may not be null", hint="add null=True")
 
-    def reverse_name(self, model: type) -> str | None:
+    def reverse_name(self, model: Any) -> str | None:
         """Return what the target calls the rows of *model* that point to it."""
         if self.related_name is not MISSING:
             return self.related_name or None
-        return plural(getattr(model, "__tablename__", model.__name__.lower()))
+        return model.__tablename__ if self.unique or self.primary_key else plural(model.__tablename__)
 
-    def find_target(self, model: type) -> Any:
-        """Return the model that it leads to."""
-        if not isinstance(self.target, str):
-            return self.target
-        if self.target in ("self", model.__name__):
-            return model
-        found = [mapper.class_ for mapper in model.registry.mappers if mapper.class_.__name__ == self.target]  # type: ignore[attr-defined]
-        if not found:
-            raise ModelError(f"ForeignKey of {model.__name__!r} leads to {self.target!r}, which is not declared")
-        return found[0]
+    def attribute_names(self, name: str, keys: Sequence[Key]) -> list[str]:
+        """Return the attributes of the columns."""
+        if self.columns:
+            return list(self.columns)
+        return [f"{name}_id"] if len(keys) == 1 else [f"{name}_{key.name}" for key in keys]
+
+    def column_names(self, name: str, keys: Sequence[Key]) -> list[str]:
+        """Return the names of the columns.
+
+        Raises:
+            ModelError: their number is not that of the target's key.
+        """
+        if self.columns:
+            return list(self.columns)
+        given: Any = self.column
+        found = self.attribute_names(name, keys) if given is None else [given] if isinstance(given, str) else list(given)
+        if len(found) != len(keys):
+            raise ModelError(f"{self.path} has {len(found)} columns, and the key it leads to has {len(keys)}")
+        return found
 
     def attributes(self, model: Any, name: str) -> Mapping[str, Any]:
-        """Return the columns of the key, and the relation."""
-        target = self.find_target(model)
-        keys = list(target.__table__.primary_key.columns)
-        names = [f"{name}_id"] if len(keys) == 1 else [f"{name}_{key.name}" for key in keys]
-        self.key_attributes = tuple(names)
-        columns = dict(zip(names, (self._key_column(model, attribute, key) for attribute, key in zip(names, keys, strict=True)), strict=True))
-        self._reverse = self.reverse_name(model)
-        link = relationship(target, foreign_keys=[each.column for each in columns.values()], overlaps=self._reverse)
-        return {**columns, name: link}
-
-    def _key_column(self, model: type, attribute: str, key: Any) -> Any:
-        constraint = sa.ForeignKey(f"{key.table.fullname}.{key.name}", ondelete=self.on_delete, onupdate=self.on_update)
-        return mapped_column(
-            self.column or attribute,
-            key.type,
-            constraint,
-            nullable=self.null,
-            primary_key=self.primary_key,
-            unique=self.unique or None,
-            index=self.index or None,
-            comment=self.comment,
-            server_default=self.server_default,
-        )
-
-    def link(self, model: Any, name: str) -> None:
-        """Give the target the rows that point to it."""
-        target = self.find_target(model)
-        if self._reverse and isinstance(target, type):
-            columns = [model.__mapper__.columns[each] for each in self.key_attributes]
-            setattr(target, self._reverse, relationship(model, foreign_keys=columns, overlaps=name, passive_deletes="all"))
+        """Return the columns of the key, and add its constraint to the table; the relations are mapped by ``Link.connect``."""
+        link = model.__links__[name] = Link(model, name, self)
+        if len(link.attributes) != len(link.keys):
+            raise ModelError(f"{self.path} has {len(link.attributes)} columns, and the key it leads to has {len(link.keys)}")
+        constraints = link.table_constraints()
+        if constraints:
+            model.__table_args__ = (*constraints, *_as_tuple(vars(model).get("__table_args__", ())))
+        return link.columns()
 
     def assign(self, row: Any, value: Any) -> None:
-        """Put a row, or its key, onto *row*."""
-        target = self.find_target(type(row))
-        if value is None or isinstance(value, target):
+        """Put a row, or its key, onto *row*.
+
+        Raises:
+            ValueRefused: it is neither. ModelError: the model that it leads to is not declared.
+        """
+        link: Link = type(row).__links__[self.name]
+        if link.target is None:
+            raise ModelError(f"{self.path} leads to {self.target!r}, which is not declared")
+        if value is None or isinstance(value, link.target):
             object.__setattr__(row, self.name, value)
-            keys = (None,) if value is None else sa.inspect(value).mapper.primary_key_from_instance(value)
+            keys = [None] * len(link.keys) if value is None else link.key_of(value)
             if value is None or None not in keys:
-                for attribute, key in zip(self.key_attributes, keys * len(self.key_attributes) if value is None else keys, strict=True):
-                    object.__setattr__(row, attribute, key)
+                self._set(row, link, keys)
             return
-        keys = value if isinstance(value, tuple) else (value,)
-        if len(keys) != len(self.key_attributes) or hasattr(value, "__mapper__"):
-            raise ValueRefused(f"{self.path}: {self.shown(value)} is neither a {target.__name__} nor its key")
-        for attribute, key in zip(self.key_attributes, keys, strict=True):
-            object.__setattr__(row, attribute, key)
+        keys = list(value) if isinstance(value, tuple | list) else [value]
+        if len(keys) != len(link.keys) or hasattr(type(value), "__mapper__"):
+            hint = f"a row of {link.target.__name__}, or its key"
+            raise ValueRefused(f"{self.path}: {self.shown(value)} is not a row of {link.target.__name__!r}", hint=hint)
+        checked = [link.check_key(at, key) for at, key in enumerate(keys)]
+        forget(row, self.name)
+        self._set(row, link, checked)
+
+    def _set(self, row: Any, link: Link, keys: list[Any]) -> None:
+        for attribute, key in zip(link.attributes, keys, strict=True):
+            if not (key is None and self.columns):  # they may be parts of the row's own key
+                object.__setattr__(row, attribute, key)
+
+    def shown(self, value: Any) -> str:
+        """Return *value* for a message."""
+        return repr(value) if hasattr(type(value), "__mapper__") else super().shown(value)
+
+
+def check_target(kind: str, target: Any) -> None:
+    """Refuse what is neither a model nor the name of one.
+
+    Raises:
+        ModelError: so it is.
+    """
+    if isinstance(target, str) and target:
+        return
+    if not isinstance(target, type) or sa.inspect(target, raiseerr=False) is None:
+        shown = getattr(target, "__name__", None) or repr(target)
+        raise ModelError(f"{kind} leads to {shown!r}, which is no model", hint="give a model, or its name as text")
+
+
+def _as_tuple(arguments: Any) -> tuple[Any, ...]:
+    return (arguments,) if isinstance(arguments, dict) else tuple(arguments)
 
 
 def _action(name: str, value: str | None) -> str | None:

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 import sqlalchemy as sa
-from sqlalchemy.orm import DeclarativeBase, object_session
+from sqlalchemy.exc import InvalidRequestError
+from sqlalchemy.orm import DeclarativeBase
 
-from qapla.database.models import binding, mapping
-from qapla.database.models.bound import Bound, find_bound
+from qapla.database.models import belonging, mapping
+from qapla.database.models.belonging import bound_of, find_using
 from qapla.database.models.links import ForeignKey
-from qapla.errors import ModelError, NotBound, QueryError, nearest
+from qapla.errors import NotFound, QueryError, nearest
 
 if TYPE_CHECKING:
     from qapla.database.models.field import Field
+    from qapla.database.models.queryset import QuerySet
+
+
+__all__ = ["Model", "bound_of", "find_using"]
 
 
 class Model(DeclarativeBase):
@@ -32,14 +37,14 @@ class Model(DeclarativeBase):
     __abstract__ = True
     __allow_unmapped__ = True
     __fields__: ClassVar[dict[str, Field]] = {}
+    __read_only__: ClassVar[bool] = False  # a view, or a table elsewhere: never created, rows are not saved
 
     def __init_subclass__(cls, **options: Any) -> None:
         if vars(cls).get("__abstract__"):
             super().__init_subclass__(**options)
             return
-        mapping.prepare(cls)
-        super().__init_subclass__(**options)
-        mapping.finish(cls)
+        call = super().__init_subclass__
+        mapping.declare(cls, lambda: call(**options))
 
     def __init__(self, **values: Any) -> None:
         for name, value in values.items():
@@ -63,6 +68,17 @@ class Model(DeclarativeBase):
         shown = ", ".join(map(repr, key)) if key else "new"
         return f"<{type(self).__name__} {shown}>"
 
+    @classmethod
+    def select(cls, *columns: Any) -> QuerySet[Any]:
+        """Return a question about the rows, of all databases that are open; nothing is asked yet.
+
+        Args:
+            columns: fields by name; without any, whole rows. See ``queryset``.
+        """
+        from qapla.database.models.queryset import select
+
+        return select(cls, *columns)
+
     def save(self, using: Any = None) -> None:
         """Insert the row, or update it.
 
@@ -76,84 +92,39 @@ class Model(DeclarativeBase):
             NotBound: no database is open, or not the one that the row came from.
             DatabaseError: the database refuses it; what was saved before stays.
         """
-        database = _place(self, using)
-        session = database.session
-        with database.errors(), session.begin_nested():
-            session.add(self)
-            session.flush()
+        belonging.save(self, using)
 
     def delete(self) -> None:
         """Delete the row from the database that it came from.
 
         Raises:
-            ModelError: it was never saved.
+            ModelError: it was never saved. DatabaseError: other rows need it.
         """
-        database = _home(self)
-        with database.errors(), database.session.begin_nested():
-            database.session.delete(self)
-            database.session.flush()
+        belonging.delete(self)
 
     def refresh(self) -> None:
         """Read the row again; what was changed and not saved is lost.
 
         Raises:
-            ModelError: it was never saved.
+            ModelError: it was never saved. NotFound: it is not there any more.
         """
-        database = _home(self)
+        database = belonging.home(self)
         with database.errors():
-            database.session.refresh(self)
+            try:
+                database.session.refresh(self)
+            except InvalidRequestError as error:
+                raise NotFound(f"{self!r} is not in database {database.name!r} any more") from error
 
+    def copy(self, **changes: Any) -> Self:
+        """Return a new row with the same values, those of *changes* but for; a key that the database makes is left out.
 
-def bound_of(row: Any) -> Bound | None:
-    """Return the open database that *row* belongs to, None for a new row or when its database is closed."""
-    found = find_bound(object_session(row))
-    if found is not None:
-        return found
-    target = row.__dict__.get("_qapla_target")
-    return next((each for each in reversed(binding.bound()) if each.source.target == target), None) if target else None
-
-
-def _home(row: Any) -> Bound:
-    state: Any = sa.inspect(row)
-    if state.transient or state.pending:
-        raise ModelError(f"{row!r} was never saved", hint="row.save() first")
-    found = bound_of(row)
-    if found is None:
-        raise _elsewhere(row)
-    if state.detached:
-        found.session.add(row)
-    return found
-
-
-def _place(row: Any, using: Any) -> Bound:
-    chosen = None if using is None else find_using(using)
-    state: Any = sa.inspect(row)
-    if state.transient:
-        return chosen or binding.innermost()
-    home = bound_of(row)
-    if home is None:
-        raise _elsewhere(row)
-    if chosen is not None and chosen is not home:
-        raise ModelError(f"{row!r} belongs to database {home.name!r}, not to {chosen.name!r}", hint="row.copy().save(using=…) makes a new row")
-    return home
-
-
-def _elsewhere(row: Any) -> NotBound:
-    target = row.__dict__.get("_qapla_target")
-    where = f"database {target[1]!r}, which is not open here" if target else "a session that is not of an open database"
-    return NotBound(f"{row!r} belongs to {where}", hint="open it again" if target else "use that session")
-
-
-def find_using(using: Any) -> Bound:
-    """Return the open database that is meant by itself or by its name.
-
-    Raises:
-        NotBound: it is not open here.
-    """
-    for each in binding.bound():
-        if each is using or each.name == using:
-            return each
-    names = [each.name for each in binding.bound()]
-    shown = getattr(using, "name", using)
-    hint = nearest(str(shown), names) or (f"open are {', '.join(map(repr, names))}" if names else binding.HINT)
-    raise NotBound(f"database {shown!r} is not open in this thread or task", hint=hint)
+        It is not saved; many-to-many rows do not go with it.
+        """
+        table: Any = type(self).__table__
+        values: dict[str, Any] = {}
+        for attribute in sa.inspect(type(self)).column_attrs:
+            column = attribute.columns[0]
+            is_made = column is table.autoincrement_column or (column.primary_key and column.default is not None)
+            if isinstance(column, sa.Column) and column.computed is None and not is_made:
+                values[attribute.key] = getattr(self, attribute.key)
+        return type(self)(**(values | changes))

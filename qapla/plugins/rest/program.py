@@ -204,7 +204,9 @@ class ModelApplication(Application):
         """Find the databases and what they have of the models; return what the start is told."""
         from qapla.plugins.rest.given import find_given
         from qapla.plugins.rest.modelsource import ModelSource
+        from qapla.plugins.rest.narrowing import check_marks
 
+        check_marks(self.marks)  # first: without a model no database helps
         self._given = find_given(database)
         self._source = ModelSource(self.marks, self._given, origins)
         given = {"web:hosts": hosts, "csrf:origins": origins}

@@ -78,3 +78,9 @@ class Program:
             assert process.poll() is None, self.log
             assert time.monotonic() < until, self.log
             time.sleep(0.05)
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Callable[..., Program]:
+    """Return ``program(source, NAME=value)``: a program in a folder of its own, with these in its environment."""
+    return lambda source, **environment: Program(tmp_path, source, **environment)

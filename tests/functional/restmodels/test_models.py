@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+import socket
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
 from postgrest import SyncPostgrestClient
-from sqlalchemy import Column, ForeignKey, Integer, String
+from sqlalchemy import Column, ForeignKey, Integer, MetaData, String
 from sqlalchemy.orm import DeclarativeBase
+from webtest import TestApp
 
 from qapla.database import drivers, models
+from qapla.errors import ConfigurationError, ModelError, NotBound, NotOffered, TargetRefused
 from qapla.plugins.rest.marks import Marks
+from qapla.plugins.rest.program import ModelApplication
+from qapla.testing.processes import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from sqlalchemy import URL
-    from webtest import TestApp
 
 rest = Marks()
 
 
+class Base(models.Model):
+    """Models with tables of their own, whatever other modules declare."""
+
+    __abstract__ = True
+    metadata = MetaData()
+
+
 @rest()
-class Poll(models.Model):
+class Poll(Base):
     """What is asked."""
 
     text = models.Char(max_length=200)
@@ -32,7 +43,7 @@ class Poll(models.Model):
 
 
 @rest(without=["post", "delete", "patch"])
-class Answer(models.Model):
+class Answer(Base):
     """What can be said."""
 
     poll = models.ForeignKey(Poll)
@@ -40,7 +51,7 @@ class Answer(models.Model):
     votes = models.Integer()
 
 
-class Hidden(models.Model):
+class Hidden(Base):
     """What nobody asks for."""
 
     text = models.Text()
@@ -75,7 +86,8 @@ def test_reads(web: TestApp) -> None:
 
     assert listed == [{"id": 1, "text": "What's \"your\" 100% favourite? é", "asked_at": "2024-02-29T12:30:00.123456"}]
     assert web.get("/poll/1").json == web.get("/api/polls/poll/1").json == listed[0]
-    assert web.get("/answer?select=text,poll(asked_at)&votes=gt.0").json == [{"text": "red", "poll": {"asked_at": "2024-02-29T12:30:00.123456"}}]
+    embedded = web.get("/answer?select=text,poll(asked_at)&votes=gt.0").json
+    assert embedded == [{"text": "red", "poll": {"asked_at": "2024-02-29T12:30:00.123456"}}]
     assert [row["name"] for row in web.get("/api/").json] == ["polls"]
 
 
@@ -196,11 +208,11 @@ def test_plain_mapped_classes(tmp_path: Any, serving: Callable[..., TestApp]) ->
     """A class that SQLAlchemy maps is a model, too; a database is named by its path, its URL or a name of one's own."""
     marks = Marks()
 
-    class Base(DeclarativeBase):
+    class Plain(DeclarativeBase):
         pass
 
     @marks
-    class City(Base):
+    class City(Plain):
         __tablename__ = "city"
         id = Column(Integer, primary_key=True)
         name = Column(String(20))
@@ -208,7 +220,7 @@ def test_plain_mapped_classes(tmp_path: Any, serving: Callable[..., TestApp]) ->
 
     path = tmp_path / "towns and more.db"
     with drivers.Sqlite(path) as db:
-        Base.metadata.create_all(db.connection())
+        Plain.metadata.create_all(db.connection())
         db.session.add(City(name="Izmir"))
 
     for database in (str(path), path, f"sqlite:///{path}", {"towns-and-more": path}, [path]):
@@ -244,3 +256,94 @@ def test_published_client(web: TestApp, engine_name: str) -> None:
     assert made.data[0]["text"] == "Why?"
     assert sorted(row["text"] for row in found.data["answer"]) == ["blue", "red"]
     assert counted.count == 1
+
+
+def test_is_an_application_by_itself(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Any server of WSGI takes the application as it is; it finds its database when the first request comes."""
+    with drivers.Sqlite(tmp_path / "polls.db") as db:
+        db.create_tables(Poll, Answer)
+    monkeypatch.setenv("QAPLA_DATABASE_URL", f"sqlite:///{tmp_path}/polls.db")
+    application = ModelApplication(rest)
+
+    answers = [TestApp(application).get("/poll", extra_environ={"HTTP_HOST": "localhost"}) for _ in range(2)]
+
+    assert [answer.json for answer in answers] == [[], []]
+    with pytest.raises(ConfigurationError, match="marked too late"):
+        rest()(Hidden)
+    application.stop()
+
+
+def test_notices_a_table_that_changes(sqlite_polls: TestApp, tmp_path: Any) -> None:
+    """A table that goes while it is served is a clear answer, never a 500; it is there again when it is back."""
+    with drivers.Sqlite(tmp_path / "polls.db") as db:
+        db.connection().exec_driver_sql("ALTER TABLE answer RENAME TO answers")
+    gone = sqlite_polls.get("/answer", expect_errors=True)
+    with drivers.Sqlite(tmp_path / "polls.db") as db:
+        db.connection().exec_driver_sql("ALTER TABLE answers RENAME TO answer")
+
+    back = sqlite_polls.get("/answer", expect_errors=True)
+
+    assert (gone.status_int, back.status_int) == (404, 200)
+
+
+class TestRun:
+    """app.run(…) that cannot begin"""
+
+    @pytest.mark.parametrize(
+        ("options", "error", "message"),
+        [
+            ({"database": "missing.db"}, TargetRefused, "'.*missing.db' does not exist"),
+            ({"database": "empty.db"}, ModelError, "model 'Poll' has no table 'poll' in database 'empty'"),
+            ({"database": 5}, ConfigurationError, "database=int is no database"),
+            ({"database": []}, NotBound, "no database is given"),
+            ({"database": ["empty.db", "sqlite:///empty.db"]}, ConfigurationError, "two databases would be served as 'empty'"),
+            ({"database": {"a b": "empty.db"}}, TargetRefused, "name 'a b' cannot be used in a URL"),
+            ({"host": "192.0.2.1"}, ConfigurationError, "host '192.0.2.1' is not an address of this machine"),
+            ({"hosts": "a.example", "database": "empty.db"}, ConfigurationError, "hosts='a.example' is no list"),
+        ],
+    )
+    def test_names_what_is_wrong(
+        self, options: dict[str, Any], error: type[Exception], message: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Before anything is served, what is wrong is named."""
+        monkeypatch.chdir(tmp_path)
+        drivers.Sqlite("empty.db").__enter__().close()
+
+        with pytest.raises(error, match=message):
+            ModelApplication(rest).run(**{"port": free_port(), **options})
+
+    def test_port_taken(self) -> None:
+        """A port that somebody listens on is told before the databases are looked at."""
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            taken.listen()
+
+            with pytest.raises(ConfigurationError, match=r"port \d+ is in use"):
+                ModelApplication(rest).run(port=taken.getsockname()[1])
+
+    def test_port_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A port in the environment that is none is named."""
+        monkeypatch.setenv("QAPLA_PORT", "http")
+
+        with pytest.raises(ConfigurationError, match="QAPLA_PORT 'http' is no port"):
+            ModelApplication(rest).run()
+
+    def test_nothing_marked(self) -> None:
+        """Without a marked model there is nothing to serve, whatever database there is."""
+        with pytest.raises(ModelError, match="no model is marked"):
+            ModelApplication(Marks()).run(port=free_port())
+
+    def test_in_memory(self) -> None:
+        """A database in memory is seen by one connection only."""
+        with drivers.Sqlite(":memory:"), pytest.raises(NotOffered, match="in memory cannot be served"):
+            ModelApplication(rest).run(port=free_port())
+
+    def test_writes_that_are_kept_back(self, tmp_path: Any) -> None:
+        """With commit=False it is the program's to commit before it serves."""
+        with drivers.Sqlite(tmp_path / "polls.db", commit=False) as db:
+            db.create_tables(Poll, Answer)
+            db.commit()
+            Poll(text="Why?", asked_at=datetime(2024, 1, 1)).save()
+
+            with pytest.raises(ConfigurationError, match="'polls' has writes that are not committed"):
+                ModelApplication(rest).run(port=free_port())

@@ -119,7 +119,14 @@ class TestDescribe:
         assert [change.what for change in diff(described, found)] == ["version"]
 
 
-class Reading(models.Model):
+class OwnBase(models.Model):
+    """Models with tables of their own, whatever other modules declare."""
+
+    __abstract__ = True
+    metadata = sa.MetaData()
+
+
+class Reading(OwnBase):
     """Every field there is."""
 
     whole = models.Integer(bits=16)
@@ -142,7 +149,7 @@ class Reading(models.Model):
     colour = models.Enum("red", "it's blue")
 
 
-class Remark(models.Model):
+class Remark(OwnBase):
     """A row that points at another."""
 
     reading = models.ForeignKey(Reading)

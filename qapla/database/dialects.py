@@ -58,6 +58,12 @@ class Engine:
     explain: Mapping[Literal["text", "json"], str] = field(default_factory=dict)  # what before a statement asks for its plan; {}: options
     zone_names: str | None = None  # lists the time zones that a transaction may be set to; None: there is no such setting
     has_roles: bool = False  # SET LOCAL ROLE, and settings of one transaction by any name
+    has_copy: bool = False  # COPY … FROM STDIN
+    has_intervals: bool = False  # a type for durations
+    has_infinity: bool = True  # among its floats
+    keys_need_length: bool = False  # a text in a key or an index has a limit
+    longest_name: int | None = None  # of a table or a column; None: no limit
+    name_unit: Literal["bytes", "characters"] = "characters"  # what is counted of a name
     frame_readers: tuple[str, ...] = ()  # modules of qapla.database.frames that read faster than the driver's rows, the fastest first
     two_phase: Literal["prepare", "xa"] | None = None  # "xa" has to be said, and named, when a transaction begins; "prepare" at its end
 
@@ -98,6 +104,10 @@ POSTGRESQL = Engine(
     has_roles=True,
     frame_readers=("connectorx", "adbc", "copy"),
     two_phase="prepare",
+    has_copy=True,
+    has_intervals=True,
+    longest_name=63,
+    name_unit="bytes",
 )
 
 MARIADB = Engine(
@@ -123,6 +133,9 @@ MARIADB = Engine(
     calls=frozenset({"function", "procedure"}),
     odd_cells=(("boolean", ("integer",)), ("enum", ("",))),  # TINYINT(1) may hold 7
     two_phase="xa",
+    has_infinity=False,
+    keys_need_length=True,
+    longest_name=64,
 )
 
 MYSQL = Engine(
@@ -146,6 +159,9 @@ MYSQL = Engine(
     odd_cells=(("boolean", ("integer",)), ("enum", ("",))),  # TINYINT(1) may hold 7
     explain={"text": "EXPLAIN FORMAT=TREE ", "json": "EXPLAIN FORMAT=JSON "},
     two_phase="xa",
+    has_infinity=False,
+    keys_need_length=True,
+    longest_name=64,
 )
 
 SQLITE = Engine(
@@ -200,6 +216,10 @@ ORACLE = Engine(
     calls=frozenset({"function"}),
     named_arguments=True,
     from_nothing=" FROM DUAL",
+    has_intervals=True,
+    keys_need_length=True,
+    longest_name=128,
+    name_unit="bytes",
 )
 
 ENGINES: Mapping[str, Engine] = {engine.key: engine for engine in (POSTGRESQL, MARIADB, MYSQL, SQLITE, ORACLE)}

@@ -36,6 +36,8 @@ def full_name(model: type) -> str:
 def find_model(model: Any, target: Any, coming: Any = None) -> Any:
     """Return the model that *target*, written on *model*, means: the latest one declared under its name; None when there is none yet.
 
+    Models of another MetaData are of another database: a name never means one of those.
+
     Args:
         coming: a model that is about to be mapped.
 
@@ -46,7 +48,7 @@ def find_model(model: Any, target: Any, coming: Any = None) -> Any:
         return declared.get(full_name(target), target)
     if target in ("self", model.__name__, full_name(model)):
         return model
-    known = [each for each in declared.values() if each.registry is model.registry] + ([] if coming is None else [coming])
+    known = [each for each in declared.values() if each.metadata is model.metadata] + ([] if coming is None else [coming])
     found = {full_name(each): each for each in known if target in (each.__name__, full_name(each))}
     beside = [each for each in found.values() if each.__module__ == model.__module__]
     chosen = beside if len(beside) == 1 else list(found.values())

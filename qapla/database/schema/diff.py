@@ -6,6 +6,7 @@ can), ``additive`` (there is more than before), ``cosmetic`` (nothing it could n
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -121,7 +122,7 @@ def column_changes(old: Table, new: Table, say: Say) -> Iterator[Change]:
 def changes_of_column(old: Column, new: Column, say: Say) -> Iterator[Change]:
     """Yield the changes of one column."""
     name = old.name
-    if old.type != new.type:
+    if not same_type(old.type, new.type):
         yield type_change(name, old.type, new.type, say)
     if old.nullable != new.nullable:
         yield say("maybe", "column_nullable", f"column {name} {'may be NULL now' if new.nullable else 'may no longer be NULL'}")
@@ -133,6 +134,18 @@ def changes_of_column(old: Column, new: Column, say: Say) -> Iterator[Change]:
         yield say(severity, "column_generated", f"column {name} {words[new.generated]}")
     if old.comment != new.comment:
         yield say("cosmetic", "column_comment", f"column {name}: comment changed")
+
+
+def same_type(old: ColumnType, new: ColumnType) -> bool:
+    """Tell whether two types are the same, however they are written: ``numeric(10, 2)`` and ``NUMERIC(10,2)`` are."""
+    return old == new or (replace(old, name="") == replace(new, name="") and same_text(old.name, new.name))
+
+
+def same_text(one: str, other: str) -> bool:
+    """Tell whether two texts name the same type: spaces after a comma and, outside of quotes, capitals say nothing."""
+    if any(mark in one + other for mark in ("'", '"', "`")):
+        return one == other
+    return re.sub(r"\s*([(),])\s*", r"\1", one).lower() == re.sub(r"\s*([(),])\s*", r"\1", other).lower()
 
 
 def type_change(name: str, old: ColumnType, new: ColumnType, say: Say) -> Change:

@@ -60,6 +60,7 @@ class Engine:
     has_roles: bool = False  # SET LOCAL ROLE, and settings of one transaction by any name
     has_copy: bool = False  # COPY … FROM STDIN
     has_intervals: bool = False  # a type for durations
+    has_sequences: bool = False  # numbers of rows are counted beside the table, and do not see those that are written
     has_infinity: bool = True  # among its floats
     keys_need_length: bool = False  # a text in a key or an index has a limit
     longest_name: int | None = None  # of a table or a column; None: no limit
@@ -105,6 +106,7 @@ POSTGRESQL = Engine(
     frame_readers=("connectorx", "adbc", "copy"),
     two_phase="prepare",
     has_copy=True,
+    has_sequences=True,
     has_intervals=True,
     longest_name=63,
     name_unit="bytes",

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
+LAZY = {"models": "qapla.database.models.command"}  # commands whose modules are imported when they are called
+
 APP_VARIABLE = "QAPLA_APP"
 NAME_IT = "use --app package.module:attribute, or set QAPLA_APP"
 
@@ -36,7 +38,7 @@ class AppGroup(click.Group):
 
     def list_commands(self, context: click.Context) -> list[str]:
         """Return all names."""
-        own = super().list_commands(context)
+        own = [*super().list_commands(context), *LAZY]
         try:
             return sorted({*own, *self._of_plugins(context).commands})
         except QaplaError as error:  # our own commands help where something is wrong
@@ -45,6 +47,9 @@ class AppGroup(click.Group):
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """Return the command, one of our own first."""
+        if name in LAZY:
+            command: click.Command = getattr(import_module(LAZY[name]), f"{name}_command")
+            return command
         return super().get_command(context, name) or self._of_plugins(context).commands.get(name)
 
     def resolve_command(self, context: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from dataclasses import dataclass
@@ -197,6 +198,25 @@ class Bound:
 
         with self.errors():
             return inspect(self.session.connection(), **options)
+
+    def generate_models(self, path: str | os.PathLike[str] | None = None, *, overwrite: bool = False, **options: Any) -> str:
+        """Write Python that declares a model for every table and view that is there, and return it.
+
+        Args:
+            path: the file to write; None for none.
+            overwrite: whether a file that is there is written over.
+            options: ``schemas``, ``include``, ``exclude``: names or patterns of tables.
+
+        Raises:
+            NotFound: there is no table. NameTaken: the file is there already.
+        """
+        from qapla.database.models.generated import read_models, write_models
+
+        with self.errors():
+            text = read_models(self.session.connection(), **options)
+        if path is not None:
+            write_models(text, path, overwrite=overwrite)
+        return text
 
     def ping(self) -> float:
         """Return how many seconds the smallest statement takes, connecting included where nothing is connected yet.

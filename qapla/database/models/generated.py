@@ -4,18 +4,50 @@ from __future__ import annotations
 
 import os
 import tempfile
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from sqlalchemy.exc import DBAPIError
+
+from qapla.database.address import find_address
+from qapla.database.direct import make_direct_engine
+from qapla.database.faults import translate
 from qapla.database.models.source import make_source
 from qapla.database.schema.construction import read_construction
 from qapla.database.schema.inspect import inspect
+from qapla.database.spec import default_name, parse_url
 from qapla.errors import InputError, NameTaken, NotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from sqlalchemy import Connection
+
+
+PASSWORD = "QAPLA_PASSWORD"  # noqa: S105 - the name of the variable
+
+
+@contextmanager
+def open_target(url: str) -> Iterator[Connection]:
+    """Open a connection to the database at *url*, as somebody typed it; the password may stand in the environment instead.
+
+    Raises:
+        TargetRefused: the URL is wrong. Unavailable: the database cannot be reached. DatabaseError: it refuses the login.
+    """
+    spec = parse_url(url)
+    if spec.password is None and os.environ.get(PASSWORD):
+        spec = replace(spec, password=os.environ[PASSWORD])
+    name = default_name(spec)
+    engine = make_direct_engine(spec, name, find_address=find_address)
+    try:
+        with engine.connect() as connection:
+            yield connection
+    except DBAPIError as error:
+        raise translate(spec.engine, error.orig or error, name) from error
+    finally:
+        engine.dispose()
 
 
 def read_models(

@@ -25,7 +25,7 @@ from qapla.database.schema.reading import Listed, Reading, shortened
 from qapla.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from sqlalchemy.engine.interfaces import Dialect
 
@@ -118,7 +118,7 @@ def list_tables(models: Iterable[Described] | Described) -> list[sa.Table]:
         else:
             found |= dict.fromkeys(_own_tables(each))
     for each in given:
-        for table in _between(each):
+        for table in tables_between(each):
             if {key.column.table for key in table.foreign_keys} <= set(found):
                 found[table] = None
     return list(found)
@@ -132,11 +132,14 @@ def _own_tables(model: Any) -> list[sa.Table]:
     return [own, *(table for table in joined if isinstance(table, sa.Table) and table is not own)]
 
 
-def _between(model: Any) -> Iterator[sa.Table]:
+def tables_between(model: Any) -> list[sa.Table]:
+    """Return the tables that link *model* with others, many to many; not those that are models by themselves."""
     mapper = sa.inspect(model, raiseerr=False) if isinstance(model, type) else None
-    if isinstance(mapper, Mapper):
-        found = (relationship.secondary for relationship in mapper.relationships)
-        yield from (table for table in found if isinstance(table, sa.Table))
+    if not isinstance(mapper, Mapper):
+        return []
+    mapped = {each.local_table for each in mapper.registry.mappers}
+    found = [*getattr(model, "__middles__", {}).values(), *(each.secondary for each in mapper.relationships)]
+    return [table for table in dict.fromkeys(found) if isinstance(table, sa.Table) and table not in mapped]
 
 
 def find_dialect(engine: Target) -> Dialect:

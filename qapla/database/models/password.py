@@ -85,6 +85,7 @@ class Hashed:
 class HashedText(TypeDecorator[Hashed]):
     """A column of hashes."""
 
+    is_secret = True  # shown by no reader of tables: REST, frames
     impl = sa.String(255)
     cache_ok = True
 

@@ -8,20 +8,23 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import sqlalchemy as sa
-from sqlalchemy.orm import Mapper
-
+from qapla.database.models.description import tables_between
 from qapla.database.schema.inspect import choose_identity
 from qapla.database.schema.relations import derive
 from qapla.database.schema.storage import fingerprint
 from qapla.errors import ModelError, nearest
-from qapla.plugins.rest.marks import withheld_methods
+from qapla.plugins.rest.marks import METHODS, withheld_methods
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
+
+    import sqlalchemy as sa
 
     from qapla.database.schema.description import DatabaseSchema, Table, TableName
     from qapla.plugins.rest.marks import Mark
+
+
+EVERY_METHOD = frozenset(name.upper() for name in METHODS)
 
 
 def check_marks(marks: Iterable[Mark]) -> tuple[Mark, ...]:
@@ -44,23 +47,19 @@ def check_marks(marks: Iterable[Mark]) -> tuple[Mark, ...]:
 def wanted_tables(marks: Iterable[Mark]) -> dict[sa.Table, frozenset[str]]:
     """Return the tables that are served, each with the methods that it is served without.
 
-    A table between two marked models, linked many to many, has the methods of the model that declares the link.
+    A table between two marked models, linked many to many, is served without what either of them is.
     """
     marks = tuple(marks)
     found = {mark.table: mark.without for mark in marks}
+    linked: dict[sa.Table, frozenset[str]] = {}
     for mark in marks:
-        for middle in _middles(mark.model):
-            if middle not in found and {key.column.table for key in middle.foreign_keys} <= set(found):
-                found[middle] = mark.without
+        for middle in tables_between(mark.model):
+            linked[middle] = linked.get(middle, frozenset()) | mark.without
+    for middle, without in linked.items():
+        left = {"POST"} - without if "GET" in without else {"GET"}
+        if left and middle not in found and {key.column.table for key in middle.foreign_keys} <= set(found):
+            found[middle] = EVERY_METHOD - left if "GET" in without else without
     return found
-
-
-def _middles(model: Any) -> Iterator[sa.Table]:
-    declared = getattr(model, "__middles__", {})  # of ManyToMany
-    yield from declared.values()
-    mapper = sa.inspect(model, raiseerr=False)
-    if isinstance(mapper, Mapper):
-        yield from (each.secondary for each in mapper.relationships if isinstance(each.secondary, sa.Table))
 
 
 def narrow_schema(

@@ -258,6 +258,42 @@ def test_published_client(web: TestApp, engine_name: str) -> None:
     assert counted.count == 1
 
 
+def test_links_and_passwords(fresh_database: URL, engine_name: str, serving: Callable[..., TestApp]) -> None:
+    """Links many to many are read and written; a password is no column for anybody, not even for a filter or for writing."""
+    marks = Marks()
+
+    class Own(models.Model):
+        __abstract__ = True
+        metadata = MetaData()
+
+    @marks
+    class Tag(Own):
+        name = models.Char(max_length=20)
+
+    @marks(without=["delete"])
+    class Person(Own):
+        name = models.Char(max_length=20)
+        password = models.Password(null=True)
+        tags = models.ManyToMany(Tag)
+
+    with open_database(fresh_database, engine_name) as db:
+        db.create_tables(Tag, Person)
+        person, tag = Person(name="Ada", password="correct horse"), Tag(name="early")
+        person.save()
+        tag.save()
+        person.tags.add(tag)
+        Tag(name="late").save()
+        web = serving(marks)
+
+    assert web.get("/person?select=*,tag(name)").json == [{"id": 1, "name": "Ada", "tag": [{"name": "early"}]}]
+    assert web.post_json("/person_tags", {"person_id": 1, "tag_id": 2}).status_int == 201
+    assert web.get("/person?select=tag(name)&tag.order=id").json == [{"tag": [{"name": "early"}, {"name": "late"}]}]
+    web.delete("/person_tags?tag_id=eq.2", status=405)
+    assert "password" not in web.get("/").text + web.get("/-/schema").text
+    web.get("/person?password=like.*", status=400)
+    web.patch_json("/person/1", {"password": "plain"}, status=400)
+
+
 def test_is_an_application_by_itself(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any server of WSGI takes the application as it is; it finds its database when the first request comes."""
     with drivers.Sqlite(tmp_path / "polls.db") as db:

@@ -155,13 +155,13 @@ class Remark(OwnBase):
     reading = models.ForeignKey(Reading)
 
 
-def test_models_of_ours(engine: Engine, engine_name: str) -> None:
+def test_models_of_ours(engine_name: str, fresh_database: URL) -> None:
     """Every field of a model is described as it is found in the table that it makes."""
-    with getattr(drivers, engine_name.capitalize())(engine.url) as db:
+    with getattr(drivers, engine_name.capitalize())(fresh_database) as db:
         db.create_tables(Reading, Remark)
         found = db.discover()
 
-    described = describe([Reading, Remark], engine, default_schema=found.default_schema)
+    described = describe([Reading, Remark], engine_name, default_schema=found.default_schema)
 
     assert [change.sentence for change in diff(described, found) if change.what != "version"] == []
     assert described.relations == found.relations

@@ -8,6 +8,7 @@ Sessions are in UTC on every engine, so that a moment in time means the same on 
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +34,12 @@ POOL_SIZE = 5
 
 
 def make_direct_engine(
-    spec: ConnectionSpec, name: str, *, find_address: FindAddress | None = None, options: dict[str, Any] | None = None
+    spec: ConnectionSpec,
+    name: str,
+    *,
+    find_address: FindAddress | None = None,
+    options: dict[str, Any] | None = None,
+    is_read_only: bool = False,
 ) -> Engine:
     """Return an engine for *spec*. Nothing is connected here; a SQLite file that is not there is made.
 
@@ -41,6 +47,7 @@ def make_direct_engine(
         name: what errors call the database.
         find_address: looks up the host and checks its address, at each new connection.
         options: keywords of SQLAlchemy's ``create_engine``, on top of ours.
+        is_read_only: refuse writes by the database itself.
 
     Raises:
         ConfigurationError: the driver is not installed, or the file cannot be made.
@@ -52,11 +59,13 @@ def make_direct_engine(
         given["connect_args"] = {**given["connect_args"], "check_same_thread": False}
     elif not get_engine(spec.engine).is_file:
         given.setdefault("pool_size", POOL_SIZE)
-    engine = open_engine(url, given, keeps_journal=True)
+    engine = open_engine(url, given, is_read_only=is_read_only, keeps_journal=True)
     if find_address is not None and spec.host:
         event.listen(engine, "do_connect", partial(_to_address, spec, find_address))
     if spec.engine in _SETTINGS:
         event.listen(engine, "connect", partial(_set, _SETTINGS[spec.engine]))
+    if get_engine(spec.engine).module == "pymysql":
+        event.listen(engine, "connect", _read_patiently)
     name_errors(engine, name)
     return engine
 
@@ -72,7 +81,7 @@ def _postgresql(spec: ConnectionSpec) -> dict[str, Any]:
         "connect_timeout": spec.connect_timeout,
         "application_name": spec.application_name,
         "client_encoding": "utf8",
-        "passfile": "/dev/null/none",  # no password out of the home of whoever runs this
+        "passfile": os.path.join(os.devnull, "none"),  # no password out of the home of whoever runs this
         "gssencmode": "disable",
     }
 
@@ -84,6 +93,7 @@ def _mysql(spec: ConnectionSpec) -> dict[str, Any]:
         "charset": "utf8mb4",
         "local_infile": False,
         "connect_timeout": spec.connect_timeout,
+        "read_timeout": spec.connect_timeout,  # without it a silent listener holds the handshake for ever
         "program_name": spec.application_name,
         **mysql_tls(spec),
     }
@@ -123,6 +133,11 @@ _SETTINGS = {
     "mysql": _MYSQL_SETTINGS,
     "oracle": "ALTER SESSION SET TIME_ZONE = '+00:00'",
 }
+
+
+def _read_patiently(connection: Any, record: Any) -> None:
+    """Let statements take as long as they need: the deadline was that of the handshake. PyMySQL has no other way to say so."""
+    connection._read_timeout = None
 
 
 def _set(statement: str, connection: Any, record: Any) -> None:

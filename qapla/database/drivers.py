@@ -16,6 +16,7 @@ What was written is committed at a clean end, and rolled back when an exception 
 from __future__ import annotations
 
 import os
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -24,19 +25,23 @@ from sqlalchemy import URL
 
 from qapla.database.address import find_address
 from qapla.database.database import Database
-from qapla.database.dialects import get_engine
+from qapla.database.dialects import ENGINES, get_engine
 from qapla.database.direct import MEMORY, make_direct_engine
 from qapla.database.models import binding
 from qapla.database.models.bound import Bound, Source
 from qapla.database.models.reference import Reference
+from qapla.database.named import find_named
 from qapla.database.spec import ConnectionSpec, default_name, from_fields, parse_url
 from qapla.database.url import engine_of
-from qapla.errors import ConfigurationError, NotOffered, TargetRefused
+from qapla.errors import NotOffered, TargetRefused
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from types import TracebackType
 
 PROGRAM = "qapla"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
+CLASSES = {"sqlite": "Sqlite", "postgresql": "Postgresql", "mysql": "Mysql", "mariadb": "Mariadb", "oracle": "Oracle"}
 
 
 class Driver:
@@ -46,6 +51,7 @@ class Driver:
         target: a URL, a path (SQLite), or a ``Database``; None where keywords say it.
         name: what errors and the ``database`` column call it; by default the database's or the file's own name.
         commit: whether what was written is committed at a clean end.
+        options: keywords of SQLAlchemy's ``create_engine``: ``pool_size``, ``echo``, …
         fields: ``host``, ``port``, ``user``, ``password``, ``database``, ``sslmode``, ``tls_ca``, …, in place of a URL.
 
     Raises:
@@ -61,9 +67,11 @@ class Driver:
         *,
         name: str | None = None,
         commit: bool = True,
+        options: Mapping[str, Any] | None = None,
         **fields: Any,
     ) -> None:
         self._commits = commit
+        self._options = dict(options or {})
         self._source, self._name = self._read(target, fields)
         self._name = name or self._name
         self._open: list[Bound] = []
@@ -98,6 +106,7 @@ class Driver:
             hint = "name it by a URL, or by keywords"
             raise TargetRefused(f"{type(self).__name__} is given both a place and {', '.join(map(repr, fields))}", hint=hint)
         if isinstance(target, Database):
+            self._check_engine(_engine_of(target))
             return _declared(target), target.name
         if target is None:
             return self._specified(from_fields({"engine": self.engine, "application_name": PROGRAM, **self._checked(fields)}))
@@ -105,14 +114,26 @@ class Driver:
             target = target.render_as_string(hide_password=False)
         if not isinstance(target, str):
             raise TargetRefused(f"{type(self).__name__} cannot open a {type(target).__name__!r}", hint="give a URL, keywords or a Database")
-        return self._at(target)
+        return self._at(target) if "://" in target else self._named(target)
+
+    def _named(self, name: str) -> tuple[Source, str]:
+        """Read a name that an installed package knows, as lazydb does."""
+        if not NAME.fullmatch(name):
+            hint = f"{self.engine}://user:password@host/database, or the name of a registered database"
+            raise TargetRefused(f"{type(self).__name__} is given neither a URL nor a name", hint=hint)
+        found = find_named(name)
+        self._check_engine(found.spec.engine)
+        opener = partial(make_direct_engine, found.spec, find_address=find_address, options=self._options, is_read_only=not found.is_writable)
+        return Source(opener, found.spec.place, found.spec.target, Reference("lazydb", name), found.spec), name
+
+    def _check_engine(self, key: str) -> None:
+        if key not in self.family:
+            hint = f"with {CLASSES[key]}(…)"
+            raise TargetRefused(f"{type(self).__name__} cannot open a database of {get_engine(key).label}", field="engine", hint=hint)
 
     def _at(self, text: str) -> tuple[Source, str]:
         """Read what somebody wrote as a URL."""
-        key = engine_of(text.partition("://")[0] if "://" in text else "")
-        if key not in self.family:
-            hint = f"with {get_engine(key).key.capitalize()}(…)"
-            raise TargetRefused(f"{type(self).__name__} cannot open a database of {get_engine(key).label}", field="engine", hint=hint)
+        self._check_engine(engine_of(text.partition("://")[0]))
         return self._specified(parse_url(text))
 
     def _checked(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -121,8 +142,23 @@ class Driver:
         return fields
 
     def _specified(self, spec: ConnectionSpec) -> tuple[Source, str]:
-        opener = partial(make_direct_engine, spec, find_address=find_address)
+        opener = partial(make_direct_engine, spec, find_address=find_address, options=self._options)
         return Source(opener, spec.place, spec.target, Reference("url", spec.safe_url, spec), spec), default_name(spec)
+
+
+class Lazydb(Driver):
+    """Open a database by the name that it is registered with, whatever its engine: ``Lazydb("shop")``.
+
+    Writing is refused by the database itself unless it is registered as writable.
+    """
+
+    engine = "any"
+    family = frozenset(ENGINES)
+
+    def _read(self, target: Any, fields: dict[str, Any]) -> tuple[Source, str]:
+        if not isinstance(target, str) or fields or "://" in target:
+            raise TargetRefused("Lazydb is given no name", hint="Lazydb('shop'); a URL is opened by the class of its engine")
+        return self._named(target)
 
 
 class Sqlite(Driver):
@@ -134,6 +170,8 @@ class Sqlite(Driver):
     def _read(self, target: Any, fields: dict[str, Any]) -> tuple[Source, str]:
         if isinstance(target, os.PathLike):
             target = os.fspath(target)
+        if isinstance(target, str):
+            return self._at(target) if not fields else super()._read(target, fields)
         if target is None and set(fields) == {"path"}:
             target = os.fspath(fields["path"])
             return self._file(target)
@@ -199,13 +237,23 @@ class Oracle(Driver):
     family = frozenset({"oracle"})
 
 
+def _engine_of(database: Database) -> str:
+    """Return the engine of a database that an application declares.
+
+    Raises:
+        ConfigurationError: its application has not started.
+    """
+    return database.url.get_backend_name()
+
+
 def _declared(database: Database) -> Source:
     """Return the source of a database that an application declares; its engine is lent, not owned."""
-    try:
-        url = database.url
-    except ConfigurationError as error:
-        raise NotOffered(f"database {database.name!r} cannot be opened yet: {error.message}", hint=error.hint) from error
-    target = (url.get_backend_name(), url.host or "", str(url.port or ""), url.database or "")
+    url = database.url
+    if url.get_backend_name() == "sqlite":
+        target: tuple[str, ...] = ("sqlite", os.path.realpath(url.database or ""))
+    else:
+        key = url.get_backend_name()
+        target = ("mysql" if key == "mariadb" else key, url.host or "", str(url.port or get_engine(key).port), url.database or "")
     return Source(lambda name: database.engine, database.safe_url, target, Reference("settings", database.name), None, owns_engine=False)
 
 

@@ -12,11 +12,12 @@ from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from qapla.database import login
 from qapla.database.dialects import ENGINES, get_engine
 from qapla.database.faults import translate
 from qapla.database.functions import lend
 from qapla.database.models import creation
-from qapla.errors import NotBound
+from qapla.errors import NotBound, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -250,9 +251,13 @@ class _Errors:
 
 def told(error: DBAPIError, database: Bound) -> Exception:
     """Return a driver's *error* as one of ours."""
-    found = database.engine.dialect
-    key = "mariadb" if getattr(found, "is_mariadb", False) else found.name
-    return translate(key, error.orig or error, database.name)
+    dialect = database.engine.dialect
+    key = "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
+    found = translate(key, error.orig or error, database.name)
+    if isinstance(found, Unavailable) and database.spec is not None:  # the cause in words, as Test tells it
+        message, hint = login.explain(database.spec, error)
+        return Unavailable(f"database {database.name!r} cannot be used now: {message}", hint=hint, code=found.code)
+    return found
 
 
 def find_bound(session: Session | None) -> Bound | None:

@@ -12,7 +12,7 @@ import pytest
 
 from qapla.database.pool import get_pool, init_pool
 from qapla.errors import NothingPending
-from qapla.testing.servers import make_database
+from qapla.testing.servers import ENGINE_NAMES, make_database
 
 SETTINGS = """
     DATABASES = {
@@ -136,11 +136,16 @@ class Page:
         return self.names[name]
 
 
+@pytest.fixture(scope="module", params=ENGINE_NAMES)
+def urls(request):
+    with make_database(request.param) as default, make_database(request.param) as catalog:
+        yield [url.render_as_string(hide_password=False) for url in (default, catalog)]
+
+
 @pytest.fixture
-def page(engine_name):
-    with make_database(engine_name) as default, make_database(engine_name) as catalog:
-        yield Page([url.render_as_string(hide_password=False) for url in (default, catalog)])
-        get_pool().dispose()
+def page(urls):
+    yield Page(urls)
+    get_pool().dispose()
 
 
 def test_models(page):

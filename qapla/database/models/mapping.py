@@ -123,11 +123,17 @@ def _record(model: Any) -> None:
     written = body | {name: vars(model)[name] for name in ARGUMENTS if name in vars(model)}
     # What is written in SQLAlchemy's own words can be mapped once; a copy is kept, all parts together since they know each other.
     foreign = {name: value for name, value in written.items() if not isinstance(value, Field)}
-    kept = copy.deepcopy(foreign) if foreign else {}
+    kept = _copied(foreign)
     model.__body__ = {name: kept.get(name, value) for name, value in written.items()}
     for name in body:
         type.__delattr__(model, name)
     model.__placed__ = dict(foreign)
+
+
+def _copied(written: dict[str, Any]) -> dict[str, Any]:
+    """Return a copy of what is written in SQLAlchemy's own words. Columns copy themselves: their foreign keys wait for a table."""
+    columns = [value.column if isinstance(value, MappedColumn) else value for value in written.values()]
+    return copy.deepcopy(written, {id(each): each._copy() for each in columns if isinstance(each, Column)})
 
 
 def _own(model: Any, name: str, field: Field) -> Field:
@@ -254,7 +260,7 @@ def _take_off(model: Any) -> None:
     waiting.difference_update(model.__links__.values())
     model.__links__, model.__middles__ = {}, {}
     model.__placed__ = {name: value for name, value in model.__body__.items() if not isinstance(value, Field)}
-    model.__body__ |= copy.deepcopy(model.__placed__)
+    model.__body__ |= _copied(model.__placed__)
 
 
 def _map_again(models: list[Any], *mapped: Any) -> None:

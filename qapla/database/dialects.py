@@ -41,6 +41,7 @@ class Engine:
     has_transactional_ddl: bool = False  # CREATE and DROP can be rolled back; else they commit what is under way
     nulls_are_small: bool = True  # NULL sorts before everything else, where nothing is said
     reads_beside: bool = True  # a connection can run other statements while one is being read
+    has_rename_table: bool = False  # RENAME TABLE a TO b, c TO d: all at once
     locks_rows: bool = True  # SELECT … FOR UPDATE; SQLite's write transactions have the whole file to themselves
     has_default_keyword: bool = True  # UPDATE … SET column = DEFAULT
     has_on_conflict: bool = False  # INSERT … ON CONFLICT (columns) DO …
@@ -138,6 +139,7 @@ MARIADB = Engine(
     has_infinity=False,
     keys_need_length=True,
     longest_name=64,
+    has_rename_table=True,
 )
 
 MYSQL = Engine(
@@ -164,6 +166,7 @@ MYSQL = Engine(
     has_infinity=False,
     keys_need_length=True,
     longest_name=64,
+    has_rename_table=True,
 )
 
 SQLITE = Engine(

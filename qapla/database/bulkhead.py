@@ -23,16 +23,16 @@ from qapla.database.catalog import Options
 from qapla.database.connect import LOCK_TIMEOUT_S, make_engine, spec_of
 from qapla.database.dialects import get_engine
 from qapla.database.faults import RETRY_AFTER, is_missing, translate
+from qapla.database.leases import Leases
 from qapla.database.runners import RUNNERS
 from qapla.database.statement import Statement
 from qapla.database.transaction import Transaction, lost_in_commit
-from qapla.database.warm import Warm
 from qapla.errors import DatabaseError, QaplaError, TimedOut, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from sqlalchemy import URL, Connection, Engine, Pool
+    from sqlalchemy import URL, Connection, Engine
     from sqlalchemy.pool import PoolProxiedConnection
 
     from qapla.database.breaker import State
@@ -69,9 +69,6 @@ class Bulkhead:
         self._make = make
         self.runner = RUNNERS[engine]
         self._is_file = get_engine(engine).is_file
-        self._closed = False
-        self._sqlalchemy: Engine | None = None
-        self._streams: Pool | None = None
         self._begin_anew()
 
     @property
@@ -91,15 +88,15 @@ class Bulkhead:
         self.tell(statement)
         run = (self.runner.fetch, statement) if local is None else (self.runner.fetch_under, statement, local)
         until = self.deadline_from_now()
-        lease = self._lease(until)
+        lease = self._lease()
         try:
             return self.guard(lease, until, *run)
         except _Stale:
             lease.close()
-            lease = self._lease(until)
+            lease = self._lease()
             return self.guard(lease, until, *run, last=True)
         finally:
-            self._release(lease)
+            self._leases.give_back(lease)
 
     @property
     def writes_alone(self) -> bool:
@@ -117,12 +114,12 @@ class Bulkhead:
         """
         self.tell(statement)
         until = self.deadline_from_now()
-        lease = self._lease(until)
+        lease = self._lease()
         try:
             if self.runner.is_lost(lease.driver_connection):
-                self._drop(lease, ConnectionError("lost in the pool"), others=True)
+                self._leases.drop(lease, ConnectionError("lost in the pool"), others=True)
                 lease.close()
-                lease = self._lease(until)
+                lease = self._lease()
             try:
                 found: Result = self.guard(lease, until, self.runner.execute, statement, last=True)
             except Unavailable as error:
@@ -131,7 +128,7 @@ class Bulkhead:
                 raise lost_in_commit(self.name) from error
             return found
         finally:
-            self._release(lease)
+            self._leases.give_back(lease)
 
     def ping(self) -> float:
         """Return how many seconds the smallest statement takes."""
@@ -150,7 +147,7 @@ class Bulkhead:
             self._tell_local(local)
         self.tell(statement)
         until = self.deadline_from_now()
-        lease = self._lease(until, self._stream_pool())
+        lease = self._lease(for_stream=True)
         rows = self.runner.stream(lease.driver_connection, statement, size_rows, local)
         try:
             yield self._rows(lease, until, rows)
@@ -179,21 +176,21 @@ class Bulkhead:
             else:
                 transaction.end(keep=True)
             finally:
-                self._release(transaction.lease)
+                self._leases.give_back(transaction.lease)
 
     @contextmanager
     def connection(self) -> Iterator[Connection]:
         """Give a SQLAlchemy connection in autocommit, for readers of the catalog and other work off the hot path."""
         until = self.deadline_from_now()
-        lease = self._lease(until)  # through the breaker; leaves a good connection in the pool
+        lease = self._lease()  # through the breaker; leaves a good connection in the pool
         try:
             self.guard(lease, until, self.runner.fetch, Statement(self.runner.ping))
         except _Stale:
             pass  # the next one is made anew
         finally:
-            self._release(lease)
+            self._leases.give_back(lease)
         try:
-            with self._connect() as connection:
+            with self._leases.connect() as connection:
                 if self.engine == "sqlite":
                     connection.connection.driver_connection.text_factory = str  # type: ignore[union-attr]
                 yield connection
@@ -202,64 +199,37 @@ class Bulkhead:
 
     def close(self) -> None:
         """Close every connection; what is running elsewhere finishes first. Nothing can be asked any more."""
-        self._closed = True
-        with self._lock:
-            engine = self._sqlalchemy
-            self._sqlalchemy = self._streams = None
-        self._cool()
-        if engine is not None:
-            engine.dispose()
+        self._leases.close()
 
     # ------------------------------------------------------------------------------------------------ connections
 
-    def _begin_anew(self) -> None:
+    def _begin_anew(self, *, is_closed: bool = False) -> None:
         """Start without connections: in the beginning, and in the child of a fork, where the parent's must not be touched."""
         self._pid = os.getpid()
-        self._lock = threading.Lock()
         self._writers = threading.Lock()
         self._breaker = Breaker()
-        self._sqlalchemy = self._streams = None
-        self._warm = Warm()
-
-    def _get_engine(self) -> Engine:
-        if self._pid != os.getpid():
-            if self._sqlalchemy is not None:
-                _inherited.append((self._sqlalchemy, self._warm))
-            self._begin_anew()
-        engine = self._sqlalchemy
-        if engine is None:
-            with self._lock:
-                if self._closed:
-                    raise Unavailable(f"database {self.name!r} was closed", headers=RETRY_AFTER)
-                engine = self._sqlalchemy = self._sqlalchemy or self._make()
-        return engine
-
-    def _stream_pool(self) -> Pool:
-        engine = self._get_engine()
-        with self._lock:
-            if self._streams is None:
-                self._streams = engine.pool.recreate()
-            return self._streams
+        self._leases = Leases(self._make, self.name)
+        self._leases.is_closed = is_closed
 
     def deadline_from_now(self) -> float:
         """Return the moment, in monotonic seconds, at which what begins now is cut off."""
         return time.monotonic() + self.options.statement_timeout_s + GRACE_S
 
-    def _lease(self, until: float, pool: Pool | None = None) -> PoolProxiedConnection:
-        """Return a connection out of the pool, through the breaker."""
-        engine = self._get_engine()
-        breaker = self._breaker
+    def _lease(self, *, for_stream: bool = False) -> PoolProxiedConnection:
+        """Return a connection, through the breaker."""
+        if self._pid != os.getpid():
+            _inherited.append(self._leases)
+            self._begin_anew(is_closed=self._leases.is_closed)
+        leases, breaker = self._leases, self._breaker
+        leases.open()
         if not breaker.allows():
             raise Unavailable(
                 f"database {self.name!r} cannot be used now: it did not answer lately",
                 code="PGRST000",
                 headers={"Retry-After": str(breaker.retry_after_s)},
             )
-        lease = self._warm.take() if pool is None else None
-        if lease is not None:
-            return lease
         try:
-            lease = self._ask_pool(engine) if pool is None else pool.connect()
+            return leases.lend_for_stream() if for_stream else leases.lend()
         except PoolTimeout as error:
             if not breaker.is_calm:
                 breaker.failed()  # whoever may try has to report
@@ -267,35 +237,6 @@ class Bulkhead:
         except Exception as error:
             breaker.failed()
             raise self._unreachable(error) from error
-        return lease
-
-    def _ask_pool(self, engine: Engine) -> PoolProxiedConnection:
-        with self._warm.waiting():
-            lease = self._warm.take()
-            return engine.raw_connection() if lease is None else lease
-
-    @contextmanager
-    def _connect(self) -> Iterator[Connection]:
-        engine = self._get_engine()
-        with self._warm.waiting():
-            self._warm.cool()
-            connection = engine.connect()
-        with connection:
-            yield connection
-
-    def _release(self, lease: PoolProxiedConnection) -> None:
-        if not lease.is_valid:
-            lease.close()
-            return
-        self._warm.keep(lease)
-        if self._closed:
-            self._cool()
-
-    def _cool(self) -> None:
-        """Close what is in hand: nothing can be asked any more."""
-        while (lease := self._warm.take()) is not None:
-            lease.invalidate()
-            lease.close()
 
     # ------------------------------------------------------------------------------------------------ running
 
@@ -324,7 +265,7 @@ class Bulkhead:
             if deadline.unwatch(number):
                 if not self._is_file and not is_shortened:
                     self._breaker.failed()  # the server did not even keep its own limit, which is shorter: it is not there
-                self._drop(lease, error, others=False)
+                self._leases.drop(lease, error, others=False)
                 raise self._late() from error
             self._judge(lease, error, until, last)
         if deadline.unwatch(number):  # cancelled in its last moment: the answer is good, the connection is not
@@ -335,13 +276,13 @@ class Bulkhead:
 
     def _judge(self, lease: PoolProxiedConnection, error: Exception, until: float, last: bool) -> None:
         """Raise what belongs to *error*; drop the connection when it is lost."""
-        dialect = self._get_dialect()
+        dialect = self._leases.dialect
         if not isinstance(error, dialect.loaded_dbapi.Error):
             raise self._translated(error) from error
         is_lost = dialect.is_disconnect(error, lease.driver_connection, None)
         is_outdated = "cached plan must not change result type" in str(error)  # prepared before the schema changed
         if is_lost or is_outdated:
-            self._drop(lease, error, others=True)
+            self._leases.drop(lease, error, others=True)
             # A stale connection shows it at once; after a long silence there is no time for another try.
             if not last and time.monotonic() < until - self.options.statement_timeout_s / 2:
                 raise _Stale from error
@@ -354,14 +295,6 @@ class Bulkhead:
         if found.code == "57014" and time.monotonic() < until - GRACE_S - 0.2:  # sooner than our own limit
             found = DatabaseError("the statement was cancelled, by a limit of the database or by somebody", code="57014")
         raise found from error
-
-    def _drop(self, lease: PoolProxiedConnection, error: BaseException, *, others: bool) -> None:
-        """Close a connection that is of no use, and with *others* every one that is as old: the server has probably been away."""
-        if others:
-            lease._pool._invalidate(lease, error)  # what SQLAlchemy's own engine does on a disconnect
-            self._warm.cool()  # only the pool knows which ones are too old
-        if lease.is_valid:
-            lease.invalidate(error)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -382,15 +315,15 @@ class Bulkhead:
         if local is not None:
             self._tell_local(local)
         until = self.deadline_from_now()
-        lease = self._lease(until)
+        lease = self._lease()
         try:
             return Transaction(self, lease, until, local, read_only)
         except _Stale:
             lease.close()
-            lease = self._lease(until)
+            lease = self._lease()
             return Transaction(self, lease, until, local, read_only, last=True)
         except BaseException:
-            self._release(lease)
+            self._leases.give_back(lease)
             raise
 
     def _rows(self, lease: PoolProxiedConnection, until: float, rows: Iterator[Rows]) -> Iterator[Rows]:
@@ -412,9 +345,6 @@ class Bulkhead:
             self.tell(statement)
 
     # ------------------------------------------------------------------------------------------------ errors
-
-    def _get_dialect(self) -> Any:
-        return self._get_engine().dialect if not self._closed else self._make().dialect
 
     def _translated(self, error: BaseException) -> QaplaError:
         if isinstance(error, PoolTimeout):
@@ -439,7 +369,7 @@ class Bulkhead:
 
 
 # The parent's connections, kept alive in its forked child: closing them there would end them for the parent, too.
-_inherited: list[tuple[Engine, Warm]] = []
+_inherited: list[Leases] = []
 
 
 class _Stale(Exception):

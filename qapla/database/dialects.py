@@ -64,6 +64,7 @@ class Engine:
     has_sequences: bool = False  # numbers of rows are counted beside the table, and do not see those that are written
     has_infinity: bool = True  # among its floats
     keys_need_length: bool = False  # a text in a key or an index has a limit
+    has_cased_columns: bool = True  # columns "a" and "A" are two
     longest_name: int | None = None  # of a table or a column; None: no limit
     name_unit: Literal["bytes", "characters"] = "characters"  # what is counted of a name
     frame_readers: tuple[str, ...] = ()  # modules of qapla.database.frames that read faster than the driver's rows, the fastest first
@@ -140,6 +141,7 @@ MARIADB = Engine(
     keys_need_length=True,
     longest_name=64,
     has_rename_table=True,
+    has_cased_columns=False,
 )
 
 MYSQL = Engine(
@@ -167,6 +169,7 @@ MYSQL = Engine(
     keys_need_length=True,
     longest_name=64,
     has_rename_table=True,
+    has_cased_columns=False,
 )
 
 SQLITE = Engine(
@@ -198,6 +201,7 @@ SQLITE = Engine(
         *((kind, ("number",)) for kind in _TEXTS),
     ),
     has_on_conflict=True,
+    has_cased_columns=False,
 )
 
 ORACLE = Engine(

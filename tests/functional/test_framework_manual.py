@@ -252,4 +252,5 @@ def stands_for(text: str, stack: ExitStack) -> dict[str, str]:
     if "127.0.0.1:8000" in text:
         port = str(free_port())
         meant |= {"127.0.0.1:8000": f"127.0.0.1:{port}", "$ qapla serve": f"$ qapla serve --port {port}"}
+        meant["$ python poll.py &"] = f"$ env QAPLA_PORT={port} python poll.py &"
     return meant

@@ -136,10 +136,9 @@ def _booleans(values: Values, arrow: pa.DataType) -> pa.Array:
 
 
 def _integers(values: Values, arrow: pa.DataType) -> pa.Array:
-    try:
+    if all(value is None or isinstance(value, int) for value in values):
         return pa.array(values, arrow)
-    except (pa.ArrowException, TypeError):
-        return pa.array([_integer(value) for value in values], arrow)
+    return pa.array([_integer(value) for value in values], arrow)  # Arrow would cut the fraction off
 
 
 def _integer(value: Any) -> int | None:
@@ -170,7 +169,14 @@ def _decimal(value: Any, scale: int) -> Decimal | None:
     return Decimal(f"{value:.{scale}f}") if isinstance(value, float) else Decimal(value)
 
 
+def _refuse_numbers(values: Values) -> None:
+    """Refuse numbers, which Arrow would count from 1970."""
+    if any(isinstance(value, int | float) for value in values):
+        raise TypeError("a number is no moment")
+
+
 def _dates(values: Values, arrow: pa.DataType) -> pa.Array:
+    _refuse_numbers(values)
     if any(isinstance(value, str) for value in values):
         return pa.array([_iso(value) for value in values], pa.string()).cast(arrow)
     return pa.array([value.date() if isinstance(value, datetime) else value for value in values], arrow)
@@ -182,6 +188,7 @@ def _iso(value: Any) -> str | None:
 
 def _times(values: Values, arrow: pa.DataType) -> pa.Array:
     """Read times of a day as moments of one: Arrow reads no other from text."""
+    _refuse_numbers(values)
     if any(isinstance(value, str) for value in values):
         moments = [None if value is None else f"1970-01-01T{value}" for value in values]
         return pa.array(moments, pa.string()).cast(pa.timestamp("us")).cast(arrow)
@@ -197,6 +204,7 @@ def _time(value: Any) -> Any:
 
 
 def _moments(values: Values, arrow: pa.DataType) -> pa.Array:
+    _refuse_numbers(values)
     if any(isinstance(value, str) for value in values):
         texts = pa.array([_iso(value) for value in values], pa.string())
         if arrow.tz is None:

@@ -34,13 +34,16 @@ def read(connection: Connection, sql: str, names: Sequence[str], types: Sequence
         types: the numbers that PostgreSQL has for the types of the columns before they were cast to text; None: it is text.
     """
     driver: Any = connection.connection.driver_connection
-    schema = pa.schema([(name, _TYPES.get(type or 0, pa.string())) for name, type in zip(names, types, strict=True)])
-    with _savepoint(driver), driver.cursor() as cursor, cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)".encode()) as rows:
+    schema = pa.schema([(name, printed_type(type)) for name, type in zip(names, types, strict=True)])
+    with savepoint(driver), driver.cursor() as cursor, cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)".encode()) as rows:
         found = _read(Pieces(rows), schema)
-    for place, type in enumerate(types):
-        if type == BYTEA:
-            found = found.set_column(place, names[place], _bytes(found.column(place)))
-    return found
+    columns = [read_bytes(column, type) for column, type in zip(found.columns, types, strict=True)]
+    return pa.table(columns, names=found.column_names)
+
+
+def printed_type(type: int | None) -> pa.DataType:
+    """Return the type of Arrow in which a type of PostgreSQL is printed; None: it is cast to text."""
+    return _TYPES.get(type or 0, pa.string())
 
 
 def _read(file: Pieces, schema: pa.Schema) -> pa.Table:
@@ -54,17 +57,21 @@ def _read(file: Pieces, schema: pa.Schema) -> pa.Table:
         true_values=["t"],
         false_values=["f"],
     )
+    parse = pv.ParseOptions(newlines_in_values=True, ignore_empty_lines=False)  # an empty line is a row of one NULL
     how = pv.ReadOptions(column_names=schema.names, block_size=BLOCK_BYTES, use_threads=False)
-    return pv.read_csv(file, read_options=how, parse_options=pv.ParseOptions(newlines_in_values=True), convert_options=convert)
+    return pv.read_csv(file, read_options=how, parse_options=parse, convert_options=convert)
 
 
-def _bytes(texts: pa.ChunkedArray) -> pa.ChunkedArray:
+def read_bytes(texts: pa.ChunkedArray, type: int | None) -> pa.ChunkedArray:
+    """Return bytes of those in hex, if *type* is that of bytes; else what is given."""
+    if type != BYTEA:
+        return texts
     chunks = [[None if text is None else bytes.fromhex(text) for text in chunk.to_pylist()] for chunk in texts.chunks]
     return pa.chunked_array(chunks, pa.binary())
 
 
 @contextmanager
-def _savepoint(driver: Any) -> Iterator[None]:
+def savepoint(driver: Any) -> Iterator[None]:
     """Keep a transaction that is there alive, whatever goes wrong inside."""
     if driver.info.transaction_status.name != "INTRANS":
         yield

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 
 Decimals = Literal["exact", "float"]
 TEXT = ColumnType("text", "text")
+INTEGERS = {"smallinteger": pa.int16(), "smallint": pa.int16(), "int2": pa.int16(), "integer": pa.int32(), "int4": pa.int32(),
+            "unsigned": pa.uint64()}  # fmt: skip
 SINGLE = frozenset({"real", "float4"})
 
 
@@ -121,7 +123,7 @@ def known_type(type: ColumnType, *, is_strict: bool = True, is_column: bool = Tr
 
 
 def _integer(name: str) -> pa.DataType:
-    return {"smallinteger": pa.int16(), "smallint": pa.int16(), "integer": pa.int32(), "unsigned": pa.uint64()}.get(name, pa.int64())
+    return INTEGERS.get(name, pa.int64())
 
 
 def _field(name: str, column: Any, dialect: Dialect, is_strict: bool) -> Field:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from qapla.database.frames.fields import check_count, known_type
+from qapla.database.frames.fields import as_float, check_count, known_type
 from qapla.database.schema.description import ColumnType
 from qapla.database.schema.kinds import POSTGRESQL as KINDS
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Connection
 
-    from qapla.database.frames.fields import Field
+    from qapla.database.frames.fields import Decimals, Field
 
 # Types that every reader gives as they are: bool, int2 int4 int8, float4 float8, text varchar bpchar name, bytea, dates and timestamps.
 AS_THEY_ARE = frozenset((16, 21, 23, 20, 700, 701, 25, 1043, 1042, 19, 17, 1082, 1114, 1184))
@@ -88,10 +88,11 @@ def get_state(connection: Connection) -> State:
     return State(bool(is_own), tuple((name, value) for name, value in settings))
 
 
-def settle(fields: Sequence[Field], described: Sequence[Any]) -> list[Field]:
+def settle(fields: Sequence[Field], described: Sequence[Any], decimals: Decimals) -> list[Field]:
     """Return the fields with what only the database knows: the width of numbers, and types that the statement does not say."""
     check_count(fields, len(described))
-    return [_settle(field, column) for field, column in zip(fields, described, strict=True)]
+    found = [_settle(field, column) for field, column in zip(fields, described, strict=True)]
+    return [as_float(field) if decimals == "float" and not field.as_text else field for field in found]
 
 
 def _settle(field: Field, column: Any) -> Field:
@@ -105,13 +106,13 @@ def _settle(field: Field, column: Any) -> Field:
     if field.type.kind in ("timestamp", "timestamp_tz") and oid in MOMENTS:
         return replace(field, arrow=MOMENTS[oid])
     if field.type.kind == "decimal" and field.type.precision is None and column.precision and field.arrow == pa.string():
-        return _retype(field, replace(field.type, precision=column.precision, scale=column.scale or 0))
-    return _retype(field, _type_of(oid, column)) if field.arrow is None else field
+        return _retype(field, replace(field.type, precision=column.precision, scale=column.scale or 0), oid)
+    return _retype(field, _type_of(oid, column), oid) if field.arrow is None else field
 
 
-def _retype(field: Field, type: ColumnType) -> Field:
+def _retype(field: Field, type: ColumnType, oid: int) -> Field:
     if type.kind == "integer":
-        return replace(field, type=type, arrow=INTEGERS[21 if type.name == "int2" else 23 if type.name == "int4" else 20])
+        return replace(field, type=type, arrow=INTEGERS.get(oid, pa.int64()))
     return replace(field, type=type, arrow=known_type(type) or pa.string())
 
 
@@ -147,7 +148,7 @@ def wrap(sql: str, fields: Sequence[Field], described: Sequence[Any], *, moments
 
 
 def _cast(column: str, field: Field, oid: int, moments_as_numbers: bool) -> str:
-    if field.as_text and oid in TEXTS:
+    if field.process is not None or pa.types.is_list(field.arrow or pa.null()) or (field.as_text and oid in TEXTS):
         return column
     if field.as_text:
         return f"{column}::pg_catalog.text"

@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from qapla.database.dialects import get_engine
 from qapla.database.faults import translate
-from qapla.database.frames import copy, literal, postgresql, rows
+from qapla.database.frames import copy, lists, literal, postgresql, rows
 from qapla.database.frames.arrays import convert
 from qapla.database.frames.fields import list_fields
 from qapla.database.models.description import engine_key
@@ -77,9 +77,9 @@ def read_table(
     )
     try:
         with _connected(engine, connection) as opened:
-            if not known.frame_readers or reader == ROWS:
-                return rows.read(opened, statement, fields, name)
-            return _read_fast(statement, opened, fields, name, known.frame_readers, reader, timeout_s)
+            if not known.frame_readers:
+                return _as_wanted(rows.read(opened, statement, fields, name), decimals)
+            return _read_fast(statement, opened, fields, name, known.frame_readers, reader, decimals, timeout_s)
     except QaplaError:
         raise
     except Exception as error:
@@ -111,15 +111,17 @@ def _read_fast(
     database: str,
     readers: Sequence[str],
     wanted: str | None,
+    decimals: Decimals,
     timeout_s: float | None,
 ) -> pa.Table:
     """Read by the first of *readers* that can."""
     sql = literal.write(statement, connection)
     described = postgresql.describe(connection, sql)
-    fields = postgresql.settle(fields, described)
-    if postgresql.has_lists(fields):
-        return rows.read(connection, statement, fields, database)
+    fields = postgresql.settle(fields, described, decimals)
     types = [None if field.as_text else each.type_code for field, each in zip(fields, described, strict=True)]
+    if wanted == ROWS or postgresql.has_lists(fields):
+        text, _ = postgresql.wrap(sql, fields, described, moments_as_numbers=True)
+        return lists.read(connection, text, fields, types, database)
     for name in _choose(connection, sql, readers) if wanted is None else [wanted]:
         if name == COPY:
             text, names = postgresql.wrap(sql, fields, described, moments_as_numbers=True)
@@ -129,7 +131,7 @@ def _read_fast(
             found = _read_elsewhere(name, question, database, must=wanted is not None)
         if found is not None:
             return _finish(found, fields, database)
-    return rows.read(connection, statement, fields, database)
+    raise NotOffered(f"none of the readers can read database {database!r}", hint=f"one of {', '.join(readers)}")
 
 
 def _choose(connection: Connection, sql: str, readers: Sequence[str]) -> list[str]:
@@ -158,6 +160,14 @@ def _read_elsewhere(name: str, question: postgresql.Question, database: str, *, 
         if must:
             raise NotOffered(f"reader {name!r} cannot read this from database {database!r}", hint="leave the reader out") from None
         return None
+
+
+def _as_wanted(found: pa.Table, decimals: Decimals) -> pa.Table:
+    """Return doubles for decimals of which nobody knew before the values were there."""
+    if decimals == "exact":
+        return found
+    wanted = [field.with_type(pa.float64()) if pa.types.is_decimal(field.type) else field for field in found.schema]
+    return found.cast(pa.schema(wanted))
 
 
 def _finish(found: pa.Table, fields: Sequence[Field], database: str) -> pa.Table:

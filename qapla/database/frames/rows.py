@@ -9,9 +9,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+from sqlalchemy import Select, String, cast
 
+from qapla.database.dialects import get_engine
 from qapla.database.frames.arrays import build
 from qapla.database.frames.fields import check_count
+from qapla.database.models.description import engine_key
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +24,7 @@ if TYPE_CHECKING:
     from qapla.database.frames.fields import Field
 
 BATCH_ROWS = 10_000
+MOMENTS = frozenset({"date", "time", "timestamp", "timestamp_tz", "interval"})
 
 
 def read(connection: Connection, statement: Any, fields: Sequence[Field], database: str) -> pa.Table:
@@ -30,8 +34,9 @@ def read(connection: Connection, statement: Any, fields: Sequence[Field], databa
         NotOffered: a value is none of its column's type.
         DatabaseError: the driver's errors come as they are, the caller translates them.
     """
+    statement = _print_moments(statement, fields, connection)
     streams = connection.get_isolation_level() != "AUTOCOMMIT"  # a cursor in the server lives in a transaction
-    result = connection.execution_options(stream_results=streams).execute(statement)
+    result = connection.execute(statement, execution_options={"stream_results": streams})
     batches: list[list[pa.Array]] = []
     unknown: list[list[Any]] = [[] for _ in fields]
     try:
@@ -47,6 +52,16 @@ def read(connection: Connection, statement: Any, fields: Sequence[Field], databa
     finally:
         result.close()
     return _table(batches, fields, unknown, database)
+
+
+def _print_moments(statement: Any, fields: Sequence[Field], connection: Connection) -> Any:
+    """Return *statement* with moments that are read as text printed by the engine: the driver would read them, or fail to."""
+    wanted = [field.as_text and field.type.kind in MOMENTS for field in fields]
+    if not any(wanted) or not isinstance(statement, Select) or not get_engine(engine_key(connection.dialect)).has_strict_types:
+        return statement
+    columns = zip(statement.selected_columns, fields, wanted, strict=True)
+    chosen = [cast(column, String).label(field.name) if is_wanted else column for column, field, is_wanted in columns]
+    return statement.with_only_columns(*chosen, maintain_column_froms=True)
 
 
 def _build(values: Sequence[Any], field: Field, database: str, kept: list[Any]) -> pa.Array | None:

@@ -13,12 +13,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL, event
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import StaticPool
 
 from qapla.database.connect import mysql_tls
 from qapla.database.dialects import get_engine
-from qapla.database.engines import open_engine
+from qapla.database.engines import first_line, open_engine
 from qapla.database.outage import name_errors
+from qapla.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -50,7 +52,7 @@ def make_direct_engine(
         is_read_only: refuse writes by the database itself.
 
     Raises:
-        ConfigurationError: the driver is not installed, or the file cannot be made.
+        ConfigurationError: the driver is not installed, the file cannot be made, or an option is not known.
     """
     url = URL.create(get_engine(spec.engine).drivername, host=spec.host, port=spec.port, database=spec.path or spec.database)
     given: dict[str, Any] = {"connect_args": _ARGUMENTS[spec.engine](spec), "hide_parameters": True, **(options or {})}
@@ -59,7 +61,11 @@ def make_direct_engine(
         given["connect_args"] = {**given["connect_args"], "check_same_thread": False}
     elif not get_engine(spec.engine).is_file:
         given.setdefault("pool_size", POOL_SIZE)
-    engine = open_engine(url, given, is_read_only=is_read_only, keeps_journal=True)
+    try:
+        engine = open_engine(url, given, is_read_only=is_read_only, keeps_journal=True)
+    except (TypeError, ValueError, ArgumentError) as error:
+        hint = "the keywords of SQLAlchemy's create_engine"
+        raise ConfigurationError(f"options of database {name!r}: {first_line(error)}", hint=hint) from error
     if find_address is not None and spec.host:
         event.listen(engine, "do_connect", partial(_to_address, spec, find_address))
     if spec.engine in _SETTINGS:

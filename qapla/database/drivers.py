@@ -123,7 +123,8 @@ class Driver:
             raise TargetRefused(f"{type(self).__name__} is given neither a URL nor a name", hint=hint)
         found = find_named(name)
         self._check_engine(found.spec.engine)
-        opener = partial(make_direct_engine, found.spec, find_address=find_address, options=self._options, is_read_only=not found.is_writable)
+        given = {"find_address": find_address, "options": self._options, "is_read_only": not found.is_writable}
+        opener = partial(make_direct_engine, found.spec, **given)
         return Source(opener, found.spec.place, found.spec.target, Reference("lazydb", name), found.spec), name
 
     def _check_engine(self, key: str) -> None:
@@ -235,6 +236,17 @@ class Oracle(Driver):
 
     engine = "oracle"
     family = frozenset({"oracle"})
+
+
+def open_url(url: str | URL, **options: Any) -> Driver:
+    """Return the driver of a URL of any engine: ``with open_url(url) as db``.
+
+    Raises:
+        TargetRefused: something about the URL is wrong.
+    """
+    text = url.render_as_string(hide_password=False) if isinstance(url, URL) else url
+    found: type[Driver] = globals()[CLASSES[engine_of(text.partition("://")[0] if "://" in text else "")]]
+    return found(text, **options)
 
 
 def _engine_of(database: Database) -> str:

@@ -168,7 +168,8 @@ class Field:
         import inspect
 
         parameters = inspect.signature(cls.__init__).parameters.values()
-        return tuple(each.name for each in parameters if each.kind is each.KEYWORD_ONLY and each.name not in OPTIONS)
+        kinds = (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+        return tuple(each.name for each in parameters if each.kind in kinds and each.name not in (*OPTIONS, "self"))
 
 
 class Refused(ValueError):

@@ -48,7 +48,7 @@ class Model(DeclarativeBase):
 
     def __init__(self, **values: Any) -> None:
         for name, value in values.items():
-            if not name.startswith("_") and hasattr(type(self), name):
+            if name in type(self).__fields__ or (not name.startswith("_") and hasattr(type(self), name)):
                 setattr(self, name, value)
                 continue
             known = [*sa.inspect(type(self)).attrs.keys()]

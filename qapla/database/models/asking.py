@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from qapla.database import deadline
 from qapla.database.models.difference import explain
+from qapla.database.pending import is_pending
 from qapla.database.runners import RUNNERS
 from qapla.errors import DatabaseError, DatabasesFailed, InputError, NotBound, QaplaError, TimedOut
 
@@ -172,5 +173,5 @@ def _as_ours(error: SQLAlchemyError, bound: Bound) -> QaplaError:
 
 def clear(bound: Bound) -> None:
     """End a transaction that an error may have spoiled, so that the next question can be asked; not when it would lose something."""
-    if bound.is_open and not bound.has_written:
+    if bound.is_open and is_pending(bound.session) is False:
         bound.rollback()

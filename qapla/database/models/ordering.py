@@ -98,10 +98,11 @@ def directions(terms: Sequence[Term]) -> tuple[Direction, ...]:
 
 def make_key(values: Sequence[Any], ways: Sequence[Direction]) -> tuple[Any, ...]:
     """Return what rows are compared by in Python: *values* are what their database sorted them by."""
-    return tuple(_place(value, way) for value, way in zip(values, ways, strict=True))
+    return tuple(place(value, way) for value, way in zip(values, ways, strict=True))
 
 
-def _place(value: Any, way: Direction) -> tuple[Any, ...]:
+def place(value: Any, way: Direction) -> tuple[Any, ...]:
+    """Return what one value is compared by, in the direction of its term."""
     if value is None:
         return (0,) if way.nulls_first else (2,)
     plain = _plain(value)

@@ -360,10 +360,10 @@ class QuerySet(Generic[Row]):
         """Return rows of ``build`` that are to be merged, each with what it is sorted by."""
         count = len(self.terms)
         if not self.selected:
-            return [(tuple(row)[1:], row[0]) for row in rows]
+            return [(row[1:], row[0]) for row in rows]
         names = SimpleResultMetaData([each.name for each in self.selected])
-        named: Sequence[Any] = IteratorResult(names, (tuple(row)[:-count] for row in rows)).all()
-        return [(tuple(row)[-count:], found) for row, found in zip(rows, named, strict=True)]
+        named: Sequence[Any] = IteratorResult(names, (row[:-count] for row in rows)).all()
+        return [(row[-count:], found) for row, found in zip(rows, named, strict=True)]
 
     # -- how ------------------------------------------------------------------------------
 

@@ -38,7 +38,7 @@ def read_partition(
         PartitionFailed: database and range, and why.
     """
     index, origin = empty.index.name, options["database"]
-    if not _may_hold(partition, conditions, origin):
+    if origin is not None and not _may_hold(partition, conditions, origin):
         return empty[list(columns)]
     looked_at = {name for condition in conditions for name in condition.columns} | {*columns, index}
     names = [each.name for each in partition.question.columns if each.name in looked_at]
@@ -46,7 +46,7 @@ def read_partition(
         frame = _read(partition, names, conditions, options)
     except QaplaError as error:
         raise PartitionFailed(f"{partition}: {error.message}", code=error.code, status=error.status, hint=error.hint) from error
-    if origin in looked_at:
+    if origin is not None and origin in looked_at:
         place = empty[origin].cat.categories.get_loc(partition.database)
         frame[origin] = pd.Categorical.from_codes([place] * len(frame), dtype=empty[origin].dtype)
     frame = frame.astype({name: empty[name].dtype for name in frame.columns if name in empty and frame[name].dtype != empty[name].dtype})
@@ -88,7 +88,7 @@ def make_statement(partition: Partition, names: Sequence[str], conditions: Itera
     return question.select(names, [*found, *(each for each in told if each is not None)], source)
 
 
-def _may_hold(partition: Partition, conditions: Iterable[Condition], origin: str | None) -> bool:
+def _may_hold(partition: Partition, conditions: Iterable[Condition], origin: str) -> bool:
     """Tell whether rows of the partition's database can meet the conditions on where a row is from."""
     row = pd.DataFrame({origin: [partition.database]})
     return all(bool(condition.keep(row).iloc[0]) for condition in conditions if condition.columns == {origin})

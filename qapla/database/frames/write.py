@@ -107,9 +107,9 @@ def to_table(
     """
     wish = _wish(name, if_exists, schema, keys, indexes, types)
     if type(frame).__module__.partition(".")[0] == "dask":
-        from qapla.database.frames import distributed
+        from qapla.database.frames.distributed import write as write_distributed
 
-        return distributed.write(frame, wish, using)
+        return write_distributed(frame, wish, using)
     intake = take_in(frame)
     with open_place(using) as place:
         notes = write(place, intake, wish)

@@ -17,6 +17,7 @@ from qapla.database.dialects import ENGINES, get_engine
 from qapla.database.faults import translate
 from qapla.database.functions import lend
 from qapla.database.models import creation
+from qapla.database.pending import watch
 from qapla.errors import NotBound, Unavailable
 
 if TYPE_CHECKING:
@@ -106,7 +107,7 @@ class Bound:
             raise NotBound(f"database {self.name!r} is closed", hint="open it again: a with-block ends what was opened in it")
         with self._lock:
             if self._session is None:
-                self._session = Session(self.engine, expire_on_commit=False, info={KEY: self})
+                self._session = watch(Session(self.engine, expire_on_commit=False, info={KEY: self}))
                 event.listen(self._session, "after_flush", _note_flush)
                 event.listen(self._session, "after_flush_postexec", _read_anew)
                 event.listen(self._session, "do_orm_execute", _note_statement)

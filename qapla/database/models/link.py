@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import mapped_column, object_session, relationship
 
+from qapla.database.models.fields import KEY_TYPE
 from qapla.database.models.naming import table_name
 from qapla.errors import ModelError
 
@@ -99,7 +100,7 @@ def _described(model: Any, name: str, field: Any) -> Iterable[Key]:
     if not hasattr(field, "target"):
         return [Key(field.column or name, field.type_for(model, name), field)]
     target = find_model(model, field.target)
-    keys = keys_of(target, field.to) if target is not None else [Key("id", sa.BigInteger())]
+    keys = keys_of(target, field.to) if target is not None else [Key("id", KEY_TYPE)]
     return [Key(column, key.type, key.field) for column, key in zip(field.column_names(name, keys), keys, strict=True)]
 
 
@@ -123,7 +124,7 @@ class Link:
         schema = self.model.metadata.schema
         name = table_name(self.field.target.rpartition(".")[2])
         names = self.field.to or self.field.columns or ("id",)
-        return (f"{schema}.{name}" if schema else name), [Key(each, sa.BigInteger()) for each in names]
+        return (f"{schema}.{name}" if schema else name), [Key(each, sa.BigInteger() if self.field.to else KEY_TYPE) for each in names]
 
     def fits(self, target: Any) -> bool:
         """Tell whether *target*, which has just been declared, is what was guessed."""

@@ -38,7 +38,7 @@ def is_plain(schema: DatabaseSchema, construction: Construction, name: TableName
     columns = (*ends[0].columns, *ends[1].columns)
     in_order = tuple(table.by_name) == columns == (table.primary_key.columns if table.primary_key else ())
     is_bare = not (table.comment or table.unique or built.checks or any(column.comment for column in table.columns))
-    names = {key.name for key in ends}
+    names = {key.name for key in ends} | {key.columns[0] for key in ends}  # of the indexes that MariaDB and MySQL make for keys
     has_indexes = any(index.name not in names for index in built.indexes)
     is_leaf = all(key.target != name for other in schema.tables for key in other.foreign_keys)
     same_place = ends[0].target.schema == name.schema

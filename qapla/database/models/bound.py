@@ -9,16 +9,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, StatementError
 from sqlalchemy.orm import Session
 
 from qapla.database import login
 from qapla.database.dialects import ENGINES, get_engine
-from qapla.database.faults import translate
+from qapla.database.faults import is_missing, translate
 from qapla.database.functions import lend
 from qapla.database.models import creation
 from qapla.database.pending import watch
-from qapla.errors import NotBound, Unavailable
+from qapla.errors import NotBound, QaplaError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -248,6 +248,8 @@ class _Errors:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, DBAPIError) and error.orig is not None:
             raise told(error, self._database) from error
+        if isinstance(error, StatementError) and isinstance(error.orig, QaplaError):  # of a type of ours
+            raise error.orig from None
 
 
 def told(error: DBAPIError, database: Bound) -> Exception:
@@ -255,6 +257,8 @@ def told(error: DBAPIError, database: Bound) -> Exception:
     dialect = database.engine.dialect
     key = "mariadb" if getattr(dialect, "is_mariadb", False) else dialect.name
     found = translate(key, error.orig or error, database.name)
+    if is_missing(found):
+        found.hint = f"db.create_table(…) makes it; db.discover() tells what database {database.name!r} has"
     if isinstance(found, Unavailable) and database.spec is not None:  # the cause in words, as Test tells it
         message, hint = login.explain(database.spec, error)
         return Unavailable(f"database {database.name!r} cannot be used now: {message}", hint=hint, code=found.code)

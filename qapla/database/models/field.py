@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import sqlalchemy as sa
 from sqlalchemy.orm import mapped_column
 
+from qapla.database.models.naming import quoted
 from qapla.errors import ModelError, ValueRefused, nearest
 
 if TYPE_CHECKING:
@@ -103,7 +104,7 @@ class Field:
         }
         if self.default is not MISSING:
             given["default"] = self._made_default(model)
-        return mapped_column(self.column or name, self.type_for(model, name), *constraints, **given)
+        return mapped_column(quoted(self.column or name), self.type_for(model, name), *constraints, **given)
 
     def type_for(self, model: type, name: str) -> TypeEngine[Any]:
         """Return the type of the column on *model*; those that have a name of their own in the database are named after both."""

@@ -18,7 +18,7 @@ from sqlalchemy.orm.interfaces import MapperProperty
 from qapla.database.models.field import Field
 from qapla.database.models.fields import PrimaryKey
 from qapla.database.models.link import declared, find_model, full_name, waiting
-from qapla.database.models.naming import table_name
+from qapla.database.models.naming import quoted, table_name
 from qapla.errors import ModelError
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ def models_of(model: Any) -> Iterator[Any]:
 
 def _name(model: Any) -> None:
     if "__tablename__" not in vars(model) and "__table__" not in vars(model) and not _is_below_mapped(model):
-        model.__tablename__ = table_name(model.__name__)
+        model.__tablename__ = quoted(table_name(model.__name__))
 
 
 def _is_below_mapped(model: Any) -> bool:

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import re
 
+from sqlalchemy.sql.elements import quoted_name
+
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])")
 _SAME = frozenset({"series", "species", "sheep", "fish", "news", "equipment", "information", "data", "money"})
 _IRREGULAR = {"person": "people", "child": "children", "man": "men", "woman": "women", "foot": "feet", "tooth": "teeth", "mouse": "mice"}
+
+_RESERVED = frozenset({"nothing", "returning"})  # by SQLite, as SQLAlchemy does not know
+
+
+def quoted(name: str) -> str:
+    """Return *name* as a table or a column can have it: SQLAlchemy quotes what it has to, but for two words that it does not know."""
+    return quoted_name(name, True) if name.lower() in _RESERVED else name
 
 
 def table_name(model_name: str) -> str:

@@ -1,0 +1,144 @@
+"""A list read from a lazydb that serves, as a stream of Arrow over HTTP."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError, URLError
+from urllib.parse import quote, urlsplit
+from urllib.request import HTTPRedirectHandler, Request, build_opener
+
+from qapla.errors import (
+    AccessError,
+    Conflict,
+    DatabaseError,
+    InputError,
+    NotAuthenticated,
+    NotFound,
+    NotOffered,
+    QaplaError,
+    QueryError,
+    TimedOut,
+    TooLarge,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from http.client import HTTPResponse
+    from typing import NoReturn
+
+    import pyarrow as pa
+
+ARROW = "application/vnd.apache.arrow.stream"
+TOKEN = "LAZYDB_TOKEN"  # noqa: S105 - the name of a variable
+HINT = "url is its address, without /api"
+MAX_ERROR_BYTES = 100_000
+CLASSES: dict[int, type[QaplaError]] = {
+    400: QueryError, 401: NotAuthenticated, 403: AccessError, 404: NotFound, 406: NotOffered, 409: Conflict, 413: TooLarge, 414: TooLarge,
+    503: Unavailable, 504: TimedOut,
+}  # fmt: skip
+
+_SAFE = "!$'()*,;:@/?-._~=&+%"  # what an address may hold as it is
+_BARE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
+
+
+def read_table(
+    database: str, path: str, query: str, *, schema: str | None, url: str | None, token: str | None, timeout_s: float
+) -> pa.Table:
+    """Return the rows that ``{url}/api/{database}/{path}?{query}`` answers.
+
+    Raises:
+        QaplaError: what lazydb answers, as the error that it is here. Unavailable: nobody answers there.
+        DatabaseError: the answer ended before its end.
+    """
+    import pyarrow as pa
+
+    address = f"{_root(url or '')}/api/{quote(database, safe='')}/{encoded(path)}{'?' if query else ''}{encoded(query)}"
+    headers = {"Accept": ARROW, "User-Agent": "lazydb.frame"}
+    if schema is not None:
+        headers["Accept-Profile"] = quote(schema, safe="")
+    token = token or os.environ.get(TOKEN)
+    if token:
+        headers["Authorization"] = f"Bearer {_checked(token)}"
+    with _open(Request(address, headers=headers), timeout_s) as answer:  # noqa: S310 - http or https: _root looked
+        if answer.headers.get_content_type() != ARROW:
+            raise Unavailable(f"what answers at {_root(url or '')!r} is no lazydb", hint=HINT)
+        try:
+            with pa.ipc.open_stream(answer) as reader:
+                table = reader.read_all()
+        except TimeoutError as error:
+            raise TimedOut(f"lazydb was silent for {timeout_s:g} s in the middle of its answer", hint="timeout_s=… waits longer") from error
+        except (OSError, ValueError) as error:  # pyarrow's ArrowInvalid is a ValueError
+            raise DatabaseError("the answer ended before its end", hint="lazydb's log says why; ask again") from error
+        if 'rel="next"' in (answer.headers.get("Link") or "") and "limit=" not in query:
+            from lazydb.straight import warn_cut
+
+            warn_cut(database, table.num_rows)
+    return table
+
+
+def encoded(text: str) -> str:
+    """Return *text* as it can stand in an address: what is percent-encoded stays, and so does a sign that has a meaning there."""
+    return quote(_BARE_PERCENT.sub("%25", text), safe=_SAFE)
+
+
+def _root(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise InputError("the url is no address of a lazydb", hint="https://lazydb.example.org")
+    if parts.username is not None or parts.query or parts.fragment:
+        raise InputError("the url has more than an address", hint="https://lazydb.example.org; a token is given by token=")
+    return url.rstrip("/").removesuffix("/api")
+
+
+def _checked(token: str) -> str:
+    if not token.isascii() or not token.isprintable() or " " in token.strip():
+        raise InputError("the token cannot be one", hint="`lazydb token add NAME` shows a new one, once")
+    return token.strip()
+
+
+class _NoRedirect(HTTPRedirectHandler):
+    """Follows nobody: the token would go along."""
+
+    def redirect_request(self, *arguments: Any) -> None:
+        return None
+
+
+def _open(request: Request, timeout_s: float) -> HTTPResponse:
+    place = _place(request)
+    try:
+        answer: HTTPResponse = build_opener(_NoRedirect).open(request, timeout=timeout_s)
+    except HTTPError as error:
+        with error:
+            _raise(error, place)
+    except TimeoutError as error:
+        raise TimedOut(f"lazydb at {place!r} did not answer within {timeout_s:g} s", hint="timeout_s=… waits longer") from error
+    except URLError as error:
+        if isinstance(error.reason, TimeoutError):
+            raise TimedOut(f"lazydb at {place!r} did not answer within {timeout_s:g} s", hint="timeout_s=… waits longer") from error
+        raise Unavailable(f"no lazydb answers at {place!r}: {error.reason}") from error
+    except OSError as error:
+        raise Unavailable(f"no lazydb answers at {place!r}: {error}") from error
+    return answer
+
+
+def _raise(error: HTTPError, place: str) -> NoReturn:
+    """Raise what lazydb has answered."""
+    if 300 <= error.code < 400:
+        to = urlsplit(error.headers.get("Location") or "")
+        hint = f"give its address as it is: {to.scheme}://{to.netloc}" if to.netloc else "give its address as it is"
+        raise Unavailable(f"what answers at {place!r} sends one elsewhere", hint=hint) from None
+    try:
+        said = json.loads(error.read(MAX_ERROR_BYTES))
+        message, parts = str(said["message"]), {name: said.get(name) for name in ("code", "details", "hint")}
+    except (ValueError, KeyError, TypeError, OSError):
+        raise Unavailable(f"what answers at {place!r} is no lazydb: it says {error.code}", hint=HINT) from None
+    kind = CLASSES.get(error.code, QaplaError if error.code < 500 else DatabaseError)
+    raise kind(message, status=error.code, **parts) from None
+
+
+def _place(request: Request) -> str:
+    parts = urlsplit(request.full_url)
+    return f"{parts.scheme}://{parts.netloc}"

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 def update(queryset: QuerySet[Any], values: Mapping[str, Any], *, all_rows: bool) -> int:
     """Set *values* and return how many rows that was in all databases."""
-    _refuse(queryset, "update", all_rows=all_rows)
     if not values:
         raise QueryError("update is given nothing to set", hint="update(votes=0)")
+    _refuse(queryset, "update", all_rows=all_rows)
     fields = {name: (get_field(queryset.mapper, name), value) for name, value in values.items()}
     checked = {name: (field, _check(field, value)) for name, (field, value) in fields.items()}
 

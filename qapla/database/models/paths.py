@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import NoInspectionAvailable
 from sqlalchemy.orm import ColumnProperty, RelationshipProperty
 
+from qapla.database.models.operators import NAMES
 from qapla.errors import ModelError, QueryError, nearest
 
 if TYPE_CHECKING:
@@ -57,10 +58,14 @@ def find_path(mapper: Mapper[Any], name: str) -> Path:
             raise _unknown(mapper, "__".join(parts))
         end = get_field(mapper, "__".join(parts[:size]))
         parts = parts[size:]
-        if isinstance(end, ColumnProperty) or not parts or (len(parts) == 1 and find_field(end.mapper, parts[0]) is None):
+        if isinstance(end, ColumnProperty) or not parts or (len(parts) == 1 and _is_operator(parts[0], end.mapper)):
             return Path(tuple(relations), end, "__".join(parts) or None)
         relations.append(end)
         mapper = end.mapper
+
+
+def _is_operator(name: str, mapper: Mapper[Any]) -> bool:
+    return name in NAMES and find_field(mapper, name) is None
 
 
 def find_field(mapper: Mapper[Any], name: str) -> End | None:

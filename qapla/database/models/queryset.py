@@ -210,8 +210,9 @@ class QuerySet(Generic[Row]):
     def by_database(self) -> dict[str, list[Row]]:
         """Return the rows of each database, by its name."""
         read = _FORMS[self.form]
-        found = self.ask(lambda bound: [read(row) for row in self._load(bound, merges=False)])
-        return {bound.name: rows for bound, rows in found}
+        merges = self._merges
+        found = self.ask(self._load)
+        return {bound.name: [read(row[1] if merges else row) for row in rows] for bound, rows in found}
 
     def __iter__(self) -> Iterator[Row]:
         return self.iterate()
@@ -417,9 +418,9 @@ class QuerySet(Generic[Row]):
             hint = f"write .{method}(…) before the slice"
             raise QueryError(f"a slice of {self._name!r} cannot be changed by {method!r}: its rows are chosen already", hint=hint)
 
-    def _load(self, bound: Bound, *, merges: bool | None = None) -> Sequence[Any]:
+    def _load(self, bound: Bound) -> Sequence[Any]:
         """Return the rows of one database; where they are merged, each with what it is sorted by."""
-        merges = self._merges if merges is None else merges
+        merges = self._merges
         result = bound.session.execute(self.build(bound, merges=merges))
         if self.loading:
             result = result.unique()

@@ -19,15 +19,19 @@ Settings  ``db:<name>:unknown_tables``: ``ours`` (default), ``all`` or ``none``.
 from __future__ import annotations
 
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from alembic import context
+from sqlalchemy import Numeric
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.types import TypeDecorator
 
 from qapla import exits
 from qapla.database.database import IMMEDIATE
 from qapla.database.defaults import differ
 from qapla.database.migrate import version_options
-from qapla.database.ownership import UNKNOWN_TABLES, make_name_filter, owned_metadata
+from qapla.database.models.types import Named
+from qapla.database.ownership import UNKNOWN_TABLES, make_name_filter, make_object_filter, owned_metadata
 from qapla.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -115,16 +119,37 @@ class AlembicEnv:
         files = (script.path for script in context.script.walk_revisions())
         options: dict[str, Any] = {
             "target_metadata": metadata,
-            "compare_type": True,
+            "compare_type": _compare_type,
             "compare_server_default": differ,
+            "render_item": _write_type,
             "include_schemas": any(table.schema for table in metadata.tables.values()),
             "include_name": make_name_filter(metadata, _unknown_tables(database), files),
+            "include_object": make_object_filter(self._model),
             **version_options(database),
         }
         if sqlite:
             # SQLite keeps DDL in transactions as long as BEGIN is ours (see database.py): a migration that stops half-way leaves nothing.
             options |= {"render_as_batch": True, "transactional_ddl": True}
         return options
+
+
+def _compare_type(context: Any, found: Any, declared: Any, found_type: Any, declared_type: Any) -> bool | None:
+    """Tell that a type of ours is there; SQLAlchemy knows the names of SQLite's own types only. None: Alembic compares."""
+    if not isinstance(declared_type, TypeDecorator):
+        return None
+    named = declared_type.load_dialect_impl(context.dialect)
+    return False if isinstance(named, Named) and isinstance(found_type, Numeric) else None
+
+
+def _write_type(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]:
+    """Have a script that names one of our types import it; write those of PostgreSQL that Alembic writes wrongly for other engines."""
+    module = type(item).__module__
+    if kind == "type" and module.startswith("qapla."):
+        autogenerate.imports.add(f"import {module}")
+    if kind == "type" and isinstance(item, postgresql.JSON):
+        autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
+        return f"postgresql.{type(item).__name__}(none_as_null={item.none_as_null})"
+    return False
 
 
 def _only_reads() -> bool:

@@ -26,7 +26,7 @@ class Field:
     Args:
         null: whether it may be missing (``None``, SQL's NULL); ``nullable`` is the same.
         default: a value, or a function without arguments that makes one, for rows that are saved without.
-        server_default: what the database fills in, as SQL text or a SQLAlchemy expression.
+        server_default: what the database fills in, as SQL text (``"'red'"``, ``"0"``) or an expression of SQLAlchemy.
         unique: whether two rows may not have the same.
         index: whether the database keeps an index on it.
         primary_key: whether it is the key, or a part of it.

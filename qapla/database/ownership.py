@@ -113,6 +113,17 @@ def make_name_filter(metadata: MetaData, unknown: str, versions: Iterable[str]) 
     return include_name
 
 
+def make_object_filter(model: type[DeclarativeBase]) -> Callable[..., bool]:
+    """Return Alembic's ``include_object``: what of the models is no table to be made, views and tables elsewhere, is left out."""
+    left_out = {table for table, kind in _classes_by_table(model).items() if getattr(kind, "__read_only__", False)}
+    names = {table.key for table in left_out}
+
+    def include_object(found: Any, name: str | None, kind: str, reflected: bool, compare_to: Any) -> bool:
+        return kind != "table" or (found.key not in names)
+
+    return include_object
+
+
 def made_tables(versions: Iterable[str]) -> set[str]:
     """Return the names of all tables that migrations have made, with their schema in front where they have one."""
     found: set[str] = set()
@@ -120,7 +131,21 @@ def made_tables(versions: Iterable[str]) -> set[str]:
         for node in ast.walk(ast.parse(Path(file).read_bytes(), filename=file)):
             if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute):
                 found |= _made_by(node, node.func.attr)
+            elif isinstance(node, ast.Assign):
+                found |= _listed(node)
     return found
+
+
+def _listed(assignment: ast.Assign) -> set[str]:
+    """Return the tables that a first migration lists in ``TABLES``; see ``baseline.py``."""
+    names = [target.id for target in assignment.targets if isinstance(target, ast.Name)]
+    if names != ["TABLES"] or not isinstance(assignment.value, ast.Tuple):
+        return set()
+    try:
+        pairs = [(schema, name) for schema, name in ast.literal_eval(assignment.value)]
+    except (ValueError, TypeError):  # it is about something else
+        return set()
+    return {f"{schema}.{name}" if schema else str(name) for schema, name in pairs}
 
 
 def _made_by(call: ast.Call, method: str) -> set[str]:

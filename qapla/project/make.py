@@ -8,9 +8,13 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import TYPE_CHECKING
 
 from qapla.errors import InputError, NameTaken
 from qapla.project.names import check_name, make_class_name
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 TEMPLATES = Path(__file__).parent / "templates"
 SUFFIX = ".tmpl"
@@ -69,11 +73,20 @@ def make_project(name: str, database: str = "sqlite", folder: Path | None = None
     if database not in ENGINES:
         raise InputError(f"database {database!r} is not offered", hint=f"use one of {', '.join(ENGINES)}")
     home = folder if folder is not None else Path(name)
+    check_home(home)
+    files = render(name, ENGINES[database])
+    write_files(home, files)
+    return sorted(files)
+
+
+def check_home(home: Path) -> None:
+    """Refuse a folder that has something in it.
+
+    Raises:
+        NameTaken: it has.
+    """
     if home.exists() and (not home.is_dir() or any(home.iterdir())):
         raise NameTaken(f"{str(home)!r} is there already, and is not an empty folder", hint="nothing is overwritten: choose another folder")
-    files = render(name, ENGINES[database])
-    _write(home, files)
-    return sorted(files)
 
 
 def render(name: str, engine: Engine) -> dict[Path, str]:
@@ -82,9 +95,14 @@ def render(name: str, engine: Engine) -> dict[Path, str]:
     values |= {key: FileTemplate(getattr(engine, key)).substitute(values) for key in ("url", "tests_url", "hint")}
     values["extras"] = ",".join(extra for extra in ("celery", engine.extra, "redis") if extra)
     values["secret"] = secrets.token_hex(32)
+    return render_templates(TEMPLATES, name, values)
+
+
+def render_templates(templates: Path, name: str, values: Mapping[str, str]) -> dict[Path, str]:
+    """Return the content of every file in *templates*, filled in, by its path; the folder ``package`` is called *name*."""
     return {
-        _target(path.relative_to(TEMPLATES), name): FileTemplate(path.read_text(encoding="utf-8")).substitute(values)
-        for path in TEMPLATES.rglob(f"*{SUFFIX}")
+        _target(path.relative_to(templates), name): FileTemplate(path.read_text(encoding="utf-8")).substitute(values)
+        for path in templates.rglob(f"*{SUFFIX}")
     }
 
 
@@ -94,7 +112,7 @@ def _target(template: Path, name: str) -> Path:
     return Path(*parts, f".{file.removeprefix(DOT)}" if file.startswith(DOT) else file)
 
 
-def _write(home: Path, files: dict[Path, str]) -> None:
+def write_files(home: Path, files: Mapping[Path, str]) -> None:
     """Write everything beside *home* and move it there at once: who is interrupted has no half of an application."""
     try:
         home.parent.mkdir(parents=True, exist_ok=True)

@@ -26,6 +26,7 @@ COMMANDS = {
     "remove": ("databases", "Forget a database; nothing in it is touched."),
     "user": ("users", "Add, list and remove who may log in."),
     "token": ("tokens", "Add, list and remove keys for programs."),
+    "export-project": ("project", "Write a whole application for a registered database."),
     "config": ("config", "Export and import the registered databases as TOML."),
     "migrate": ("registry", "Bring lazydb's own registry up to date."),
     "backup": ("registry", "Copy lazydb's own registry into a file."),
@@ -46,7 +47,7 @@ class LazyGroup(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"lazydb.commands.{COMMANDS[cmd_name][0]}")
-        command: click.Command = getattr(module, f"{cmd_name}_command")
+        command: click.Command = getattr(module, f"{cmd_name.replace('-', '_')}_command")
         return command
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import event, text
+from sqlalchemy import Connection, event, text
 from sqlalchemy.types import UserDefinedType
+
+from qapla.database.dialects import get_engine
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from sqlalchemy import Connection, MetaData
+    from sqlalchemy import MetaData
 
     from qapla.database.schema.description import Kind
 
@@ -51,6 +53,8 @@ def make_types(metadata: MetaData, types: Mapping[str, str]) -> None:
     """
 
     def make(target: MetaData, connection: Connection, **options: Any) -> None:
+        if not isinstance(connection, Connection) or not get_engine(connection.dialect.name).has_named_types:
+            return  # statements are only written, or this is another engine
         for name, statement in types.items():
             if not connection.execute(_IS_THERE, {"name": name}).scalar():
                 connection.exec_driver_sql(statement.replace("%", "%%"))

@@ -18,8 +18,10 @@ from qapla.database.models.sourcetext import WIDTH, docstring, literal
 from qapla.database.schema.construction import Construction
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qapla.database.models.sourceplan import ModelPlan, Plan
-    from qapla.database.schema.description import DatabaseSchema
+    from qapla.database.schema.description import DatabaseSchema, Table
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")
 BASE = "Model"
@@ -43,14 +45,20 @@ def make_source(schema: DatabaseSchema, construction: Construction | None = None
     return "\n".join([*head_lines(plan, text), *base_lines(plan), text]).rstrip("\n") + "\n"
 
 
+def name_models(schema: DatabaseSchema, construction: Construction | None = None) -> Sequence[tuple[str, Table]]:
+    """Return the names of the models that ``make_source`` declares, in their order, each with its table."""
+    plan = make_plan(schema, construction or Construction(), reserved={*dir(models.Model), *TAKEN}, taken=TAKEN)
+    return [(model.name, model.table) for model in plan.models]
+
+
 def head_lines(plan: Plan, body: str) -> list[str]:
     """Return the docstring and the imports that *body* needs."""
     label = get_engine(plan.schema.engine).label
     lines = [f'"""The models of a database of {label}, written from its catalog: one class per table."""', "", "import sqlalchemy as sa"]
     dialects = [name for name in ("mysql", "oracle", "postgresql") if f"{name}." in body]
+    lines += ["from qapla.database import models"]
     lines += ["from sqlalchemy import orm"] * ("orm.relationship(" in body)
-    lines += [f"from sqlalchemy.dialects import {', '.join(dialects)}"] * bool(dialects)
-    return [*lines, "", "from qapla.database import models"]
+    return [*lines, *[f"from sqlalchemy.dialects import {', '.join(dialects)}"] * bool(dialects)]
 
 
 def base_lines(plan: Plan) -> list[str]:

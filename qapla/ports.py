@@ -302,6 +302,14 @@ class Exporter(Protocol):
         """
         ...
 
+    def find_line(self, database: str, query: Any, url: str) -> str | None:
+        """Return the line of Python that reads the rows of *query*, a ``Query``, as a data frame; None where there is none.
+
+        Args:
+            url: the address of the application, with scheme and host.
+        """
+        ...
+
 
 class NullExporter:
     """Makes nothing."""
@@ -311,6 +319,10 @@ class NullExporter:
     def start(self, identity: Identity, database: str, schema: str | None, table: str, listing: str, format: str) -> str:
         """Refuse."""
         raise NotOffered("exports in the background are not offered here", hint="take the CSV of the list")
+
+    def find_line(self, database: str, query: Any, url: str) -> str | None:
+        """Know none."""
+        return None
 
 
 @dataclass(frozen=True, slots=True)

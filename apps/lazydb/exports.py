@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Row, Select
 
     from qapla.application import Application
+    from qapla.database.query.description import Query
 
 FORMATS = {"csv": "CSV", "ndjson": "NDJSON"}
 KEEP = timedelta(days=7)
@@ -115,6 +116,13 @@ class Exports:
             raise
         self._update(export_id, job_id=job_id)
         return PAGE
+
+    def find_line(self, database: str, query: Query, url: str) -> str | None:
+        """Return the line of Python that reads the rows of *query* as a data frame; None for a search, which REST has no words for."""
+        from lazydb.line import find_line
+
+        served = self._app["catalog"].find(database)
+        return find_line(database, query, url, served.schema.default_schema if served is not None else None)
 
     def again(self, identity: Identity, export_id: str) -> str:
         """Begin an export like this one and forget this one; return the path of the page that shows it."""

@@ -47,10 +47,15 @@ def start_export(context: TableContext, request: Request) -> Response:
 
 def list_exports(context: TableContext, listing: Listing) -> dict[str, Any] | None:
     """Return what can be made of a list in the background, and where to ask for it; None where nobody makes anything."""
-    formats = find_exporter(context.request).formats
-    if not formats:
+    exporter, request = find_exporter(context.request), context.request
+    if not exporter.formats:
         return None
-    return {"formats": list(formats.items()), "action": context.links.action("export", context.table, listing=listing.first())}
+    query = make_query(listing.first(), context.table)
+    return {
+        "formats": list(exporter.formats.items()),
+        "action": context.links.action("export", context.table, listing=listing.first()),
+        "line": exporter.find_line(context.served.name, replace(query, window=replace(query.window, limit=None)), request.application_url),
+    }
 
 
 def find_exporter(request: Request) -> Exporter:

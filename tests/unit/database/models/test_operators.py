@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from decimal import Decimal
+from pathlib import Path
 from uuid import UUID
 
 import pytest
@@ -113,3 +114,10 @@ def test_refuses_values(name, given, said):
         read_operand(column(name), given)
 
     assert str(error.value).startswith(said)
+
+
+def test_the_manual_has_every_name():
+    """Each name that may stand behind a field is in the manual."""
+    page = (Path(__file__).parents[4] / "docs" / "framework" / "querysets.md").read_text()
+
+    assert [name for name in (*OPERATORS, *EXTRAS, *ALIASES) if f"`{name}`" not in page] == []

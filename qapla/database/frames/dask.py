@@ -14,6 +14,8 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Integer
+
 from qapla.database.dialects import get_engine
 from qapla.database.frames.fields import list_fields
 from qapla.database.frames.installed import get_library
@@ -143,8 +145,14 @@ def _plan(
             source = question.as_subquery()
             column = source.c[KEY.format(0)]
             bounds, limits = _divide(bounds, connection.execute(_ends(column)).one())
-    ranges = cut([column.name for column in key], bounds)
+    ranges = cut([column.name for column in key], bounds, has_nulls=_may_be_null(key, bound))
     return [Partition(bound.name, bound.reference, str(table), question, each) for each in ranges], limits
+
+
+def _may_be_null(key: Sequence[Column[Any]], bound: Bound) -> bool:
+    """Tell whether a column of the key may be NULL; SQLite allows that in a primary key, if it is not the number of the row."""
+    is_number = len(key) == 1 and isinstance(key[0].type, Integer) and key[0].primary_key
+    return any(column.nullable for column in key) or not (bound.dialect.has_strict_types or is_number)
 
 
 def _ends(column: Any) -> Any:

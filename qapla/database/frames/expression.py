@@ -37,6 +37,7 @@ from dask.dataframe.dask_expr._expr import (
     Or,
     PartitionsFiltered,
     Projection,
+    _DelayedExpr,
     determine_column_projection,
 )
 from dask.dataframe.dask_expr._reductions import Len
@@ -157,7 +158,8 @@ class ReadPartitions(PartitionsFiltered, BlockwiseIO):
 
     def _read_list(self, predicate: Isin) -> Condition | None:
         column, values = self._column_of(predicate.frame), predicate.operand("values")
-        values = getattr(values, "obj", values)  # Dask keeps a list as something delayed
+        if isinstance(values, _DelayedExpr) and len(values.obj.dask) == 1:  # a list that Dask keeps as something delayed
+            values = values.obj.compute(scheduler="synchronous")
         if column is None or not isinstance(values, list | tuple | set | frozenset) or not all(_is_value(value) for value in values):
             return None
         return OneOf(column, tuple(values))

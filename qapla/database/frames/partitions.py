@@ -31,12 +31,14 @@ Values = tuple[Any, ...]
 class KeyRange:
     """The rows whose key is at least ``lower`` and less than ``upper``; None is no limit.
 
-    A limit may have fewer values than there are columns: the rest is not looked at.
+    A limit may have fewer values than there are columns: the rest is not looked at. Where keys may be NULL, NULLs come before all other
+    values, so that they are in the first range.
     """
 
     columns: tuple[str, ...]
     lower: Values | None = None
     upper: Values | None = None
+    has_nulls: bool = False
 
     @property
     def is_everything(self) -> bool:
@@ -69,7 +71,7 @@ class Partition:
         return f"partition of {self.table!r} in database {self.database!r} ({self.range})"
 
 
-def cut(columns: Sequence[str], bounds: Sequence[Values]) -> tuple[KeyRange, ...]:
+def cut(columns: Sequence[str], bounds: Sequence[Values], *, has_nulls: bool = False) -> tuple[KeyRange, ...]:
     """Return the ranges between *bounds*, which are in the database's order; those that repeat count once.
 
     Returns:
@@ -79,7 +81,7 @@ def cut(columns: Sequence[str], bounds: Sequence[Values]) -> tuple[KeyRange, ...
     """
     kept = [bound for place, bound in enumerate(bounds) if place == 0 or bound != bounds[place - 1]]
     names = tuple(columns)
-    return tuple(KeyRange(names, lower, upper) for lower, upper in pairwise([None, *kept, None]))
+    return tuple(KeyRange(names, lower, upper, has_nulls) for lower, upper in pairwise([None, *kept, None]))
 
 
 def count_parts(rows: float, rows_per_partition: int) -> int:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from sqlalchemy import Integer
 
 from qapla.database.dialects import get_engine
 from qapla.database.frames.pandas import make_frame
@@ -81,8 +80,7 @@ def make_statement(partition: Partition, names: Sequence[str], conditions: Itera
     source = question.as_subquery()
     known = get_engine(engine_key(engine.dialect))
     keys = [source.c[key.name] for key in question.keys]
-    may_be_null = not known.has_strict_types and not (len(keys) == 1 and isinstance(keys[0].type, Integer))
-    found = is_in(keys, partition.range, may_be_null=may_be_null)
+    found = is_in(keys, partition.range)
     own = {each.name for each in question.columns}
     told = [condition.as_sql(dict(source.c), known) for condition in conditions if condition.columns <= own]
     return question.select(names, [*found, *(each for each in told if each is not None)], source)

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Around the names of parameters while the text is written: text() reads ``:name``, and there may be other colons, quoted and not.
 MARK, END = "\x01", "\x02"
+INNER = "question_"  # before the names of parameters, which must not be those that an outer statement makes
 KEY = "_qapla_key_{}"  # of a column of the key, which is there to be cut by, and is not one of the answer's
 
 
@@ -77,7 +78,7 @@ def freeze(statement: Select[Any], names: Sequence[str], keys: Sequence[ColumnEl
 
 def _parameter(name: str, value: Any, binds: Mapping[str, Any]) -> Named:
     type = _type_of(name, binds)
-    return Named(name, type, repr(type), value)
+    return Named(INNER + name, type, repr(type), value)
 
 
 def _type_of(name: str, binds: Mapping[str, Any]) -> TypeEngine[Any]:
@@ -96,7 +97,7 @@ def _compile(statement: Select[Any], engine: Engine) -> Any:
     class Compiler(dialect.statement_compiler):  # type: ignore[name-defined]
         """The engine's own compiler, which marks where parameters are, whatever the driver's style."""
 
-        bindtemplate = compilation_bindtemplate = property(lambda self: f"{MARK}%(name)s{END}", lambda self, template: None)
+        bindtemplate = compilation_bindtemplate = property(lambda self: f"{MARK}{INNER}%(name)s{END}", lambda self, template: None)
 
         def render_bind_cast(self, type_: Any, dbapi_type: Any, sqltext: str) -> str:
             """Leave the cast to whoever binds the value."""

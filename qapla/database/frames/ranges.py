@@ -14,18 +14,17 @@ if TYPE_CHECKING:
     from qapla.database.frames.partitions import KeyRange, Values
 
 
-def is_in(columns: Sequence[ColumnElement[Any]], range: KeyRange, *, may_be_null: bool) -> list[ColumnElement[bool]]:
+def is_in(columns: Sequence[ColumnElement[Any]], range: KeyRange) -> list[ColumnElement[bool]]:
     """Return the conditions of the rows in *range*; none where it is everything.
 
     Args:
         columns: those of the key, in its order.
-        may_be_null: NULLs come before all other values, so that they are in the first range.
     """
     found = []
     if range.lower is not None:
         found.append(is_after(columns, range.lower, or_equal=True))
     if range.upper is not None:
-        found.append(_is_before(columns, range.upper, may_be_null))
+        found.append(_is_before(columns, range.upper, range.has_nulls))
     return found
 
 

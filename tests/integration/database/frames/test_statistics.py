@@ -76,7 +76,7 @@ def parts_of(engine, keyed, bounds):
     with engine.connect() as connection:
         for each in cut([column.name for column in columns], bounds):
             source = question.as_subquery()
-            conditions = is_in([source.c[key.name] for key in question.keys], each, may_be_null=False)
+            conditions = is_in([source.c[key.name] for key in question.keys], each)
             found = connection.execute(question.select([column.name for column in columns], conditions, source)).all()
             counts.append(len(found))
             keys += [tuple(row) for row in found]

@@ -84,7 +84,7 @@ def test_every_row_is_in_one_range(rows, bounds, by_first):
         connection.execute("CREATE TABLE t (a INTEGER, b INTEGER)")
         connection.executemany("INSERT INTO t VALUES (?, ?)", rows)
 
-        found = [row for each in cut(("a", "b"), cuts) for row in connection.execute(compiled(keyed, each))]
+        found = [row for each in cut(("a", "b"), cuts, has_nulls=True) for row in connection.execute(compiled(keyed, each))]
 
     assert sorted(found, key=repr) == sorted(rows, key=repr)
 
@@ -94,7 +94,7 @@ def test_index_is_used():
     keyed = table("t", column("a", Integer), column("b", String))
     with closing(sqlite3.connect(":memory:")) as connection:
         connection.execute("CREATE TABLE t (a INTEGER NOT NULL, b TEXT NOT NULL, PRIMARY KEY (a, b))")
-        conditions = is_in([keyed.c.a, keyed.c.b], KeyRange(("a", "b"), (1, "x"), (5, "y")), may_be_null=False)
+        conditions = is_in([keyed.c.a, keyed.c.b], KeyRange(("a", "b"), (1, "x"), (5, "y")))
         sql = select(keyed).where(*conditions).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True})
 
         plan = connection.execute(f"EXPLAIN QUERY PLAN {sql}").fetchall()
@@ -103,5 +103,5 @@ def test_index_is_used():
 
 
 def compiled(keyed, range):
-    conditions = is_in([keyed.c.a, keyed.c.b], range, may_be_null=True)
+    conditions = is_in([keyed.c.a, keyed.c.b], range)
     return str(select(keyed).where(*conditions).compile(dialect=sqlite.dialect(), compile_kwargs={"literal_binds": True}))

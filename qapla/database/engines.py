@@ -37,7 +37,7 @@ OPTIONS_EXPECTED = "a mapping of options for SQLAlchemy's create_engine"
 INVALID_OPTIONS = re.compile(r"Invalid argument\(s\) (.+?) sent to create_engine")
 BUSY_TIMEOUT_S = 10
 IMMEDIATE = "qapla_immediate"
-LATIN_PASSWORDS = ("pymysql", "aiomysql")  # drivers that would send a password that is text in Latin-1
+LATIN_PASSWORDS = ("pymysql", "aiomysql")  # drivers that write passwords in Latin-1, also those that have other letters
 
 _inherited: list[Any] = []  # what belongs to the parent process: neither used nor closed here, so never garbage either
 _known: weakref.WeakSet[Engines] = weakref.WeakSet()
@@ -256,8 +256,9 @@ def _prepare(engine: Engine, url: URL, is_read_only: bool, keeps_journal: bool =
 
 
 def _encode_password(dialect: Any, record: Any, arguments: Any, keywords: dict[str, Any]) -> None:
+    """Have the driver, which writes a password in Latin-1, send the bytes that it is in UTF-8."""
     if isinstance(keywords.get("password"), str):
-        keywords["password"] = keywords["password"].encode()
+        keywords["password"] = keywords["password"].encode().decode("latin-1")
 
 
 def _make_file(file: Path) -> None:

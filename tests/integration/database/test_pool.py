@@ -15,6 +15,7 @@ from webtest import TestApp
 
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
+from qapla.database.engines import open_async_engine
 from qapla.database.models import BaseModel
 from qapla.database.pool import get_pool, init_pool
 from qapla.errors import ConfigurationError, Conflict, DatabaseError, NotBound, NothingPending, UnknownConnection
@@ -128,8 +129,15 @@ def test_init_again(pool, tmp_path, caplog):
     assert [record.getMessage() for record in caplog.records] == ["work on connection 'DEFAULT' was not committed: it is rolled back"]
 
 
+async def answer(engine):
+    async with engine.connect() as connection:
+        found = await connection.scalar(text("SELECT 1"))
+    await engine.dispose()
+    return found
+
+
 def test_password(mariadb_url):
-    """Any character stands in a password."""
+    """Any character stands in a password, for drivers of threads and of asyncio."""
     with make_database("mariadb") as url:
         password = "p@ss:/%40 50%ü'"
         owner = create_engine(url)
@@ -143,6 +151,7 @@ def test_password(mariadb_url):
                 pool.create_tables(metadata=Music.metadata)
                 assert Tune.objects.count() == 0
                 assert "p@ss" not in repr(pool.connections["DEFAULT"])
+            assert asyncio.run(answer(open_async_engine(login, {}))) == 1
         finally:
             with owner.begin() as connection:
                 connection.exec_driver_sql(f"DROP USER `{url.database}`@'%%'")

@@ -50,6 +50,11 @@ def build(values: Values, field: Field, database: str) -> pa.Array:
         raise refuse(field, database) from error
 
 
+def chunked(chunks: Sequence[pa.Array], field: Field, database: str) -> pa.ChunkedArray:
+    """Return chunks as one column; where there are none, one of no values, which knows the values of an enum."""
+    return pa.chunked_array(list(chunks) or [build([], field, database)], field.arrow)
+
+
 def refuse(field: Field, database: str) -> NotOffered:
     """Return the error that a value of a column cannot be held."""
     hint = f"read it as text, with as_text={[field.name]!r}"
@@ -63,6 +68,8 @@ def convert(found: pa.ChunkedArray, field: Field, database: str) -> pa.ChunkedAr
         NotOffered: one of its values is no value of that type, infinity among them.
     """
     try:
+        if found.num_chunks == 0 and field.arrow is not None:
+            return chunked([], field, database)
         if field.arrow is None or found.type == field.arrow:
             _check_moments(found)
             return found

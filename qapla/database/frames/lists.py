@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
-from qapla.database.frames.arrays import build, convert
+from qapla.database.frames.arrays import build, chunked, convert
 from qapla.database.frames.copy import printed_type, read_bytes, savepoint
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ def read(connection: Connection, sql: str, fields: Sequence[Field], types: Seque
         while rows := cursor.fetchmany(BATCH_ROWS):
             columns = zip(*rows, strict=True)
             batches.append([_build(values, field, type, database) for values, field, type in zip(columns, fields, types, strict=True)])
-    found = [pa.chunked_array([batch[place] for batch in batches], field.arrow) for place, field in enumerate(fields)]
+    found = [chunked([batch[place] for batch in batches], field, database) for place, field in enumerate(fields)]
     return pa.table(found, names=[field.name for field in fields])
 
 

@@ -6,7 +6,8 @@ settings, nothing written and not committed, no temporary table, no policy of ro
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+import dataclasses
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -14,21 +15,30 @@ import pyarrow as pa
 from qapla.database.frames.fields import as_float, check_count, known_type
 from qapla.database.schema.description import ColumnType
 from qapla.database.schema.kinds import POSTGRESQL as KINDS
+from qapla.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from sqlalchemy import Connection
 
     from qapla.database.frames.fields import Decimals, Field
+    from qapla.database.schema.description import Kind
 
 # Types that every reader gives as they are: bool, int2 int4 int8, float4 float8, text varchar bpchar name, bytea, dates and timestamps.
 AS_THEY_ARE = frozenset((16, 21, 23, 20, 700, 701, 25, 1043, 1042, 19, 17, 1082, 1114, 1184))
 TEXTS = frozenset((25, 1043, 1042, 19))  # a cast would take trailing blanks away
 INTEGERS = {21: pa.int16(), 23: pa.int32(), 20: pa.int64(), 26: pa.int64()}
-FLOATS = {700: pa.float32(), 701: pa.float64()}
 OID, NUMERIC, BYTEA, DATE, TIMESTAMP, TIMESTAMPTZ, INET = 26, 1700, 17, 1082, 1114, 1184, 869
 MOMENTS = {TIMESTAMP: pa.timestamp("us"), TIMESTAMPTZ: pa.timestamp("us", "UTC")}
+_NUMBERS = frozenset(("integer", "decimal", "float"))
+_MOMENTS = frozenset(("timestamp", "timestamp_tz", "date"))
+# What a column may be that is taken for a kind; all others are read as text, which everything is.
+MEANT: Mapping[Kind, frozenset[str]] = {
+    "boolean": frozenset(("boolean",)), "integer": _NUMBERS, "decimal": _NUMBERS, "float": _NUMBERS, "date": frozenset(("date",)),
+    "time": frozenset(("time",)), "timestamp": _MOMENTS, "timestamp_tz": _MOMENTS, "binary": frozenset(("binary",)),
+    "array": frozenset(("array",)),
+}  # fmt: skip
 _FOREVER = 2**31 - 1
 FEW_ROWS = 20_000  # to connect anew takes longer than reading them
 
@@ -50,10 +60,10 @@ class Question:
     ``sql`` and ``parameters`` hold values and a password: neither is ever shown.
     """
 
-    sql: str = field(repr=False)
+    sql: str = dataclasses.field(repr=False)
     names: tuple[str, ...]  # of the columns in the text, in order
-    parameters: dict[str, Any] = field(repr=False)  # of libpq
-    settings: str = field(repr=False)  # a statement that makes another session like this one; "" when there is nothing to set
+    parameters: dict[str, Any] = dataclasses.field(repr=False)  # of libpq
+    settings: str = dataclasses.field(repr=False)  # a statement that makes another session like this one; "" when there is nothing to set
     is_encrypted: bool
 
 
@@ -88,11 +98,26 @@ def get_state(connection: Connection) -> State:
     return State(bool(is_own), tuple((name, value) for name, value in settings))
 
 
-def settle(fields: Sequence[Field], described: Sequence[Any], decimals: Decimals) -> list[Field]:
+def settle(fields: Sequence[Field], described: Sequence[Any], decimals: Decimals, database: str) -> list[Field]:
     """Return the fields with what only the database knows: the width of numbers, and types that the statement does not say."""
     check_count(fields, len(described))
+    for field, column in zip(fields, described, strict=True):
+        _compare(field, column, database)
     found = [_settle(field, column) for field, column in zip(fields, described, strict=True)]
     return [as_float(field) if decimals == "float" and not field.as_text else field for field in found]
+
+
+def _compare(field: Field, column: Any, database: str) -> None:
+    """Refuse a column that is something else than the statement says.
+
+    Raises:
+        QueryError: what it is in the database, and what it is taken for.
+    """
+    ours, theirs = field.type.kind, _type_of(column.type_code, column)
+    if field.as_text or ours not in MEANT or theirs.kind in MEANT[ours] or field.process is not None:
+        return
+    hint = f"read it as text, with as_text={[field.name]!r}"
+    raise QueryError(f"column {field.name!r} is {theirs.name!r} in database {database!r}, and taken for {ours!r}", hint=hint)
 
 
 def _settle(field: Field, column: Any) -> Field:
@@ -101,9 +126,7 @@ def _settle(field: Field, column: Any) -> Field:
         return field
     if field.type.kind == "integer" and oid in INTEGERS:
         return replace(field, arrow=INTEGERS[oid])
-    if field.type.kind == "float" and oid in FLOATS:
-        return replace(field, arrow=FLOATS[oid])
-    if field.type.kind in ("timestamp", "timestamp_tz") and oid in MOMENTS:
+    if field.type.kind in ("timestamp", "timestamp_tz") and oid in MOMENTS and not field.is_column:
         return replace(field, arrow=MOMENTS[oid])
     if field.type.kind == "decimal" and field.type.precision is None and column.precision and field.arrow == pa.string():
         return _retype(field, replace(field.type, precision=column.precision, scale=column.scale or 0), oid)

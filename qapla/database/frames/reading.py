@@ -11,13 +11,14 @@ A reader that gives up is followed by the next; the driver's own rows are the la
 
 from __future__ import annotations
 
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from qapla.database.dialects import get_engine
 from qapla.database.faults import translate
@@ -25,10 +26,10 @@ from qapla.database.frames import copy, lists, literal, postgresql, rows
 from qapla.database.frames.arrays import convert
 from qapla.database.frames.fields import list_fields
 from qapla.database.models.description import engine_key
-from qapla.errors import InputError, NotOffered, QaplaError, TimedOut
+from qapla.errors import InputError, NotOffered, TimedOut
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Sequence
+    from collections.abc import Collection, Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection, Engine
 
@@ -36,6 +37,16 @@ if TYPE_CHECKING:
     from qapla.database.models.bound import Bound
 
 ROWS, COPY = "rows", "copy"
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """How rows are to be read: what messages call the database, what becomes of decimals, by which reader, in which time."""
+
+    database: str
+    decimals: Decimals
+    reader: str | None
+    timeout_s: float | None
 
 
 def read_table(
@@ -67,71 +78,74 @@ def read_table(
         NotOffered: a value is none of its column's type: infinity in a timestamp, text in a number of SQLite; *reader* is not there.
         DatabaseError, Unavailable, TimedOut: what the database says.
     """
-    key = engine_key(engine.dialect)
-    known = get_engine(key)
     name = database or _name_of(engine)
-    if reader not in (None, ROWS, *known.frame_readers):
-        raise InputError(f"reader {reader!r} is not known on {known.label}", hint=f"one of {', '.join((*known.frame_readers, ROWS))}")
-    fields = list_fields(
-        statement, engine.dialect, names=names, decimals=decimals, as_text=as_text, is_strict=known.has_strict_types
-    )
+    options = {"names": names, "decimals": decimals, "as_text": as_text}
     try:
         with _connected(engine, connection) as opened:
-            if not known.frame_readers:
-                return _as_wanted(rows.read(opened, statement, fields, name), decimals)
-            return _read_fast(statement, opened, fields, name, known.frame_readers, reader, decimals, timeout_s)
-    except QaplaError:
-        raise
-    except Exception as error:
-        if not isinstance(error, SQLAlchemyError) and not isinstance(error, _driver_errors(engine)):
-            raise
-        raise translate(key, error, name) from None  # SQLAlchemy's error has the statement and its values in it
+            return _read(statement, opened, Wish(name, decimals, reader, timeout_s), options)
+    except _driver_errors(engine) as error:
+        # SQLAlchemy's error has the statement and its values in it.
+        raise translate(engine_key(engine.dialect), error, name) from None
 
 
-def read_bound(statement: Any, bound: Bound, *, timeout_s: float | None = None, **options: Any) -> pa.Table:
+def read_bound(
+    statement: Any,
+    bound: Bound,
+    *,
+    names: Sequence[str] | None = None,
+    decimals: Decimals = "exact",
+    as_text: Collection[str] = (),
+    timeout_s: float | None = None,
+) -> pa.Table:
     """Return the rows of *statement* in an open database, as its session sees them: what was written and not committed included.
 
-    Args:
-        timeout_s: how long it may take.
-        options: those of ``read_table``.
+    For a ``QuerySet.ask``, which looks at the time, and makes errors of the driver ours.
 
     Raises:
-        QaplaError: as ``read_table`` does.
+        QueryError, NotOffered: as ``read_table`` does.
+        sqlalchemy.exc.DBAPIError: what the database says.
     """
     session = bound.session
     if session.autoflush:
         session.flush()
-    return read_table(statement, bound.engine, connection=session.connection(), database=bound.name, timeout_s=timeout_s, **options)
+    options = {"names": names, "decimals": decimals, "as_text": as_text}
+    try:
+        return _read(statement, session.connection(), Wish(bound.name, decimals, None, timeout_s), options)
+    except SQLAlchemyError:
+        raise
+    except _driver_errors(bound.engine) as error:
+        raise DBAPIError.instance(None, None, error, type(error), hide_parameters=True) from None
 
 
-def _read_fast(
-    statement: Any,
-    connection: Connection,
-    fields: list[Field],
-    database: str,
-    readers: Sequence[str],
-    wanted: str | None,
-    decimals: Decimals,
-    timeout_s: float | None,
-) -> pa.Table:
+def _read(statement: Any, connection: Connection, wish: Wish, options: Mapping[str, Any]) -> pa.Table:
+    known = get_engine(engine_key(connection.dialect))
+    if wish.reader not in (None, ROWS, *known.frame_readers):
+        raise InputError(f"reader {wish.reader!r} is not known on {known.label}", hint=f"one of {', '.join((*known.frame_readers, ROWS))}")
+    fields = list_fields(statement, connection.dialect, is_strict=known.has_strict_types, **options)
+    if known.frame_readers:
+        return _read_fast(statement, connection, fields, wish, known.frame_readers)
+    return _as_wanted(rows.read(connection, statement, fields, wish.database), wish.decimals)
+
+
+def _read_fast(statement: Any, connection: Connection, fields: list[Field], wish: Wish, readers: Sequence[str]) -> pa.Table:
     """Read by the first of *readers* that can."""
     sql = literal.write(statement, connection)
     described = postgresql.describe(connection, sql)
-    fields = postgresql.settle(fields, described, decimals)
+    fields = postgresql.settle(fields, described, wish.decimals, wish.database)
     types = [None if field.as_text else each.type_code for field, each in zip(fields, described, strict=True)]
-    if wanted == ROWS or postgresql.has_lists(fields):
+    if wish.reader == ROWS or postgresql.has_lists(fields):
         text, _ = postgresql.wrap(sql, fields, described, moments_as_numbers=True)
-        return lists.read(connection, text, fields, types, database)
-    for name in _choose(connection, sql, readers) if wanted is None else [wanted]:
+        return lists.read(connection, text, fields, types, wish.database)
+    for name in _choose(connection, sql, readers) if wish.reader is None else [wish.reader]:
         if name == COPY:
             text, names = postgresql.wrap(sql, fields, described, moments_as_numbers=True)
             found: pa.Table | None = copy.read(connection, text, names, types)
         else:
-            question = postgresql.ask(connection, *postgresql.wrap(sql, fields, described), postgresql.get_state(connection), timeout_s)
-            found = _read_elsewhere(name, question, database, must=wanted is not None)
+            state = postgresql.get_state(connection)
+            found = _read_elsewhere(name, postgresql.ask(connection, *postgresql.wrap(sql, fields, described), state, wish.timeout_s), wish)
         if found is not None:
-            return _finish(found, fields, database)
-    raise NotOffered(f"none of the readers can read database {database!r}", hint=f"one of {', '.join(readers)}")
+            return _finish(found, fields, wish.database)
+    raise NotOffered(f"none of the readers can read database {wish.database!r}", hint=f"one of {', '.join(readers)}")
 
 
 def _choose(connection: Connection, sql: str, readers: Sequence[str]) -> list[str]:
@@ -141,9 +155,10 @@ def _choose(connection: Connection, sql: str, readers: Sequence[str]) -> list[st
     return list(readers)
 
 
-def _read_elsewhere(name: str, question: postgresql.Question, database: str, *, must: bool) -> pa.Table | None:
+def _read_elsewhere(name: str, question: postgresql.Question, wish: Wish) -> pa.Table | None:
     """Read through a connection of the reader's own; None where it cannot, or gave up."""
     module = import_module(f"qapla.database.frames.{name}")
+    database, must = wish.database, wish.reader is not None
     if not module.can_read(question):
         if must:
             hint = "pip install 'qapla[frames]', or leave the reader out"
@@ -185,10 +200,10 @@ def _connected(engine: Engine, connection: Connection | None) -> Iterator[Connec
         yield opened
 
 
-def _driver_errors(engine: Engine) -> tuple[type[BaseException], ...]:
-    with suppress(AttributeError):
-        return (engine.dialect.dbapi.Error,)  # type: ignore[union-attr]
-    return ()
+def _driver_errors(engine: Engine) -> tuple[type[Exception], ...]:
+    """Return what is raised by SQLAlchemy and by the driver itself."""
+    driver: Any = engine.dialect.dbapi
+    return (SQLAlchemyError, driver.Error)
 
 
 def _name_of(engine: Engine) -> str:

@@ -12,7 +12,7 @@ import pyarrow as pa
 from sqlalchemy import Select, String, cast
 
 from qapla.database.dialects import get_engine
-from qapla.database.frames.arrays import build
+from qapla.database.frames.arrays import build, chunked
 from qapla.database.frames.fields import check_count
 from qapla.database.models.description import engine_key
 
@@ -78,5 +78,5 @@ def _table(batches: list[list[Any]], fields: Sequence[Field], unknown: list[list
         if field.arrow is None:
             columns.append(pa.chunked_array([build(unknown[place], field, database)]))
         else:
-            columns.append(pa.chunked_array([batch[place] for batch in batches], field.arrow))
+            columns.append(chunked([batch[place] for batch in batches], field, database))
     return pa.table(columns, names=[field.name for field in fields])

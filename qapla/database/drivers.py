@@ -123,7 +123,7 @@ class Driver:
             raise TargetRefused(f"{type(self).__name__} is given neither a URL nor a name", hint=hint)
         found = find_named(name)
         self._check_engine(found.spec.engine)
-        given = {"find_address": find_address, "options": self._options, "is_read_only": not found.is_writable}
+        given: dict[str, Any] = {"find_address": find_address, "options": self._options, "is_read_only": not found.is_writable}
         opener = partial(make_direct_engine, found.spec, **given)
         return Source(opener, found.spec.place, found.spec.target, Reference("lazydb", name), found.spec), name
 

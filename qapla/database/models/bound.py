@@ -18,7 +18,7 @@ from qapla.database.faults import is_missing, translate
 from qapla.database.functions import lend
 from qapla.database.models import creation
 from qapla.database.pending import watch
-from qapla.errors import NotBound, QaplaError, Unavailable
+from qapla.errors import InputError, NotBound, QaplaError, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -187,8 +187,21 @@ class Bound:
 
         Args:
             missing: what to do where there is none: ``"error"`` or ``"skip"``.
+
+        Raises:
+            NotFound: there is none. DatabaseError: other tables point to it.
         """
-        creation.drop_table(self, model, missing=missing)
+        creation.drop_tables(self, (model,), missing=missing)
+
+    def drop_tables(self, *models: type[Model], missing: str = "error") -> None:
+        """Drop the tables of *models*, those that point at others first; they have to be named.
+
+        Raises:
+            NotFound: one is not there; then none is dropped. InputError: no model is named.
+        """
+        if not models:
+            raise InputError("no model is named whose table is to be dropped", hint="db.drop_tables(Question, Choice)")
+        creation.drop_tables(self, models, missing=missing)
 
     def discover(self, **options: Any) -> DatabaseSchema:
         """Return what the database looks like: tables, columns, relations.

@@ -43,22 +43,27 @@ def create_tables(database: Bound, models: Iterable[type], *, exists: str = "err
                 metadata.create_all(database.connection(), tables=chosen, checkfirst=True)
 
 
-def drop_table(database: Bound, model: type, *, missing: str = "error") -> None:
-    """Drop the table of *model* and those in the middle of its many-to-many relations.
+def drop_tables(database: Bound, models: Iterable[type], *, missing: str = "error") -> None:
+    """Drop the tables of *models* and those in the middle of their many-to-many relations, those that point at others first.
 
     Raises:
-        NotFound: there is none.
+        NotFound: one is not there; nothing has been dropped then.
+        ModelError: one of *models* has no table.
     """
     _check_choice("missing", missing)
-    tables = tables_of(model)
+    tables = list(dict.fromkeys(table for model in models for table in tables_of(model)))
     with database.errors():
         there = _find_existing(database, tables)
-        if tables[0] not in there:
-            if missing == "skip":
-                return
-            raise NotFound(f"database {database.name!r} has no table {tables[0].fullname!r}", hint="missing='skip' is content with that")
-        _prepare(database, tables[0], "dropped")
-        tables[0].metadata.drop_all(database.connection(), tables=there, checkfirst=False)
+        absent = [table for table in tables if table not in there]
+        if absent and missing == "error":
+            hint = "missing='skip' is content with that"
+            raise NotFound(f"database {database.name!r} has no table {absent[0].fullname!r}", hint=hint)
+        if not there:
+            return
+        _prepare(database, there[0], "dropped")
+        with database.session.begin_nested() if database.dialect.has_transactional_ddl else database.errors():
+            for metadata in _metadatas(there):
+                metadata.drop_all(database.connection(), tables=[table for table in there if table.metadata is metadata], checkfirst=False)
 
 
 def tables_of(model: Any) -> list[Table]:

@@ -57,10 +57,11 @@ def declare(model: Any, map_it: Callable[[], None]) -> None:
 
 def _undo(model: Any, former: Any, others: list[Any]) -> None:
     """Have everything mapped as it was before *model* was declared."""
-    if declared.get(full_name(model)) is model:
-        del declared[full_name(model)]
+    name = full_name(model)
+    if declared.get(name) is model:
+        del declared[name]
     if former is not None:
-        declared[full_name(model)] = former
+        declared[name] = former
     waiting.difference_update(getattr(model, "__links__", {}).values())
     touched = _related([model], others)
     for each in touched:

@@ -18,7 +18,7 @@ from qapla.database import deadline
 from qapla.database.models.difference import explain
 from qapla.database.pending import is_pending
 from qapla.database.runners import RUNNERS
-from qapla.errors import DatabaseError, DatabasesFailed, InputError, NotBound, QaplaError, TimedOut
+from qapla.errors import DatabaseError, DatabasesFailed, InputError, NotBound, QaplaError, TimedOut, ValueRefused
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -127,7 +127,7 @@ class Asking:
         except QaplaError as error:
             clear(bound)
             raise explain(bound, mapper, error) from error.__cause__
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, OverflowError) as error:
             clear(bound)
             raise _as_ours(error, bound) from error
         finally:
@@ -165,8 +165,13 @@ def _fail(count: int, errors: dict[str, QaplaError], answers: dict[str, Any]) ->
     )
 
 
-def _as_ours(error: SQLAlchemyError, bound: Bound) -> QaplaError:
-    """Return an error of SQLAlchemy's own: no connection left, a session that has to be rolled back."""
+def _as_ours(error: Exception, bound: Bound) -> QaplaError:
+    """Return an error of SQLAlchemy's own: a value that a type or driver does not take, no connection left, a session to be rolled back."""
+    cause = getattr(error, "orig", None) or error
+    if isinstance(cause, QaplaError):
+        return cause
+    if isinstance(cause, LookupError | ValueError | TypeError | OverflowError):
+        return ValueRefused(f"database {bound.name!r} cannot take a value: {str(cause)[:200]}")
     text = str(error).partition("\n")[0].partition(" (Background")[0][:300]
     return DatabaseError(f"database {bound.name!r}: {text}", hint="see the error that this one comes from")
 

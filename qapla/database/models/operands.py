@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from qapla.database.models.columns import meaning_of
+from qapla.database.models.password import HashedText
 from qapla.database.query.operands import check_text
 from qapla.errors import QueryError, ValueRefused
 
@@ -31,8 +32,16 @@ def read_operand(column: ColumnProperty[Any], value: Any) -> Any:
         ValueRefused: it is of another type; field, value and type are named.
     """
     type_ = column.columns[0].type
-    reader = _READERS.get(meaning_of(type_).kind)
-    if reader is None or value is None:
+    kind = meaning_of(type_).kind
+    if value is None:
+        return None
+    if isinstance(type_, HashedText):
+        raise QueryError(f"field {column.key!r} keeps hashes, which no text is equal to", hint=f"row.{column.key}.verify(text)")
+    own = getattr(column.parent.class_, "__fields__", {}).get(column.key)
+    if own is not None and kind in ("enum", "network"):
+        return own.check(value)
+    reader = _READERS.get(kind)
+    if reader is None:
         return value
     if isinstance(value, str):
         check_text(value, column.key)
@@ -40,7 +49,7 @@ def read_operand(column: ColumnProperty[Any], value: Any) -> Any:
         return reader(value)
     except (ValueError, TypeError, InvalidOperation):
         shown = f"a {type(value).__name__}" if isinstance(value, bytes) or type(value).__module__ != "builtins" else repr(value)[:60]
-        said = f"field {column.key!r} is {_NAMES[meaning_of(type_).kind]}, and {shown} is none"
+        said = f"field {column.key!r} is {_NAMES[kind]}, and {shown} is none"
         raise ValueRefused(said, hint=f"it is a {type(value).__name__}") from None
 
 
@@ -73,7 +82,10 @@ def check_list(column: ColumnProperty[Any], values: Any) -> list[Any]:
 def _read_integer(value: Any) -> int:
     if isinstance(value, bool) or not (isinstance(value, int) or (hasattr(value, "__index__"))):
         raise TypeError
-    return value.__index__()
+    number = value.__index__()
+    if not -(2**63) <= number < 2**64:
+        raise ValueRefused(f"no field has a number as large as {str(number)[:40]}", code="22003")
+    return int(number)
 
 
 def _read_float(value: Any) -> float | Decimal:

@@ -66,7 +66,7 @@ def _compares(make: Callable[[Any, Any], Any]) -> Builder:
 
 def _in(call: Call, operand: Any) -> ColumnElement[bool]:
     found = [read_operand(call.column, each) for each in check_list(call.column, operand)]
-    return call.value.in_([sa.literal(each, call.value.type) for each in found]) if found else sa.false()
+    return call.value.in_(found) if found else sa.false()
 
 
 def _is(call: Call, operand: Any) -> ColumnElement[bool]:
@@ -194,7 +194,8 @@ def get_builder(name: str) -> tuple[str, Builder]:
     own = ALIASES.get(name, name)
     builder = BUILDERS.get(own) or EXTRAS.get(own)
     if builder is None:
-        raise QueryError(f"operator {name[:40]!r} is not known", hint=nearest(name[:40], NAMES) or "the manual lists them: eq, gt, like, in, …")
+        hint = nearest(name[:40], NAMES) or "the manual lists them: eq, gt, like, in, …"
+        raise QueryError(f"operator {name[:40]!r} is not known", hint=hint)
     return own, builder
 
 

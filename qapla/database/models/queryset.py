@@ -12,19 +12,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, Literal, NoReturn, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
 
 from qapla.database.models import aggregates, changes
 from qapla.database.models.asking import Asking, asked_now
 from qapla.database.models.binding import require_bound
+from qapla.database.models.building import build, read_keyed
 from qapla.database.models.conditions import read_conditions
 from qapla.database.models.merging import merge_lists
 from qapla.database.models.model import find_using
-from qapla.database.models.ordering import directions, key_terms, read_terms, sort
+from qapla.database.models.ordering import directions, read_terms
 from qapla.database.models.paths import get_mapper
 from qapla.database.models.selection import Selected, all_columns, read_columns
 from qapla.database.models.streaming import stream
-from qapla.database.models.ways import Ways
 from qapla.database.models.windows import ALL, Window, read_subscript
 from qapla.errors import NotOffered, QueryError, RowNotFound, SeveralRows
 
@@ -44,7 +43,6 @@ Answer = TypeVar("Answer")
 Form = Literal["rows", "dicts", "tuples"]
 
 BATCH = 1000  # rows
-KEY = "qapla_order_"  # columns that merging needs and nobody sees
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -137,8 +135,8 @@ class QuerySet(Generic[Row]):
         found = self._but(databases=self.databases.within(chosen))
         if isinstance(rows, Window):
             return found._but(window=self.window.within(rows))
-        size = Window(0, rows + 1)
-        answer = found._but(window=self.window.within(size)).all()
+        answer = found._first(rows + 1)
+        self.asking.errors = found.asking.errors
         if len(answer) <= rows:
             raise RowNotFound(f"there is no row {rows}: {self._name!r} has {len(answer)} here")
         return answer[rows]
@@ -158,7 +156,7 @@ class QuerySet(Generic[Row]):
 
     def first(self) -> Row | None:
         """Return the first row of all, or None; without an order that of the smallest key in the first database that has one."""
-        found = self._but(window=self.window.within(Window(0, 1))).all()
+        found = self._first(1)
         return found[0] if found else None
 
     def one(self) -> Row:
@@ -178,7 +176,7 @@ class QuerySet(Generic[Row]):
         Raises:
             SeveralRows: there are more.
         """
-        found = self._but(window=self.window.within(Window(0, 2))).all()
+        found = self._first(2)
         if len(found) > 1:
             raise SeveralRows(f"there are several such {self._name}", hint="where() more, or first()")
         return found[0] if found else None
@@ -339,32 +337,11 @@ class QuerySet(Generic[Row]):
         """
         merges = self._merges if merges is None else merges
         selected = self.selected if columns is None else columns
-        ways = Ways(self.model)
-        what = self.key_columns if only_keys else [ways.select(each) for each in selected] or [self.model]
-        statement: Select[Any] = sa.select(*what)
-        statement = statement.where(*(each.build(self.model, bound) for each in self.conditions))
-        if self.loading and not (selected or only_keys):
-            statement = statement.options(*self.loading)
-        statement, keys = sort(statement, ways, self.terms, bound, merges=merges)
-        if self.is_distinct and selected:
-            statement = statement.distinct()
-            if not self.terms and not self.window.is_all:
-                statement = statement.order_by(*(sa.literal_column(str(place + 1)) for place in range(len(selected))))
-        elif self.terms or not self.window.is_all:
-            statement, _ = sort(statement, ways, key_terms(self.mapper, self.terms), bound, merges=False)
-        if (merges if with_order is None else with_order) and not only_keys:
-            statement = statement.add_columns(*(key.label(f"{KEY}{index}") for index, key in enumerate(keys)))
-        statement = ways.join(statement)
-        return _cut(statement, self.window) if among is None else statement.where(among)
+        return build(self, bound, selected, merges=merges, with_order=with_order, only_keys=only_keys, among=among)
 
     def read_rows(self, rows: Sequence[Any]) -> list[Keyed]:
         """Return rows of ``build`` that are to be merged, each with what it is sorted by."""
-        count = len(self.terms)
-        if not self.selected:
-            return [(row[1:], row[0]) for row in rows]
-        names = SimpleResultMetaData([each.name for each in self.selected])
-        named: Sequence[Any] = IteratorResult(names, (row[:-count] for row in rows)).all()
-        return [(row[-count:], found) for row, found in zip(rows, named, strict=True)]
+        return read_keyed(rows, self.selected, len(self.terms))
 
     # -- how ------------------------------------------------------------------------------
 
@@ -418,6 +395,15 @@ class QuerySet(Generic[Row]):
             hint = f"write .{method}(…) before the slice"
             raise QueryError(f"a slice of {self._name!r} cannot be changed by {method!r}: its rows are chosen already", hint=hint)
 
+    def _first(self, count: int) -> list[Row]:
+        """Return so many rows of each database, merged."""
+        found = self._but(window=self.window.within(Window(0, count)))
+        try:
+            rows: list[Row] = found.all()
+        finally:
+            self.asking.errors = found.asking.errors
+        return rows
+
     def _load(self, bound: Bound) -> Sequence[Any]:
         """Return the rows of one database; where they are merged, each with what it is sorted by."""
         merges = self._merges
@@ -436,12 +422,6 @@ def select(model: Any, *columns: Any) -> QuerySet[Any]:
         ModelError: *model* has no table. QueryError: it has no such column.
     """
     return QuerySet(model, read_columns(get_mapper(model), columns))
-
-
-def _cut(statement: Select[Any], window: Window) -> Select[Any]:
-    if window.start:
-        statement = statement.offset(window.start)
-    return statement if window.stop is None else statement.limit(window.size)
 
 
 def _frames(name: str) -> Any:

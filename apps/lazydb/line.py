@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 def find_line(database: str, query: Query, url: str, default_schema: str | None) -> str | None:
-    """Return the line for the rows of *query*; None for what has no words in REST: a search over all columns.
+    """Return the line for the rows of *query*, which works as it is pasted; None for what has no words in REST: a search over all columns.
 
     Args:
         url: the address of lazydb, with scheme and host.
@@ -28,4 +28,4 @@ def find_line(database: str, query: Query, url: str, default_schema: str | None)
     parts = [json.dumps(database), json.dumps(rows)]
     if query.table.schema != default_schema:
         parts.append(f"schema={json.dumps(query.table.schema, ensure_ascii=False)}")
-    return f"lazydb.frame({', '.join(parts)}, url={json.dumps(url)})"
+    return f"import lazydb; lazydb.frame({', '.join(parts)}, url={json.dumps(url)})"

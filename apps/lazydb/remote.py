@@ -112,7 +112,7 @@ def _open(request: Request, timeout_s: float) -> HTTPResponse:
         answer: HTTPResponse = build_opener(_NoRedirect).open(request, timeout=timeout_s)
     except HTTPError as error:
         with error:
-            _raise(error, place)
+            _raise(error, place, "Authorization" in request.headers)
     except TimeoutError as error:
         raise TimedOut(f"lazydb at {place!r} did not answer within {timeout_s:g} s", hint="timeout_s=… waits longer") from error
     except URLError as error:
@@ -124,7 +124,7 @@ def _open(request: Request, timeout_s: float) -> HTTPResponse:
     return answer
 
 
-def _raise(error: HTTPError, place: str) -> NoReturn:
+def _raise(error: HTTPError, place: str, has_token: bool) -> NoReturn:
     """Raise what lazydb has answered."""
     if 300 <= error.code < 400:
         to = urlsplit(error.headers.get("Location") or "")
@@ -135,6 +135,8 @@ def _raise(error: HTTPError, place: str) -> NoReturn:
         message, parts = str(said["message"]), {name: said.get(name) for name in ("code", "details", "hint")}
     except (ValueError, KeyError, TypeError, OSError):
         raise Unavailable(f"what answers at {place!r} is no lazydb: it says {error.code}", hint=HINT) from None
+    if error.code == NotAuthenticated.status and not has_token:
+        parts["hint"] = f"token='…', or {TOKEN} in the environment; `lazydb token add NAME` makes one"
     kind = CLASSES.get(error.code, QaplaError if error.code < 500 else DatabaseError)
     raise kind(message, status=error.code, **parts) from None
 

@@ -11,26 +11,32 @@
     │   ├── ValueRefused                a value cannot be read as its column's type
     │   ├── NotOffered                  right grammar, but this engine or release does not have it
     │   ├── TargetRefused               a connection that is wrong or not allowed
+    │   ├── EntityRefused               an entity that a repository cannot keep
     │   └── TooLarge               413  over one of the limits
     ├── AccessError                403
     │   ├── NotAuthenticated       401
     │   └── ReadOnly               405  the connection or the table takes no writes
     ├── NotFound                   404  no such database, table, row, function
     │   ├── RowNotFound                 a question for one row has none
+    │   ├── EntityNotFound              a repository has no entity of this key
     │   └── UnknownConnection           the pool has none of that name
     ├── Conflict                   409  a constraint, or somebody was faster
     │   ├── NameTaken
     │   ├── NothingPending              a commit that would keep nothing, while work waits elsewhere
     │   ├── SeveralRows                 a question for one row has more
     │   ├── TableExists                 it is there already
+    │   ├── WrongKeyType                a key of Redis holds another type than its repository keeps
     │   └── PreconditionFailed     412  If-Match did not hold
     ├── DatabaseError              500  what an engine answered, mapped to a SQLSTATE
     │   └── PartitionFailed             a part of a distributed frame could not be read or written
     ├── DatabasesFailed        500  some of several databases did not answer; the others' answers are in it
+    ├── EntityDamaged              500  what a store has is not what its repository wrote
     ├── InDoubt                    503  a commit over several databases that was begun and is not finished
     └── Unavailable                503  down, paused, over capacity
         ├── SecretLost                  sealed with another key
+        ├── StoreUnavailable            a store of a repository does not answer, or takes no writes
         └── TimedOut               504
+            └── StoreTimedOut           a call to a repository took too long
 
 Every error carries the four parts of a REST answer: ``code`` (a SQLSTATE, a PGRST or a QAPLA code), the message, ``details``
 and ``hint``. A message names the thing, the value in quotes and what is wrong; the hint says what to do. Neither ever holds a
@@ -186,6 +192,34 @@ class UnknownConnection(NotFound, KeyError):
     """The pool has no connection of this name. It is a KeyError, too, since connections are a mapping."""
 
 
+class OfRepository(QaplaError):
+    """What errors of repositories have in common: whose they are. Never the value of an entity.
+
+    Attributes:
+        repository: the name of the repository; None while only the store knows of it.
+        key: the key as the store has it, ``person:john_doe``.
+    """
+
+    def __init__(self, message: str, *, repository: str | None = None, key: str | None = None, **parts: Any) -> None:
+        super().__init__(message, **parts)
+        self.repository = repository
+        self.key = key
+
+
+class EntityNotFound(OfRepository, NotFound):
+    """A repository has no entity of this key: neither in its memory nor behind it."""
+
+
+class EntityRefused(OfRepository, InputError):
+    """An entity cannot be kept: another class, no key, or a value that would not come back as it was."""
+
+    code = "22P02"
+
+
+class EntityDamaged(OfRepository):
+    """What a store has under a key cannot be read as an entity of the repository."""
+
+
 class Conflict(QaplaError):
     """A constraint stands against it, or somebody else was faster."""
 
@@ -201,6 +235,12 @@ class TableExists(Conflict):
     """A table, or something else, has this name in the database already."""
 
     code = "42P07"
+
+
+class WrongKeyType(OfRepository, Conflict):
+    """A key of Redis holds a value of another type than its repository keeps there (WRONGTYPE)."""
+
+    code = "42809"  # wrong_object_type
 
 
 class NothingPending(Conflict):
@@ -279,6 +319,22 @@ class TimedOut(Unavailable):
 
     status = 504
     code = "QAPLA504"
+
+
+class StoreUnavailable(OfRepository, Unavailable):
+    """A store of a repository does not answer, or does not take what is written.
+
+    Attributes:
+        answered: whether the store did answer, with a refusal: it is full, loading, or a replica.
+    """
+
+    def __init__(self, message: str, *, answered: bool = False, **parts: Any) -> None:
+        super().__init__(message, **parts)
+        self.answered = answered
+
+
+class StoreTimedOut(StoreUnavailable, TimedOut):
+    """A store of a repository took longer than the deadline. A write may have arrived."""
 
 
 def tell(error: BaseException, file: str | None = None) -> str:

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine.result import IteratorResult, SimpleResultMetaData
+from sqlalchemy.orm import ColumnProperty
 
 from qapla.database.models.ordering import key_terms, sort
 from qapla.database.models.ways import Ways
+from qapla.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +45,7 @@ def build(
         statement = statement.options(*queryset.loading)
     statement, keys = sort(statement, ways, queryset.terms, bound, merges=merges)
     if queryset.is_distinct and selected:
+        _check_order(queryset, selected)
         statement = statement.distinct()
         if not queryset.terms and not queryset.window.is_all:
             statement = statement.order_by(*(sa.literal_column(str(place + 1)) for place in range(len(selected))))
@@ -61,6 +64,14 @@ def read_keyed(rows: Sequence[Any], selected: Sequence[Selected], count: int) ->
     names = SimpleResultMetaData([each.name for each in selected])
     named: Sequence[Any] = IteratorResult(names, (row[:-count] for row in rows)).all()
     return [(row[-count:], found) for row, found in zip(rows, named, strict=True)]
+
+
+def _check_order(queryset: QuerySet[Any], selected: Sequence[Selected]) -> None:
+    for term in queryset.terms:
+        is_there = any(each.value is term.value and each.relations == term.relations for each in selected)
+        if is_there or not isinstance(term.value, ColumnProperty):
+            continue
+        raise QueryError("distinct rows are ordered by what is not selected", hint="select it, too, or order by what is")
 
 
 def _cut(statement: Select[Any], window: Window) -> Select[Any]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from sqlalchemy import ColumnElement, Select
     from sqlalchemy.orm import Mapper, RelationshipProperty
 
+    from qapla.database.dialects import Engine
     from qapla.database.models.bound import Bound
     from qapla.database.models.ways import Ways
 
@@ -83,12 +84,20 @@ def sort(statement: Select[Any], ways: Ways, terms: Sequence[Term], bound: Bound
     for term in terms:
         key = _comparable(ways.reach(term.value, term.relations), merges=merges)
         keys.append(key)
-        default_first = term.descending if not bound.dialect.nulls_are_small else not term.descending
-        if term.is_nullable and term.nulls_first != default_first:
-            nulls, others = (0, 1) if term.nulls_first else (1, 0)
-            statement = statement.order_by(sa.case((key.is_(None), nulls), else_=others))
-        statement = statement.order_by(key.desc() if term.descending else key)
+        statement = statement.order_by(*_sorted(key, term, bound.dialect))
     return statement, keys
+
+
+def _sorted(key: Any, term: Term, engine: Engine) -> tuple[Any, ...]:
+    """Return the term as ORDER BY has it; where NULLs come is only said where it is not so by itself, which keeps indexes of use."""
+    found = key.desc() if term.descending else key.asc()
+    default_first = term.descending != engine.nulls_are_small
+    if not term.is_nullable or term.nulls_first == default_first:
+        return (found,)
+    if engine.has_nulls_last:
+        return (found.nulls_first() if term.nulls_first else found.nulls_last(),)
+    nulls, others = (0, 1) if term.nulls_first else (1, 0)
+    return sa.case((key.is_(None), nulls), else_=others), found
 
 
 def directions(terms: Sequence[Term]) -> tuple[Direction, ...]:

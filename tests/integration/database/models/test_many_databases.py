@@ -115,6 +115,7 @@ def test_distinct(three, every):
     asked = Votes.select("color").distinct()
 
     assert asked.orderby("color").tuples().all() == [("blue",), ("green",), ("red",), (None,)]
+    assert asked.orderby(Votes.color.asc().nulls_first()).tuples().all() == [(None,), ("blue",), ("green",), ("red",)]
     assert sorted(map(str, asked.tuples())) == ["('blue',)", "('green',)", "('red',)", "(None,)"]
     assert asked.count() == 4
     assert Votes.select("number").distinct().sum("number") == sum({row["number"] or 0 for row in every})

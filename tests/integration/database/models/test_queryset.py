@@ -250,6 +250,9 @@ def test_where_search(polls, operator):
         (lambda: Poll.select().orderby("answers__votes"), QueryError, "rows cannot be ordered by 'answers__votes'"),
         (lambda: Answer.select().orderby("data"), NotOffered, "'data' cannot be sorted by: it is json"),
         (lambda: Answer.select("data").distinct(), NotOffered, "rows with 'data' cannot be compared: it is JSON"),
+        (lambda: Answer.select("text").distinct().orderby("votes").all(), QueryError, "distinct rows are ordered by what is not selected"),
+        (lambda: Answer.select("text").distinct().sum("votes"), QueryError, "distinct rows have no column 'votes'"),
+        (lambda: Answer.select().where(votes=2**70), ValueRefused, "no field has a number as large as"),
         (lambda: Answer.select().sum("text"), QueryError, "sum is for numbers, and 'text' is text"),
         (lambda: Answer.select()[:5].where(votes=1), QueryError, "a slice of 'Answer' cannot be changed by 'where'"),
         (lambda: Answer.select()[:5].orderby("votes"), QueryError, "a slice of 'Answer' cannot be changed by 'orderby'"),
@@ -340,6 +343,7 @@ def test_aggregates(polls):
     assert (top.count(), top.sum("votes"), top.avg("votes"), top.min("votes"), top.max("text")) == (3, 240, 80.0, 70, "under_score")
     assert asked.where(votes__lt=40).tuples("poll_id").distinct().count() == 2
     assert Answer.select("done").distinct().orderby("done").tuples().all() == [(False,), (True,), (None,)]
+    assert Answer.select("done").distinct().orderby(Answer.done.desc().nulls_last()).tuples().all() == [(True,), (False,), (None,)]
 
 
 def test_statements(polls):

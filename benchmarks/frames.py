@@ -49,7 +49,14 @@ PARTITION = 250_000  # rows of a partition of either side
 OBJECTS = 100_000  # rows of the two that make objects or write, at most
 
 
-class Flight(models.Model):
+class Base(models.Model):
+    """The models of this file, apart from those of others who call a table so."""
+
+    __abstract__ = True
+    metadata = sa.MetaData()
+
+
+class Flight(Base):
     """A flight that left New York City in 2013."""
 
     __tablename__ = "flights"
@@ -77,7 +84,7 @@ class Flight(models.Model):
     time_hour = models.Timestamp()
 
 
-class SlowFlight(models.Model):
+class SlowFlight(Base):
     """A flight in a database that takes its time to answer."""
 
     __tablename__ = "slow_flights"

@@ -1,0 +1,97 @@
+"""Values as text and back, exactly: JSON by msgspec, with what JSON lacks.
+
+int of any size, float (``NaN`` and ``Infinity`` too, as Python's own JSON writes them), Decimal, datetime, UUID, Enum, bytes, None,
+and whatever is made of these. A value that would not come back as it was is refused when it is written.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+
+UNREADABLE = (msgspec.DecodeError, ValueError, TypeError, RecursionError)
+
+
+def encode(value: Any) -> bytes:
+    """Write *value*.
+
+    Raises:
+        TypeError: it has no JSON.
+        ValueError: it is text that is none (half a surrogate), or too large.
+        RecursionError: it contains itself.
+    """
+    text = msgspec.json.encode(value, enc_hook=_to_plain)
+    if b"null" in text and value is not None:  # None, text about it, or a float that JSON does not have
+        return json.dumps(msgspec.to_builtins(value, str_keys=True, enc_hook=_to_plain), separators=(",", ":"), ensure_ascii=False).encode()
+    return text
+
+
+class Decoder:
+    """Reads values of one type.
+
+    Args:
+        type: any annotation that msgspec knows, and pydantic's models.
+
+    Raises:
+        TypeError: msgspec cannot tell how to read it.
+    """
+
+    def __init__(self, type: Any) -> None:
+        self._type = type
+        self._decoder = msgspec.json.Decoder(type, dec_hook=_from_plain)
+        self._is_loose = "Any" in repr(type) or type is object
+
+    def decode(self, text: bytes) -> Any:
+        """Read what ``encode`` wrote.
+
+        Raises:
+            ValueError: it is of another type.
+        """
+        try:
+            return self._decoder.decode(text)
+        except msgspec.ValidationError:
+            raise
+        except msgspec.DecodeError:  # NaN, Infinity
+            return msgspec.convert(json.loads(text), self._type, str_keys=True, dec_hook=_from_plain)
+
+    def check(self, value: Any) -> bytes:
+        """Write *value*, and see to it that it can be read again.
+
+        Raises:
+            TypeError, ValueError, RecursionError: it cannot.
+        """
+        text = encode(value)
+        read = self.decode(text)
+        if self._is_loose and not _same(read, value):
+            raise TypeError("a value without a declared type would come back as another one")
+        return text
+
+
+def _same(read: Any, value: Any) -> bool:
+    return bool(read == value) or (isinstance(value, float) and read != read and value != value)  # NaN
+
+
+def _to_plain(value: Any) -> Any:
+    fields = getattr(type(value), "__pydantic_fields__", None)
+    if fields is not None:
+        return {name: getattr(value, name) for name in fields}
+    raise TypeError(f"values of type {type(value).__name__!r} cannot be written")
+
+
+def _from_plain(type: Any, value: Any) -> Any:
+    fields = getattr(type, "__pydantic_fields__", None)
+    if fields is None:
+        raise TypeError(f"values of type {type.__name__!r} cannot be read")
+    read = {
+        name: msgspec.convert(value[name], field.annotation, str_keys=True, dec_hook=_from_plain)
+        for name, field in fields.items()
+        if name in value
+    }
+    return build_pydantic(type, read)
+
+
+def build_pydantic(model: Any, values: dict[str, Any]) -> Any:
+    """Make a pydantic model of values by the names of its fields, whatever their aliases are."""
+    return model.model_validate(values, by_name=True, by_alias=False)

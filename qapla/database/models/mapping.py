@@ -39,6 +39,7 @@ def declare(model: Any, map_it: Callable[[], None]) -> None:
         ModelError: something about it is wrong; what was mapped before still is.
     """
     _name(model)
+    _refuse_below(model)
     former = declared.get(full_name(model))
     _refuse_clash(model, former)
     _record(model)
@@ -84,6 +85,16 @@ def _name(model: Any) -> None:
 
 def _is_below_mapped(model: Any) -> bool:
     return any("__mapper__" in vars(base) for base in model.__mro__[1:])
+
+
+def _refuse_below(model: Any) -> None:
+    if "__tablename__" in vars(model) or not _is_below_mapped(model):
+        return
+    arguments = vars(model).get("__mapper_args__")
+    if not isinstance(arguments, dict) or "polymorphic_identity" not in arguments:
+        above = next(base.__name__ for base in model.__mro__[1:] if "__mapper__" in vars(base))
+        hint = f"__abstract__ = True in {above} gives each its own table; __mapper_args__ with a polymorphic_identity shares one"
+        raise ModelError(f"model {model.__name__!r} is below {above!r}, which has a table", hint=hint)
 
 
 def _refuse_clash(model: Any, former: Any) -> None:

@@ -109,6 +109,28 @@ class TestOrder:
                 model(votes="many")
 
 
+    def test_below_a_table(self) -> None:
+        """A model below one that has a table is refused; with SQLAlchemy's own words for it, both share the table."""
+
+        class Animal(models.Model):
+            __tablename__ = "declared_animal"
+            __mapper_args__ = {"polymorphic_on": "kind", "polymorphic_identity": "animal"}
+            kind = models.Char(10)
+
+        with pytest.raises(ModelError, match=r"model 'Dog' is below 'Animal', which has a table \(__abstract__ = True"):
+
+            class Dog(Animal):
+                name = models.Char(10)
+
+        class Cat(Animal):
+            __mapper_args__ = {"polymorphic_identity": "cat"}
+            lives = models.Integer(null=True)
+
+        assert columns(Cat) == ["id", "kind", "lives"]
+        with pytest.raises(ValueRefused, match=r"Cat\.lives"):
+            Cat(lives="nine")
+
+
 class TestRows:
     """Making rows"""
 

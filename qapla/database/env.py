@@ -111,6 +111,7 @@ class AlembicEnv:
             common = self._common(database, connection.dialect.name == "sqlite")
             _make_version_schema(connection, common.get("version_table_schema"))
             context.configure(**{"connection": connection, **common, **self._options})
+            _compare_defaults(context.get_context())
             with context.begin_transaction():
                 context.run_migrations()
 
@@ -120,7 +121,7 @@ class AlembicEnv:
         options: dict[str, Any] = {
             "target_metadata": metadata,
             "compare_type": _compare_type,
-            "compare_server_default": differ,
+            "compare_server_default": True,
             "render_item": _write_type,
             "include_schemas": any(table.schema for table in metadata.tables.values()),
             "include_name": make_name_filter(metadata, _unknown_tables(database), files),
@@ -150,6 +151,21 @@ def _write_type(kind: str, item: Any, autogenerate: Any) -> str | Literal[False]
         autogenerate.imports.add("from sqlalchemy.dialects import postgresql")
         return f"postgresql.{type(item).__name__}(none_as_null={item.none_as_null})"
     return False
+
+
+def _compare_defaults(migration: Any) -> None:
+    """Ask ``differ`` first whether two defaults are the same.
+
+    Alembic takes such a function itself, but looks for the text of a default before it calls it, and computed columns and identities have
+    none. Where it compares by its engine's rules it leaves those to comparisons of their own.
+    """
+    ask = migration.impl.compare_server_default
+
+    def compare(found: Any, declared: Any, rendered: str | None, there: str | None) -> bool:
+        answer = differ(migration, found, declared, there, declared.server_default, rendered)
+        return bool(ask(found, declared, rendered, there) if answer is None else answer)
+
+    migration.impl.compare_server_default = compare
 
 
 def _only_reads() -> bool:

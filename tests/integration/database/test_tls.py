@@ -14,11 +14,13 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
+from sqlalchemy import Boolean, column, select
 
 from qapla.database.bulkhead import make_bulkhead
 from qapla.database.check import check
 from qapla.database.spec import parse_url
 from qapla.database.statement import Statement
+from qapla.errors import NotOffered
 from qapla.testing import processes
 
 PASSWORD = "p@ss:w/ö%rd?"
@@ -129,3 +131,34 @@ def test_a_wrong_password_is_said_to_be_one(make_spec):
     assert checked.failure.name == "login"
     assert "'postgres'" in checked.failure.message
     assert "another one" not in str(checked)
+
+
+class TestFrames:
+    """Rows as frames, by readers that connect by themselves."""
+
+    def read(self, server, sslmode, reader=None, authority="ca.pem"):
+        from sqlalchemy import URL, create_engine, text
+
+        from qapla.database.frames.reading import read_table
+
+        url, folder = server
+        port = int(url.rpartition(":")[2].partition("/")[0])
+        query = {"sslmode": sslmode} | ({"sslrootcert": str(folder / authority)} if sslmode == "verify-full" else {})
+        engine = create_engine(URL.create("postgresql+psycopg", "postgres", PASSWORD, "localhost", port, "postgres", query))
+        columns = text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()").columns(column("ssl", Boolean))
+        try:
+            return read_table(select(columns.subquery().c.ssl), engine, reader=reader).column("ssl").to_pylist()
+        finally:
+            engine.dispose()
+
+    @pytest.mark.parametrize(
+        ("sslmode", "reader"), [("disable", "connectorx"), ("disable", "adbc"), ("verify-full", "adbc"), ("verify-full", "copy")]
+    )
+    def test_login_and_encryption_go_along(self, server, sslmode, reader):
+        """A reader's own connection has the odd password of the first, and is encrypted as that one is."""
+        assert self.read(server, sslmode, reader) == [sslmode == "verify-full"]
+
+    def test_what_is_encrypted_stays_so(self, server):
+        """ConnectorX cannot check certificates as libpq does, and is not asked over TLS."""
+        with pytest.raises(NotOffered, match="'connectorx'"):
+            self.read(server, "verify-full", "connectorx")

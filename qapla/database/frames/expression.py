@@ -47,12 +47,15 @@ from qapla.database.frames.conditions import FLIPPED, Both, Compare, Either, One
 from qapla.database.frames.parts import read_partition
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pandas as pd
     from dask.dataframe import DataFrame
 
     from qapla.database.frames.conditions import Condition
     from qapla.database.frames.partitions import Partition
 
+PLAIN = tuple("biufUO")  # kinds of arrays whose values are Python's own
 _SIGNS = {EQ: "==", NE: "!=", LT: "<", LE: "<=", GT: ">", GE: ">="}
 
 
@@ -112,7 +115,7 @@ class ReadPartitions(PartitionsFiltered, BlockwiseIO):
     def _read_index(self, parent: Index, dependents: Any) -> Any:
         wanted: Any = determine_column_projection(self, parent, dependents)
         columns = [name for name in self.columns if name in wanted]
-        return Index(self.substitute_parameters({"columns": columns})) if columns != self.columns else None
+        return type(parent)(self.substitute_parameters({"columns": columns})) if columns != self.columns else None
 
     def _filter_passthrough_available(self, parent: Filter, dependents: Any) -> bool:
         return bool(super()._filter_passthrough_available(parent, dependents)) and bool(self._split(parent.predicate)[0])
@@ -120,13 +123,18 @@ class ReadPartitions(PartitionsFiltered, BlockwiseIO):
     def _take(self, parent: Filter) -> Any:
         """Take the conditions that can be told to a partition out of a filter, and leave the others."""
         taken, left = self._split(parent.predicate)
-        reads = self.substitute_parameters({"conditions": (*self.operand("conditions"), *taken)})
+        reads = self.keep(taken)
         if not left:
             return reads
         predicate = left[0]
         for each in left[1:]:
             predicate = And(predicate, each)
         return Filter(reads, predicate.substitute(self, reads))
+
+    def keep(self, conditions: Sequence[Condition]) -> ReadPartitions:
+        """Return the same with conditions."""
+        found: ReadPartitions = self.substitute_parameters({"conditions": (*self.operand("conditions"), *conditions)})
+        return found
 
     def _split(self, predicate: Any) -> tuple[list[Condition], list[Any]]:
         if isinstance(predicate, And):
@@ -160,15 +168,36 @@ class ReadPartitions(PartitionsFiltered, BlockwiseIO):
         column, values = self._column_of(predicate.frame), predicate.operand("values")
         if isinstance(values, _DelayedExpr) and len(values.obj.dask) == 1:  # a list that Dask keeps as something delayed
             values = values.obj.compute(scheduler="synchronous")
+            values = values.tolist() if getattr(getattr(values, "dtype", None), "kind", "") in PLAIN else values
         if column is None or not isinstance(values, list | tuple | set | frozenset) or not all(_is_value(value) for value in values):
             return None
         return OneOf(column, tuple(values))
 
     def _column_of(self, side: Any) -> str | None:
         """Return the column of this frame that *side* is, None where it is anything else."""
-        if isinstance(side, Projection) and side.frame._name == self._name and side.ndim == 1:
+        if isinstance(side, Projection) and side.ndim == 1 and isinstance(side.frame, ReadPartitions) and self._has_rows_of(side.frame):
             return str(side.columns[0])
         return None
+
+    def _has_rows_of(self, other: ReadPartitions) -> bool:
+        """Tell whether *other* reads the same rows, whatever columns of them."""
+        return all(self.operand(name) == other.operand(name) for name in ("asked", "conditions", "_partitions"))
+
+    @property
+    def index(self) -> PartitionIndex:
+        """Return the index, which is what Dask counts rows by."""
+        return PartitionIndex(self)
+
+
+class PartitionIndex(Index):
+    """The index of partitions, through which filters reach them."""
+
+    def _simplify_up(self, parent: Expr, dependents: Any) -> Any:
+        if isinstance(parent, Filter) and isinstance(self.frame, ReadPartitions):
+            taken, left = self.frame._split(parent.predicate)
+            if taken and not left:
+                return type(self)(self.frame.keep(taken))
+        return super()._simplify_up(parent, dependents)
 
 
 def _is_value(side: Any) -> bool:

@@ -40,6 +40,7 @@ class Engine:
     returns: frozenset[Literal["insert", "update", "delete"]] = frozenset()  # which writes give back rows by RETURNING
     has_transactional_ddl: bool = False  # CREATE and DROP can be rolled back; else they commit what is under way
     nulls_are_small: bool = True  # NULL sorts before everything else, where nothing is said
+    errors_spoil: bool = False  # after a statement that failed a transaction takes no other, but back to a savepoint
     has_nulls_last: bool = True  # ORDER BY … NULLS LAST, and FIRST
     reads_beside: bool = True  # a connection can run other statements while one is being read
     has_rename_table: bool = False  # RENAME TABLE a TO b, c TO d: all at once
@@ -93,6 +94,7 @@ POSTGRESQL = Engine(
     code_points='CAST({} AS TEXT) COLLATE "C"',
     async_drivername="postgresql+psycopg",
     async_extra="postgresql,asyncio",
+    errors_spoil=True,
     nulls_are_small=False,
     read_only="SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY",
     returns=frozenset({"insert", "update", "delete"}),

@@ -123,7 +123,10 @@ class Asking:
         token = _asked.set(tuple(bounds))
         try:
             with bound.errors():
-                return read(bound) if self.timeout_s is None else self._read_in_time(bound, read, self.timeout_s)
+                if bound.dialect.errors_spoil and is_pending(bound.session):  # what was written before stays, whatever this does
+                    with bound.session.begin_nested():
+                        return self._read_in_time(bound, read)
+                return self._read_in_time(bound, read)
         except QaplaError as error:
             clear(bound)
             raise explain(bound, mapper, error) from error.__cause__
@@ -133,7 +136,10 @@ class Asking:
         finally:
             _asked.reset(token)
 
-    def _read_in_time(self, bound: Bound, read: Callable[[Bound], Answer], timeout_s: float) -> Answer:
+    def _read_in_time(self, bound: Bound, read: Callable[[Bound], Answer]) -> Answer:
+        timeout_s = self.timeout_s
+        if timeout_s is None:
+            return read(bound)
         started = time.monotonic()
         connection = bound.session.connection()
         raw = connection.connection.driver_connection

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import ColumnProperty
 
 from qapla.database.models.conditions import is_of
-from qapla.database.models.operands import read_operand
+from qapla.database.models.operands import is_expression, read_operand
 from qapla.database.models.paths import get_field
 from qapla.errors import QueryError, ValueRefused
 
@@ -56,7 +56,7 @@ def _refuse(queryset: QuerySet[Any], what: str, *, all_rows: bool) -> None:
 
 
 def _check(field: Any, value: Any) -> Any:
-    if isinstance(value, sa.ClauseElement) or hasattr(value, "__clause_element__"):
+    if is_expression(value):
         return value
     own = getattr(field.parent.class_, "__fields__", {}).get(field.key)
     if own is not None and isinstance(field, ColumnProperty):

@@ -14,9 +14,8 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import ColumnProperty, aliased, object_session
 from sqlalchemy.sql.elements import ColumnElement
 
-from qapla.database.direct import MEMORY
 from qapla.database.models.bound import find_bound
-from qapla.database.models.operands import check_list, read_operand
+from qapla.database.models.operands import check_list, is_expression, read_operand
 from qapla.database.models.operators import Call, check_document, get_builder
 from qapla.database.models.paths import attribute, column_of, find_path
 from qapla.errors import QueryError, ValueRefused
@@ -85,10 +84,11 @@ class KeyTest:
         if operand is None:
             return sa.and_(*(column.is_(None) for column in columns))
         if not isinstance(operand, self.relation.mapper.class_):
-            return sa.and_(columns[0] == operand)
-        if not is_of(operand, bound):
+            keys = list(operand) if isinstance(operand, tuple) else [operand]
+        elif is_of(operand, bound):
+            keys = [getattr(operand, column_of(self.relation.mapper, remote).key) for _, remote in pairs]
+        else:
             return sa.false()
-        keys = [getattr(operand, column_of(self.relation.mapper, remote).key) for _, remote in pairs]
         return sa.and_(*(column == key for column, key in zip(columns, keys, strict=True)))
 
 
@@ -107,7 +107,7 @@ class RowTest:
             is_row = isinstance(operand, self.mapper.class_)
             if is_row and not is_of(operand, bound):
                 continue
-            values = [getattr(operand, key.key) if is_row else operand for key in keys]
+            values = [getattr(operand, key.key) for key in keys] if is_row else operand if isinstance(operand, tuple) else (operand,)
             tests.append(sa.and_(*(attribute(entity, key) == value for key, value in zip(keys, values, strict=True))))
         return sa.or_(sa.false(), *tests)
 
@@ -205,7 +205,9 @@ def _read_relation_test(relation: RelationshipProperty[Any], name: str, operand:
         if hasattr(operand, "key_statement"):
             keys = column_of(target, target.primary_key[0])
             return Related(relation, (FieldTest(keys, "in", operand),), is_absent=operator == "not_in")
-        operands = tuple(operand) if hasattr(operand, "__iter__") and not isinstance(operand, str | bytes) else (operand,)
+        if isinstance(operand, str | bytes) or not hasattr(operand, "__iter__"):
+            raise ValueRefused(f"relation {relation.key!r} is compared with a list of rows or keys, and this is a {type(operand).__name__}")
+        operands = tuple(operand)
     else:
         operands = (operand,)
     operands = tuple(_read_key(relation, each) for each in operands)
@@ -224,11 +226,16 @@ def _read_key(relation: RelationshipProperty[Any], operand: Any) -> Any:
         if not sa.inspect(operand).has_identity:
             raise ValueRefused(f"this {target.class_.__name__} has not been saved, so nothing can refer to it", hint="save it first")
         return operand
+    if is_expression(operand):
+        return operand
     if sa.inspect(operand, raiseerr=False) is not None or isinstance(operand, type):
         raise ValueRefused(f"relation {relation.key!r} is to {target.class_.__name__}, and this is a {type(operand).__name__}")
-    if len(target.primary_key) != 1:
-        raise ValueRefused(f"relation {relation.key!r} has a key of several columns", hint="give the row itself")
-    return read_operand(column_of(target, target.primary_key[0]), operand)
+    keys = operand if isinstance(operand, tuple) else (operand,)
+    if len(target.primary_key) != len(keys):
+        hint = f"give the row itself, or a tuple of {', '.join(column.name for column in target.primary_key)}"
+        raise ValueRefused(f"relation {relation.key!r} has a key of {len(target.primary_key)} columns, not {len(keys)}", hint=hint)
+    read = tuple(read_operand(column_of(target, column), key) for column, key in zip(target.primary_key, keys, strict=True))
+    return read if len(read) > 1 else read[0]
 
 
 def is_of(row: Any, bound: Bound) -> bool:
@@ -236,5 +243,5 @@ def is_of(row: Any, bound: Bound) -> bool:
     home = find_bound(object_session(row))
     if home is bound:
         return True
-    target = home.source.target if home is not None else row.__dict__.get("_qapla_target")
-    return target is None or (target == bound.source.target and MEMORY not in target)  # all of those are called the same
+    target = home.target if home is not None else row.__dict__.get("_qapla_target")
+    return target is None or target == bound.target

@@ -12,8 +12,11 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from sqlalchemy import ClauseElement
+
 from qapla.database.models.columns import meaning_of
 from qapla.database.models.password import HashedText
+from qapla.database.models.types import Address
 from qapla.database.query.operands import check_text
 from qapla.errors import QueryError, ValueRefused
 
@@ -33,12 +36,12 @@ def read_operand(column: ColumnProperty[Any], value: Any) -> Any:
     """
     type_ = column.columns[0].type
     kind = meaning_of(type_).kind
-    if value is None:
-        return None
+    if value is None or is_expression(value):
+        return value
     if isinstance(type_, HashedText):
         raise QueryError(f"field {column.key!r} keeps hashes, which no text is equal to", hint=f"row.{column.key}.verify(text)")
     own = getattr(column.parent.class_, "__fields__", {}).get(column.key)
-    if own is not None and kind in ("enum", "network"):
+    if own is not None and (kind == "enum" or isinstance(type_, Address)):
         return own.check(value)
     reader = _READERS.get(kind)
     if reader is None:
@@ -51,6 +54,11 @@ def read_operand(column: ColumnProperty[Any], value: Any) -> Any:
         shown = f"a {type(value).__name__}" if isinstance(value, bytes) or type(value).__module__ != "builtins" else repr(value)[:60]
         said = f"field {column.key!r} is {_NAMES[kind]}, and {shown} is none"
         raise ValueRefused(said, hint=f"it is a {type(value).__name__}") from None
+
+
+def is_expression(value: Any) -> bool:
+    """Tell whether a value is computed by the database."""
+    return isinstance(value, ClauseElement) or hasattr(value, "__clause_element__")
 
 
 def read_text(column: ColumnProperty[Any], value: Any) -> str:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import sqlalchemy as sa
 
 from qapla.database.models.matching import MORE, Matched
-from qapla.database.models.operands import check_list, read_operand, read_text
+from qapla.database.models.operands import check_list, is_expression, read_operand, read_text
 from qapla.database.query.lookups import KEYWORDS, OPERATORS, get_template
 from qapla.database.query.operands import contain_pattern, read_pattern, write_pattern
 from qapla.database.query.renderers import get_renderer
@@ -38,7 +38,8 @@ class Call:
 
     def literal(self, operand: Any) -> ColumnElement[Any]:
         """Return *operand* as a bound parameter of the column's type."""
-        return sa.literal(read_operand(self.column, operand), self.value.type)
+        value = read_operand(self.column, operand)
+        return value if is_expression(value) else sa.literal(value, self.value.type)
 
     def match(self, *operands: Any) -> ColumnElement[bool]:
         """Return the test by the template of the table of operators."""

@@ -48,6 +48,29 @@ class Answer(models.Model):
     done = models.Boolean(null=True)
 
 
+class Pair(models.Model):
+    a = models.Integer(primary_key=True)
+    b = models.Integer(primary_key=True)
+
+
+class Part(models.Model):
+    pair = models.ForeignKey(Pair)
+    n = models.Integer()
+
+
+class Tag(models.Model):
+    label = models.Varchar(30)
+
+
+class User(models.Model):
+    __tablename__ = "poll_user"
+    password = models.Password()
+    ip = models.IP()
+    color = models.Enum("red", "green")
+    guid = models.GUID()
+    tags = models.ManyToMany(Tag)
+
+
 TEXTS = ["red", "Red", "10% off", "a*b", "ÄÖ", "äö", "back\\slash", "under_score", "it's", ""]
 
 
@@ -88,6 +111,21 @@ def changed(polls):
     """Undo what a test writes."""
     yield polls
     polls.rollback()
+
+
+@pytest.fixture(scope="module")
+def pairs(polls):
+    """Have tables with keys of several columns and fields of all sorts."""
+    polls.create_tables(Pair, Part, Tag, User)
+    for number in range(4):
+        Pair(a=number // 2, b=number).save()
+    Part(pair=Pair.select().where(b=2).one(), n=7).save()
+    user, tag = User(password="secret", ip="10.0.0.1", color="red"), Tag(label="t")
+    user.save()
+    tag.save()
+    user.tags.add(tag)
+    polls.commit()
+    return polls
 
 
 def votes(queryset):
@@ -400,6 +438,58 @@ def test_update_and_delete(changed):
         answers.where(votes=1).update(votes="x")
     changed.rollback()
     assert (answers.count(), answers.where(poll=None).count()) == (11, 1)
+
+
+def test_failure_keeps_what_was_written(changed):
+    """A question that fails, in the database itself, takes nothing away of what was written before it."""
+    Answer(text="new").save()
+
+    for _ in range(2):
+        with pytest.raises(DatabaseError, match=r"a function that is needed does not exist|function no_such"):
+            Answer.select().where(sa.func.no_such(Answer.votes) == 1).all()
+
+    assert Answer.select().where(text="new").count() == 1
+
+
+def test_expressions_as_values(polls):
+    """A value may be computed by the database: another field, a function."""
+    assert votes(Answer.select().where(text=sa.func.lower("RED"), votes=0)) == [0]
+    assert votes(Answer.select().where(votes__gt=Answer.id * 8)) == [50, 60, 70, 80, 90]
+
+
+def test_keys_of_several_columns(pairs):
+    """A key of several columns is given as a tuple, or as the row itself."""
+    pair = Pair.select().where(a=1, b=2).one()
+
+    assert [part.n for part in Part.select().where(pair=pair)] == [part.n for part in Part.select().where(pair=(1, 2))] == [7]
+    assert Part.select().where(pair__in=[(1, 2), (1, 3)]).count() == Pair.select().where(parts=Part.select().one()).count() == 1
+    assert Part.select().where(pair__neq=(1, 2)).count() == 0
+    assert [(pair.a, pair.b) for pair in Pair.select().orderby("-b").iterate(2)] == [(1, 3), (1, 2), (0, 1), (0, 0)]
+    assert [(pair.a, pair.b) for pair in Pair.select()[1:3]] == [(0, 1), (1, 2)]
+    with pytest.raises(ValueRefused, match=r"relation 'pair' has a key of 2 columns, not 1 \(give the row itself, or a tuple of a, b\)"):
+        Part.select().where(pair=5)
+
+
+def test_fields_with_their_own_values(pairs):
+    """Enums, addresses, UUIDs are given as the field takes them, and checked; a hash is equal to nothing."""
+    user = User.select().one()
+
+    assert User.select().where(color="red", ip="10.0.0.1", guid=str(user.guid)).one() is user
+    assert User.select().where(color__in=["green"]).count() == 0
+    for wrong in ({"color": "pink"}, {"ip": "nobody"}, {"guid": "x"}):
+        with pytest.raises(ValueRefused):
+            User.select().where(**wrong)
+    with pytest.raises(QueryError, match="field 'password' keeps hashes, which no text is equal to"):
+        User.select().where(password="secret")
+
+
+def test_many_to_many(pairs):
+    """A many-to-many relation is asked like any other."""
+    tag = Tag.select().one()
+
+    for condition in ({"tags": tag}, {"tags__label": "t"}, {"tags__in": [tag]}, {"tags__in": Tag.select()}, {"tags__is": "not_null"}):
+        assert User.select().where(**condition).count() == 1
+    assert User.select().where(tags=None).count() == User.select().where(tags__neq=tag).count() == 0
 
 
 def test_timeout(polls):

@@ -39,6 +39,7 @@ MEANT: Mapping[Kind, frozenset[str]] = {
     "time": frozenset(("time",)), "timestamp": _MOMENTS, "timestamp_tz": _MOMENTS, "binary": frozenset(("binary",)),
     "array": frozenset(("array",)),
 }  # fmt: skip
+READ_IN_ARRAYS = frozenset(("boolean", "integer", "decimal", "float", "text", "date", "time", "timestamp", "timestamp_tz", "uuid", "binary"))
 _FOREVER = 2**31 - 1
 FEW_ROWS = 20_000  # to connect anew takes longer than reading them
 
@@ -48,7 +49,7 @@ _STATE = """
             OR pg_catalog.txid_current_if_assigned() IS NOT NULL
             OR EXISTS (SELECT FROM pg_catalog.pg_class AS c WHERE c.relrowsecurity),
         ARRAY(SELECT ARRAY[s.name, s.setting] FROM pg_catalog.pg_settings AS s
-            WHERE s.source IN ('session', 'client') AND s.context <> 'internal'
+            WHERE s.source IN ('session', 'client') AND s.context IN ('user', 'superuser')
                 AND s.name NOT IN ('client_encoding', 'session_authorization'))
 """
 
@@ -114,7 +115,8 @@ def _compare(field: Field, column: Any, database: str) -> None:
         QueryError: what it is in the database, and what it is taken for.
     """
     ours, theirs = field.type.kind, _type_of(column.type_code, column)
-    if field.as_text or ours not in MEANT or theirs.kind in MEANT[ours] or field.process is not None:
+    is_known = ours in MEANT and theirs.kind != "unknown" and not field.as_text and field.process is None
+    if not is_known or theirs.kind in MEANT[ours]:
         return
     hint = f"read it as text, with as_text={[field.name]!r}"
     raise QueryError(f"column {field.name!r} is {theirs.name!r} in database {database!r}, and taken for {ours!r}", hint=hint)
@@ -144,7 +146,7 @@ def _type_of(oid: int, column: Any) -> ColumnType:
 
     info = types.get(oid)
     if info is None:
-        return ColumnType("text", "text")
+        return ColumnType("unknown", "a type of its own")
     kind = KINDS.get(info.name, "text")
     if info.array_oid == oid:
         return ColumnType("array", f"{info.name}[]", item=ColumnType(kind, info.name))
@@ -171,8 +173,10 @@ def wrap(sql: str, fields: Sequence[Field], described: Sequence[Any], *, moments
 
 
 def _cast(column: str, field: Field, oid: int, moments_as_numbers: bool) -> str:
-    if field.process is not None or pa.types.is_list(field.arrow or pa.null()) or (field.as_text and oid in TEXTS):
+    if field.process is not None or (field.as_text and oid in TEXTS):
         return column
+    if pa.types.is_list(field.arrow or pa.null()) and field.type.item is not None:
+        return column if field.type.item.kind in READ_IN_ARRAYS else f"{column}::pg_catalog.text[]"
     if field.as_text:
         return f"{column}::pg_catalog.text"
     if oid == INET:  # as text it would have a netmask that nobody wrote

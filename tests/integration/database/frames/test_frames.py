@@ -126,6 +126,14 @@ class TestOneDatabase:
         assert frame.to_dict("records") == [{"votes": -3, "double": -6, "name": "50%'\"ü😀"}]
         assert list(frame.dtypes.astype(str)) == ["Int64", "Int64", "str"]
 
+    def test_conditions(self, urls: dict[str, str], engine: str) -> None:
+        """A condition finds what it finds in .all(), whatever its value is made of."""
+        with DRIVERS[engine](urls[engine]):
+            for field in FULL.keys() - {"doc", "ratio"}:
+                query = Vote.select("id", "name").where(**{field: FULL[field]})
+                assert query.as_df()["id"].tolist() == [row.id for row in query.all()] == [1], field
+            assert Vote.select("id").where(name__in=["x", *ENGINE_NAMES], votes__isnull=True).as_df()["id"].tolist() == [2]
+
     def test_decimals(self, urls: dict[str, str], engine: str) -> None:
         """Decimals are doubles, and decimals on wish; Arrow has them as they are."""
         with DRIVERS[engine](urls[engine]):

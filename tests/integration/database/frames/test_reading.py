@@ -50,6 +50,8 @@ EXACT: list[tuple[str, list[str], pa.DataType, list[Any]]] = [
 ]
 ARRAYS: list[tuple[str, list[str], pa.DataType, list[Any]]] = [
     ("integer[]", ["{1,NULL,3}", "{}"], pa.list_(pa.int32()), [[1, None, 3], []]),
+    ("mood[]", ['{"so so",happy}'], pa.string(), ['{"so so",happy}']),
+    ("jsonb[]", ['{"{\\"a\\": 1.10}"}'], pa.list_(pa.string()), [['{"a": 1.10}']]),
     ("text[]", ['{"a,b",NULL}'], pa.list_(pa.string()), [["a,b", None]]),
 ]
 
@@ -109,6 +111,13 @@ class TestPostgresql:
 
         assert found.schema.types == [arrow, pa.string()]
         assert found.to_pylist() == [{"v": value, "j": "[1.10]"} for value in [*expected, None]]
+
+    def test_arrays_of_enums(self, postgresql: sa.Engine) -> None:
+        """Where the statement says what they are, they are lists of words."""
+        mood = sa.Enum("happy", "so so", name="mood")
+        statement = sa.select(sa.literal_column("'{so so,NULL}'::mood[]", sa.ARRAY(mood)).label("v"))
+
+        assert read_table(statement, postgresql).to_pylist() == [{"v": ["so so", None]}]
 
     @pytest.mark.parametrize("reader", READERS)
     @pytest.mark.parametrize("value", ["infinity", "-infinity"])

@@ -12,6 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy.orm import object_session
 from sqlalchemy.orm.attributes import flag_modified
 
+from qapla.database.direct import MEMORY
 from qapla.database.models import binding
 from qapla.database.models.bound import find_bound
 from qapla.database.models.field import MISSING
@@ -30,7 +31,7 @@ def bound_of(row: Any) -> Bound | None:
     if found is not None:
         return found
     target = row.__dict__.get(TARGET)
-    return next((each for each in reversed(binding.bound()) if each.source.target == target), None) if target else None
+    return next((each for each in reversed(binding.bound()) if each.target == target), None) if target else None
 
 
 def find_using(using: Any) -> Bound:
@@ -163,4 +164,7 @@ def _elsewhere(row: Any) -> NotBound:
     target = row.__dict__.get(TARGET)
     if target is None:
         return NotBound(f"{row!r} belongs to a session that is not of an open database", hint="use that session")
-    return NotBound(f"{row!r} belongs to {':'.join(filter(None, target[1:]))!r}, which is not open here", hint="open it again")
+    where, hint = ":".join(filter(None, target[1:])), "open it again"
+    if MEMORY in target:
+        where, hint = MEMORY, "a database in memory is gone when its block ends"
+    return NotBound(f"{row!r} belongs to {where!r}, which is not open here", hint=hint)

@@ -6,6 +6,7 @@ import os
 import threading
 import time
 from dataclasses import dataclass
+from itertools import count
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import event
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 
 from qapla.database import login
 from qapla.database.dialects import ENGINES, get_engine
+from qapla.database.direct import MEMORY
 from qapla.database.faults import is_missing, translate
 from qapla.database.functions import lend
 from qapla.database.models import creation
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 KEY = "qapla_bound"  # in the info of a session
 WRITTEN = "qapla_written"
 STALE = "qapla_stale"
+
+_numbers = count()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +69,8 @@ class Bound:
         self.commits = commits
         self.is_open = True
         self.source = source
+        # Equal for two ways to the same database; one in memory is nobody else's.
+        self.target: tuple[str, ...] = source.target if MEMORY not in source.target else (*source.target, str(next(_numbers)))
         self.engine: Engine = source.open(name)
         lend(self.engine)  # what SQLite's own functions cannot do: matching, lower case, what JSON contains
         self._session: Session | None = None
@@ -151,7 +157,7 @@ class Bound:
         try:
             if session is not None:
                 for row in session:
-                    row.__dict__["_qapla_target"] = self.source.target
+                    row.__dict__["_qapla_target"] = self.target
                 session.close()
         finally:
             if self.source.owns_engine:

@@ -7,7 +7,7 @@ does not hang on one that is; once something is saved, the other side is read an
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from weakref import WeakValueDictionary
+from weakref import WeakSet, WeakValueDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import event
@@ -27,6 +27,13 @@ ALL = "__*"  # SQLAlchemy then says nothing of two relations that write the same
 
 declared: WeakValueDictionary[str, Any] = WeakValueDictionary()  # the latest model of each full name
 waiting: set[Any] = set()  # for a model that is not declared yet
+_by_name: dict[str, WeakSet[Any]] = {}
+
+
+def remember(model: Any) -> None:
+    """Have *model* found under its names; the one that was found until now is not any more."""
+    declared[full_name(model)] = model
+    _by_name.setdefault(model.__name__, WeakSet()).add(model)
 
 
 def full_name(model: type) -> str:
@@ -49,7 +56,9 @@ def find_model(model: Any, target: Any, coming: Any = None) -> Any:
         return declared.get(full_name(target), target)
     if target in ("self", model.__name__, full_name(model)):
         return model
-    known = [each for each in declared.values() if each.metadata is model.metadata] + ([] if coming is None else [coming])
+    named = _by_name.get(target.rpartition(".")[2], ())
+    known = [each for each in named if each.metadata is model.metadata and declared.get(full_name(each)) is each]
+    known += [] if coming is None else [coming]
     found = {full_name(each): each for each in known if target in (each.__name__, full_name(each))}
     beside = [each for each in found.values() if each.__module__ == model.__module__]
     chosen = beside if len(beside) == 1 else list(found.values())
@@ -302,13 +311,13 @@ def _leads_to(model: Any, target: Any) -> bool:
     left = [model]
     while left:
         each = left.pop()
-        if each in seen:
-            continue
-        seen.add(each)
-        fields = getattr(each, "__fields__", {}).values()
-        found = [find_model(each, field.target) for field in fields if hasattr(field, "target")]
-        left += [target for target in found if target is not None]
-    return target in seen and model is not target
+        if each is target:
+            return each is not model
+        if each not in seen:
+            seen.add(each)
+            fields = [field for field in getattr(each, "__fields__", {}).values() if hasattr(field, "target")]
+            left += [found for field in fields for found in [find_model(each, field.target)] if found is not None]
+    return False
 
 
 def _missing() -> Any:

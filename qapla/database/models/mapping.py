@@ -17,7 +17,7 @@ from sqlalchemy.orm.interfaces import MapperProperty
 
 from qapla.database.models.field import Field
 from qapla.database.models.fields import PrimaryKey
-from qapla.database.models.link import declared, find_model, full_name, waiting
+from qapla.database.models.link import declared, find_model, full_name, remember, waiting
 from qapla.database.models.naming import quoted, table_name
 from qapla.errors import ModelError
 
@@ -49,7 +49,7 @@ def declare(model: Any, map_it: Callable[[], None]) -> None:
     try:
         _place(model)
         map_it()
-        declared[full_name(model)] = model
+        remember(model)
         _map_again([each for each in others if each is not former], model)
     except BaseException:
         _undo(model, former, others)
@@ -62,7 +62,7 @@ def _undo(model: Any, former: Any, others: list[Any]) -> None:
     if declared.get(name) is model:
         del declared[name]
     if former is not None:
-        declared[name] = former
+        remember(former)
     waiting.difference_update(getattr(model, "__links__", {}).values())
     touched = _related([model], others)
     for each in touched:

@@ -408,6 +408,16 @@ class TestBelonging:
             Choice(question=question, text="red").save()
         Choice(question=question, text="red").save(using="a")
 
+    def test_gone_from_memory(self) -> None:
+        """A database in memory is gone when its block ends; its rows do not slip into another one."""
+        with Sqlite(":memory:") as db:
+            db.create_tables(Question, Tag)
+            row = Tag(name="x")
+            row.save()
+
+        with Sqlite(":memory:"), pytest.raises(NotBound, match=r"':memory:', which is not open here \(a database in memory is gone"):
+            row.save()
+
     def test_opened_again(self, url: URL) -> None:
         """A row outlives its block; it is saved where it came from as soon as that is open again, and nowhere else."""
         with open_url(url):

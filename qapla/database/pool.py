@@ -18,6 +18,7 @@ from __future__ import annotations
 import atexit
 import logging
 import threading
+import weakref
 from functools import partial
 from typing import TYPE_CHECKING, Any, Self
 
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-metadatas: list[MetaData] = []
+metadatas: weakref.WeakSet[MetaData] = weakref.WeakSet()
 """Of the models whose tables ``create_tables`` makes; a base class adds its own."""
 
 
@@ -151,7 +152,7 @@ class Pool:
         for one in chosen:
             if one.opened is not None:
                 one.session.rollback()  # what it has only read would keep others from changing tables
-            for each in metadatas if metadata is None else [metadata]:
+            for each in list(metadatas) if metadata is None else [metadata]:
                 act(each, one.engine)
 
     # -- the end
@@ -217,10 +218,10 @@ def _commit_each(connections: list[Connection]) -> None:
         try:
             each.session.commit()
         except Exception as error:
-            for other in connections:
-                other.session.rollback()
             if not done:
                 raise
+            for other in connections:
+                other.session.rollback()
             places = ", ".join(repr(name) for name in done)
             hint = "what belongs together is committed by app['database'].transaction(…)"
             raise DatabaseError(f"connection {each.name!r} could not be committed after {places} had been", hint=hint) from error

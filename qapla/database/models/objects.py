@@ -230,8 +230,7 @@ class BaseModel(Model):
         if not vars(cls).get("__abstract__") and not _has_key(cls):
             cls.id = mapped_column(Integer, primary_key=True, sort_order=-1)  # what Column(Integer, ForeignKey(…)) points to
         super().__init_subclass__(**options)
-        if not any(known is cls.metadata for known in metadatas):
-            metadatas.append(cls.metadata)
+        metadatas.add(cls.metadata)
 
     @property
     def dict(self) -> dict[str, Any]:
@@ -253,11 +252,14 @@ class BaseModel(Model):
         return self
 
     def update(self, connection_name: str | None = None) -> Self:
-        """Write what has changed in the row, without a commit.
+        """Write what has changed in the row, without a commit. One that came from a database opened by ``with`` is written there.
 
         Raises:
             Conflict: it is on no connection yet, on another than this one, or in a session of another thread or task.
         """
+        if connection_name is None and bound_of(self) is not None:
+            self.save()
+            return self
         session = find_session(self, connection_name)
         self._check_known("updated")
         session.add(self)
@@ -316,4 +318,4 @@ def find_session(row: BaseModel, connection_name: str | None) -> Session:
     return session
 
 
-metadatas.append(BaseModel.metadata)
+metadatas.add(BaseModel.metadata)

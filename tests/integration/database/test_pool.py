@@ -17,7 +17,7 @@ from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
 from qapla.database.engines import open_async_engine
 from qapla.database.models import BaseModel
-from qapla.database.pool import get_pool, init_pool
+from qapla.database.pool import get_pool, init_pool, metadatas
 from qapla.errors import ConfigurationError, Conflict, DatabaseError, NotBound, NothingPending, UnknownConnection
 from qapla.testing.servers import ENGINE_NAMES, make_database
 
@@ -156,6 +156,27 @@ def test_password(mariadb_url):
             with owner.begin() as connection:
                 connection.exec_driver_sql(f"DROP USER `{url.database}`@'%%'")
             owner.dispose()
+
+
+def test_many_rounds(tmp_path):
+    """A hundred rounds of ``init_pool`` leave no file open, no thread and no metadata behind."""
+    config = {"DATABASES": {"SQLITE": sqlite_urls(tmp_path)}}
+
+    def work():
+        with init_pool(config) as pool:
+            pool.create_tables(metadata=Music.metadata)
+            Tune(name="one").add()
+            pool.commit()
+            Tune.objects.get(name="one").delete()
+            pool.commit()
+
+    work()
+    before = (len(os.listdir("/proc/self/fd")), threading.active_count(), len(metadatas))
+    for _ in range(100):
+        work()
+    gc.collect()
+
+    assert (len(os.listdir("/proc/self/fd")), threading.active_count(), len(metadatas)) <= before
 
 
 # -- commit and rollback

@@ -328,8 +328,12 @@ def test_with_block(tmp_path):
         Keeper(name="Ann").save()
         Keeper(name="Bob").save()
         Keeper.select().where(name="Ann").first().delete()
+        bob = Keeper.select().first()
+        bob.name = "Bobby"
+        bob.update()
+        bob.refresh()
 
-        assert [keeper.name for keeper in Keeper.select()] == ["Bob"]
+        assert [keeper.name for keeper in Keeper.select()] == ["Bobby"]
 
 
 @pytest.mark.parametrize(

@@ -198,7 +198,7 @@ def _connect_mysql(spec: ConnectionSpec, options: Options, address: str | None) 
         auth_plugin_map=dict.fromkeys(("mysql_clear_password", "dialog"), OnlyThroughTls),
         **mysql_tls(spec),
     )
-    connection.connect(_open_socket(address or spec.host, spec.port, spec.connect_timeout))
+    connection.connect(open_socket(address or spec.host, spec.port, spec.connect_timeout))
     is_mariadb = "mariadb" in connection.get_server_info().lower()
     settings = {
         "sql_mode": f"'{SQL_MODE}'",
@@ -258,7 +258,7 @@ def mysql_tls(spec: ConnectionSpec) -> dict[str, Any]:
     return {"ssl": context}
 
 
-def _open_socket(address: str | None, port: int | None, timeout_s: float) -> socket.socket:
+def open_socket(address: str | None, port: int | None, timeout_s: float) -> socket.socket:
     """Return a connected socket. PyMySQL would look the name up once more, and TLS needs the name and not the address."""
     from pymysql.constants.CR import CR_CONN_HOST_ERROR
     from pymysql.err import OperationalError

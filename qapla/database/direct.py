@@ -16,7 +16,7 @@ from sqlalchemy import URL, event
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import StaticPool
 
-from qapla.database.connect import mysql_tls
+from qapla.database.connect import OnlyThroughTls, mysql_tls, open_socket
 from qapla.database.dialects import get_engine
 from qapla.database.engines import first_line, open_engine
 from qapla.database.outage import name_errors
@@ -66,8 +66,7 @@ def make_direct_engine(
     except (TypeError, ValueError, ArgumentError) as error:
         hint = "the keywords of SQLAlchemy's create_engine"
         raise ConfigurationError(f"options of database {name!r}: {first_line(error)}", hint=hint) from error
-    if find_address is not None and spec.host:
-        event.listen(engine, "do_connect", partial(_to_address, spec, find_address))
+    event.listen(engine, "do_connect", partial(_connect_to, spec, find_address))
     if spec.engine in _SETTINGS:
         event.listen(engine, "connect", partial(_set, _SETTINGS[spec.engine]))
     if get_engine(spec.engine).module == "pymysql":
@@ -101,6 +100,7 @@ def _mysql(spec: ConnectionSpec) -> dict[str, Any]:
         "connect_timeout": spec.connect_timeout,
         "read_timeout": spec.connect_timeout,  # without it a silent listener holds the handshake for ever
         "program_name": spec.application_name,
+        "auth_plugin_map": dict.fromkeys(("mysql_clear_password", "dialog"), OnlyThroughTls),
         **mysql_tls(spec),
     }
 
@@ -153,10 +153,38 @@ def _set(statement: str, connection: Any, record: Any) -> None:
     connection.commit()  # a setting made inside of a transaction that is rolled back would be lost
 
 
-def _to_address(
-    spec: ConnectionSpec, find_address: FindAddress, dialect: Any, record: Any, arguments: list[Any], keywords: dict[str, Any]
-) -> None:
-    """Connect to the address that was checked; TLS goes on checking the name, where the driver can tell the two apart."""
-    address = find_address(spec)
-    if spec.engine == "postgresql":
-        keywords["hostaddr"] = address
+def _connect_to(
+    spec: ConnectionSpec, find_address: FindAddress | None, dialect: Any, record: Any, arguments: list[Any], keywords: dict[str, Any]
+) -> Any:
+    """Connect to the address that was checked, while TLS goes on checking the name; None lets SQLAlchemy connect with *keywords*."""
+    if spec.engine not in _PLACES:
+        return None
+    return _PLACES[spec.engine](keywords, find_address(spec) if find_address is not None and spec.host else spec.host)
+
+
+def _place_postgresql(keywords: dict[str, Any], address: str | None) -> None:
+    keywords["hostaddr"] = address
+
+
+def _place_mysql(keywords: dict[str, Any], address: str | None) -> Any:
+    import pymysql
+
+    connection = pymysql.connect(**keywords, defer_connect=True)
+    connection.connect(open_socket(address, keywords.get("port"), keywords["connect_timeout"]))
+    return connection
+
+
+def _place_oracle(keywords: dict[str, Any], address: str | None) -> None:
+    import oracledb
+
+    oracledb.enable_thin_mode()  # or the first thread to connect decides it for all, while the others wait without a deadline
+    keywords.pop("dsn", None)  # SQLAlchemy's, which has a SID in the place of a service name
+    keywords["host"] = address
+
+
+_PLACES: dict[str, Callable[[dict[str, Any], str | None], Any]] = {
+    "postgresql": _place_postgresql,
+    "mariadb": _place_mysql,
+    "mysql": _place_mysql,
+    "oracle": _place_oracle,
+}

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import os
 import re
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, NoReturn
@@ -125,7 +126,8 @@ class Driver:
         self._check_engine(found.spec.engine)
         given: dict[str, Any] = {"find_address": find_address, "options": self._options, "is_read_only": not found.is_writable}
         opener = partial(make_direct_engine, found.spec, **given)
-        return Source(opener, found.spec.place, found.spec.target, Reference("lazydb", name), found.spec), name
+        reference = Reference("lazydb", name)
+        return Source(opener, found.spec.place, found.spec.target, reference, found.spec, is_read_only=not found.is_writable), name
 
     def _check_engine(self, key: str) -> None:
         if key not in self.family:
@@ -135,7 +137,9 @@ class Driver:
     def _at(self, text: str) -> tuple[Source, str]:
         """Read what somebody wrote as a URL."""
         self._check_engine(engine_of(text.partition("://")[0]))
-        return self._specified(parse_url(text))
+        spec = parse_url(text)
+        is_named = "application_name=" in text  # else it is that of lazydb
+        return self._specified(spec if is_named else replace(spec, application_name=PROGRAM))
 
     def _checked(self, fields: dict[str, Any]) -> dict[str, Any]:
         if "engine" in fields:
@@ -226,8 +230,6 @@ class Mariadb(Driver):
     family = frozenset({"mysql", "mariadb"})
 
     def _specified(self, spec: ConnectionSpec) -> tuple[Source, str]:
-        from dataclasses import replace
-
         return super()._specified(replace(spec, engine="mariadb"))
 
 

@@ -53,6 +53,7 @@ class Source:
     reference: Any
     spec: ConnectionSpec | None = None
     owns_engine: bool = True
+    is_read_only: bool = False  # the database refuses writes that come this way
 
 
 class Bound:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import URL
@@ -12,7 +12,7 @@ from sqlalchemy import URL
 from qapla.database.database import Database
 from qapla.database.drivers import Driver
 from qapla.database.models.binding import bound
-from qapla.database.models.bound import Bound
+from qapla.database.models.bound import Bound, Source
 from qapla.database.spec import ConnectionSpec, check_name, default_name, default_name_of, from_fields, parse_url
 from qapla.errors import ConfigurationError, NotBound, NotOffered
 
@@ -26,10 +26,11 @@ _EXPECTED = "a URL, a path of a SQLite file, an open database, or a list of them
 
 @dataclass(frozen=True, slots=True)
 class Given:
-    """One database: the name that it is served under, and how to connect."""
+    """One database: the name that it is served under, and how to connect. What lazydb has registered as read only stays so."""
 
     name: str
     spec: ConnectionSpec
+    is_read_only: bool = False
 
 
 def find_given(database: Any = None) -> tuple[Given, ...]:
@@ -49,7 +50,7 @@ def find_given(database: Any = None) -> tuple[Given, ...]:
     if database is None:
         found = [_read(each) for each in bound()] or _from_environment()
     elif isinstance(database, Mapping):
-        found = [Given(check_name(str(name)), _read(each).spec) for name, each in database.items()]
+        found = [replace(_read(each), name=check_name(str(name))) for name, each in database.items()]
     elif isinstance(database, str | os.PathLike | URL | Bound | Database | Driver):
         found = [_read(database)]
     else:
@@ -77,9 +78,9 @@ def _read(given: Any) -> Given:
     if isinstance(given, Bound):
         return _read_bound(given)
     if isinstance(given, Driver):
-        return _named(given._name, given._source.spec)
+        return _named(given._name, given._source.spec, given._source)
     if isinstance(given, Database):
-        return _named(given.name, parse_url(given.url.render_as_string(hide_password=False)))
+        return Given(default_name_of(given.name), _spec_of(given.url))
     if isinstance(given, URL):
         given = given.render_as_string(hide_password=False)
     if isinstance(given, os.PathLike):
@@ -97,16 +98,20 @@ def _read_bound(given: Bound) -> Given:
     if given.is_open:
         given.commit()
         given.engine.dispose()
-    spec = given.spec
-    return _named(given.name, spec if spec is not None else parse_url(given.engine.url.render_as_string(hide_password=False)))
+    return _named(given.name, given.spec or _spec_of(given.engine.url), given.source)
 
 
-def _named(name: str, spec: ConnectionSpec | None) -> Given:
+def _spec_of(url: URL) -> ConnectionSpec:
+    """Return how to connect to the database of an application."""
+    return parse_url(url.render_as_string(hide_password=False))
+
+
+def _named(name: str, spec: ConnectionSpec | None, source: Source) -> Given:
     if spec is None:
-        raise NotOffered(f"database {name!r} cannot be served: it is an application's own", hint="give its URL")
+        raise NotOffered(f"database {name!r} cannot be served before it is open: it is an application's own", hint="give its URL")
     if spec.path == _MEMORY:
         raise NotOffered("a database in memory cannot be served: no other connection sees it", hint="use a file: Sqlite('poll.db')")
-    return Given(default_name_of(name), spec)
+    return Given(default_name_of(name), spec, source.is_read_only)
 
 
 def _checked(found: list[Given]) -> tuple[Given, ...]:

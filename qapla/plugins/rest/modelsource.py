@@ -73,7 +73,7 @@ class ModelSource:
 
     def _make(self, given: Given) -> Served:
         schema, withheld = self._read[given.name]
-        options = self._options()
+        options = self._options(given)
         bulkhead = make_bulkhead(given.spec, given.name, options, find_address=find_address)
         bulkhead.on_missing.append(lambda: self._mark_stale(given.name))
         return Served(given.name, schema, options, bulkhead, withheld=withheld)
@@ -94,9 +94,10 @@ class ModelSource:
 
     def _read_schema(self, given: Given) -> tuple[Any, Mapping[Any, frozenset[str]]]:
         tables = wanted_tables(self._marks)
-        options = replace(self._options(), include=tuple(sorted({glob.escape(table.name) for table in tables})))
+        options = replace(self._options(given), include=tuple(sorted({glob.escape(table.name) for table in tables})))
         schema, _ = read_schema(given.spec, options)
         return narrow_schema(schema, self._marks, given.name)
 
-    def _options(self) -> Options:
-        return Options(anonymous="write", writable=True, openapi_security_active=False, server_cors_allowed_origins=self._origins)
+    def _options(self, given: Given) -> Options:
+        return Options(anonymous="write", writable=not given.is_read_only, openapi_security_active=False,
+                       server_cors_allowed_origins=self._origins)  # fmt: skip

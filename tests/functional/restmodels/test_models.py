@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from datetime import datetime
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -294,6 +295,21 @@ def test_links_and_passwords(fresh_database: URL, engine_name: str, serving: Cal
     web.patch_json("/person/1", {"password": "plain"}, status=400)
 
 
+def test_read_only(tmp_path: Any, serving: Callable[..., TestApp], monkeypatch: pytest.MonkeyPatch) -> None:
+    """What lazydb has registered as read only is served so, also by a name of its own."""
+    with drivers.Sqlite(tmp_path / "polls.db") as db:
+        db.create_tables(Poll, Answer)
+    registered = SimpleNamespace(spec=db.spec, is_writable=False, name="shop")
+    monkeypatch.setattr(drivers, "find_named", lambda name: registered)
+
+    for database in (drivers.Lazydb("shop"), {"shop": drivers.Lazydb("shop")}):
+        web = serving(rest, database=database)
+
+        assert web.get("/api/shop/poll").json == []
+        assert web.options("/poll").headers["Allow"] == "GET, HEAD, OPTIONS"
+        web.post_json("/poll", {"text": "x", "asked_at": "2024-01-01T00:00:00"}, status=405)
+
+
 def test_is_an_application_by_itself(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Any server of WSGI takes the application as it is; it finds its database when the first request comes."""
     with drivers.Sqlite(tmp_path / "polls.db") as db:
@@ -330,6 +346,7 @@ class TestRun:
         [
             ({"database": "missing.db"}, TargetRefused, "'.*missing.db' does not exist"),
             ({"database": "empty.db"}, ModelError, "model 'Poll' has no table 'poll' in database 'empty'"),
+            ({}, NotBound, "no database is bound to serve the models from"),
             ({"database": 5}, ConfigurationError, "database=int is no database"),
             ({"database": []}, NotBound, "no database is given"),
             ({"database": ["empty.db", "sqlite:///empty.db"]}, ConfigurationError, "two databases would be served as 'empty'"),
@@ -342,6 +359,7 @@ class TestRun:
         self, options: dict[str, Any], error: type[Exception], message: str, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Before anything is served, what is wrong is named."""
+        monkeypatch.delenv("QAPLA_DATABASE_URL", raising=False)
         monkeypatch.chdir(tmp_path)
         drivers.Sqlite("empty.db").__enter__().close()
 

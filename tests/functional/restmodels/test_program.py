@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import pytest
 from postgrest import SyncPostgrestClient
 from sqlalchemy import MetaData
 
@@ -121,17 +120,10 @@ def test_inside_a_with_block(program: Any) -> None:
     assert started.log.splitlines()[-1] == "Why? 2"
 
 
-@pytest.mark.parametrize(
-    ("url", "message"),
-    [
-        (None, "NotBound: no database is bound to serve the models from (open one around it"),
-        ("postgres://u:s3cret%25@127.0.0.1:1/x", "Unavailable: "),
-    ],
-)
-def test_says_what_is_wrong(url: str | None, message: str, program: Any) -> None:
+def test_says_what_is_wrong(program: Any) -> None:
     """A program that cannot serve ends at once, and its last line says why; without a password in it."""
-    done = program(PROGRAM, **({} if url is None else {"QAPLA_DATABASE_URL": url})).run()
+    done = program(PROGRAM, QAPLA_DATABASE_URL="postgres://u:s3cret%25@127.0.0.1:1/x").run()
 
     assert done.returncode == 1
-    assert message in done.stderr.splitlines()[-1]
+    assert "Unavailable: " in done.stderr.splitlines()[-1]
     assert "s3cret" not in done.stderr + done.stdout

@@ -38,8 +38,8 @@ class Connection:
     """
 
     def __init__(self, name: str, database: Any, find_session: Callable[[bool], Session | None]) -> None:
-        self.name = name
-        self._database, self._find_session = database, find_session
+        self.name, self.database = name, database
+        self._find_session = find_session
 
     def __repr__(self) -> str:
         return f"Connection({self.name!r}, {self.safe_url!r})"
@@ -47,13 +47,13 @@ class Connection:
     @property
     def safe_url(self) -> str:
         """Return the URL with its password masked."""
-        url: URL = self._database.url
+        url: URL = self.database.url
         return mask_text(url.render_as_string(hide_password=True))
 
     @property
     def engine(self) -> Engine:
         """Return SQLAlchemy's engine of this process."""
-        engine: Engine = self._database.engine
+        engine: Engine = self.database.engine
         return engine
 
     @property

@@ -24,6 +24,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from sqlalchemy.orm import Session
 
+from qapla.database import lock
 from qapla.database.connections import DEFAULT, Connection, Connections, adopt, find_lent
 from qapla.database.engines import Engines, open_async_engine, open_engine
 from qapla.database.outage import name_errors
@@ -126,7 +127,7 @@ class Pool:
     # -- tables
 
     def create_tables(self, connection_name: str | None = None, *, metadata: MetaData | None = None) -> None:
-        """Create the tables of all models that are not there yet, in every connection unless one is named.
+        """Create the tables of all models that are not there yet, in every connection unless one is named; one process after the other.
 
         Args:
             metadata: the tables of a base class of one's own; by default those of ``BaseModel``.
@@ -152,8 +153,9 @@ class Pool:
         for one in chosen:
             if one.opened is not None:
                 one.session.rollback()  # what it has only read would keep others from changing tables
-            for each in list(metadatas) if metadata is None else [metadata]:
-                act(each, one.engine)
+            with lock.hold(one.database):  # programs that start together
+                for each in list(metadatas) if metadata is None else [metadata]:
+                    act(each, one.engine)
 
     # -- the end
 
@@ -174,10 +176,14 @@ class Pool:
 
 
 class Opened:
-    """A database that ``init_pool`` was given; the engine is made when somebody wants it, and anew after a fork."""
+    """A database that ``init_pool`` was given; the engine is made when somebody wants it, and anew after a fork.
+
+    It has of a ``Database`` what locks between processes want to know.
+    """
 
     def __init__(self, address: Address) -> None:
         self.name, self.url, self._options = address.name, address.url, dict(address.options)
+        self.settings = {f"db:{self.name}:options": self._options}
         self.engines = Engines(partial(self._open, open_engine), partial(self._open, open_async_engine))
 
     @property

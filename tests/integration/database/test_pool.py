@@ -159,7 +159,7 @@ def test_password(mariadb_url):
 
 
 def test_many_rounds(tmp_path):
-    """A hundred rounds of ``init_pool`` leave no file open, no thread and no metadata behind."""
+    """Many rounds of ``init_pool`` leave no file open, no thread and no metadata behind."""
     config = {"DATABASES": {"SQLITE": sqlite_urls(tmp_path)}}
 
     def work():
@@ -172,7 +172,7 @@ def test_many_rounds(tmp_path):
 
     work()
     before = (len(os.listdir("/proc/self/fd")), threading.active_count(), len(metadatas))
-    for _ in range(100):
+    for _ in range(30):
         work()
     gc.collect()
 
@@ -405,6 +405,27 @@ def test_tables(server_pool):
     server_pool.create_tables(metadata=Music.metadata)
 
     assert names("CATALOG") == []
+
+
+def test_tables_at_once(server_pool):
+    """Several that begin together make the tables once, and nobody fails."""
+    server_pool.drop_tables(metadata=Music.metadata)
+    failed = []
+
+    def begin():
+        try:
+            server_pool.create_tables(metadata=Music.metadata)
+        except Exception as error:
+            failed.append(error)
+
+    threads = [threading.Thread(target=begin) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+    assert failed == []
+    assert names() == []
 
 
 def test_all_models(pool):

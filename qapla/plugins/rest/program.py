@@ -148,7 +148,8 @@ class ModelApplication(Application):
         from qapla.serving import Serving, check_port, serve
 
         _require_fork()
-        port = _read_port() if port is None else port
+        port = _read_number(os.environ.get("QAPLA_PORT", "").strip() or 8000 if port is None else port, "port", 65535)
+        workers = _read_number(workers, "workers", 64)
         check_port(host, port)
         settings = self._look(database, (*_own_names(host), *_names("hosts", hosts)), _names("origins", origins))
         served = self
@@ -235,10 +236,10 @@ class ModelApplication(Application):
         echo("Ctrl+C stops it")
 
 
-def _read_port() -> int:
-    text = os.environ.get("QAPLA_PORT", "").strip() or "8000"
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= 65535):
-        raise ConfigurationError(f"QAPLA_PORT {text[:20]!r} is no port", hint="a number from 1 to 65535")
+def _read_number(given: Any, what: str, largest: int) -> int:
+    text = str(given)
+    if not (text.isascii() and text.isdigit() and len(text) < 6 and 1 <= int(text) <= largest):
+        raise ConfigurationError(f"{what} {text[:20]!r} is not offered", hint=f"a whole number from 1 to {largest}")
     return int(text)
 
 

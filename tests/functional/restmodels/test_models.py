@@ -352,6 +352,8 @@ class TestRun:
             ({"database": ["empty.db", "sqlite:///empty.db"]}, ConfigurationError, "two databases would be served as 'empty'"),
             ({"database": {"a b": "empty.db"}}, TargetRefused, "name 'a b' cannot be used in a URL"),
             ({"host": "192.0.2.1"}, ConfigurationError, "host '192.0.2.1' is not an address of this machine"),
+            ({"port": 0}, ConfigurationError, "port '0' is not offered .a whole number from 1 to 65535"),
+            ({"workers": 1000}, ConfigurationError, "workers '1000' is not offered"),
             ({"hosts": "a.example", "database": "empty.db"}, ConfigurationError, "hosts='a.example' is no list"),
         ],
     )
@@ -379,7 +381,7 @@ class TestRun:
         """A port in the environment that is none is named."""
         monkeypatch.setenv("QAPLA_PORT", "http")
 
-        with pytest.raises(ConfigurationError, match="QAPLA_PORT 'http' is no port"):
+        with pytest.raises(ConfigurationError, match="port 'http' is not offered"):
             ModelApplication(rest).run()
 
     def test_nothing_marked(self) -> None:

@@ -149,19 +149,30 @@ class Reading(OwnBase):
     colour = models.Enum("red", "it's blue")
 
 
-class Remark(OwnBase):
-    """A row that points at another."""
+class Label(OwnBase):
+    """A key of two columns."""
 
-    reading = models.ForeignKey(Reading)
+    shelf = models.Char(max_length=8, primary_key=True)
+    place = models.Integer(primary_key=True)
+    secret = models.Password(null=True)
+
+
+class Remark(OwnBase):
+    """A row that points at others, and at itself."""
+
+    reading = models.ForeignKey(Reading, on_delete="cascade")
+    answers = models.ForeignKey("self", null=True, related_name="answered_by")
+    label = models.ForeignKey(Label, null=True)
+    labels = models.ManyToMany(Label, related_name="remarks_of_all")
 
 
 def test_models_of_ours(engine_name: str, fresh_database: URL) -> None:
     """Every field of a model is described as it is found in the table that it makes."""
     with getattr(drivers, engine_name.capitalize())(fresh_database) as db:
-        db.create_tables(Reading, Remark)
+        db.create_tables(Reading, Label, Remark)
         found = db.discover()
 
-    described = describe([Reading, Remark], engine_name, default_schema=found.default_schema)
+    described = describe([Reading, Label, Remark], engine_name, default_schema=found.default_schema)
 
     assert [change.sentence for change in diff(described, found) if change.what != "version"] == []
     assert described.relations == found.relations

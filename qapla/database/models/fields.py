@@ -250,7 +250,7 @@ class Time(Field):
 
     def sql_type(self) -> TypeEngine[Any]:
         """Return the type, with microseconds."""
-        return sa.Time().with_variant(mysql.TIME(fsp=6), "mysql", "mariadb")
+        return types.Clock()
 
     def read(self, value: Any) -> dt.time:
         """Return a time, also from ISO text."""

@@ -67,6 +67,28 @@ class Moment(TypeDecorator[dt.datetime]):
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
 
 
+class Clock(TypeDecorator[dt.time]):
+    """A time of day, with microseconds. SQLite's text has none where they are zero: as everybody else writes and compares it."""
+
+    impl = sa.Time()
+    cache_ok = True
+    is_plain = True  # frames read what the database keeps, by the kind of the column
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the engine's type."""
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.TIME(fsp=6))
+        return dialect.type_descriptor(Named("TIME") if dialect.name == "sqlite" else sa.Time())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Return it as the driver takes it."""
+        return value.isoformat() if dialect.name == "sqlite" and isinstance(value, dt.time) else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.time | None:
+        """Return a time."""
+        return dt.time.fromisoformat(value) if isinstance(value, str) else value
+
+
 SQLITE_DIGITS = 15  # what a double keeps of a decimal number; SQLite makes one of every NUMERIC
 
 

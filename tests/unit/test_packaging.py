@@ -54,7 +54,7 @@ def test_every_requirement_is_pinned() -> None:
 
     named = {normal(re.match(r"[A-Za-z0-9_.-]+", requirement).group()) for requirement in requirements()}  # type: ignore[union-attr]
 
-    assert named <= pinned
+    assert named - {"qapla"} <= pinned  # an extra may be made of others
 
 
 def test_pins_are_nothing_but_pins() -> None:

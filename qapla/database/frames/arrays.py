@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 from datetime import date, datetime, timedelta
 from decimal import Decimal
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -136,6 +137,11 @@ def _guess(values: Values) -> pa.Array:
         return _texts(values, pa.string())
 
 
+def _types(values: Values) -> set[type]:
+    """Return the types that there are; by far the quickest look at many values."""
+    return set(map(type, values))
+
+
 def _booleans(values: Values, arrow: pa.DataType) -> pa.Array:
     if any(value not in (None, True, False, b"\0", b"\1") for value in values):
         raise ValueError("neither true nor false")
@@ -143,21 +149,23 @@ def _booleans(values: Values, arrow: pa.DataType) -> pa.Array:
 
 
 def _integers(values: Values, arrow: pa.DataType) -> pa.Array:
-    if all(value is None or isinstance(value, int) for value in values):
+    if _types(values) <= {int, NoneType}:
         return pa.array(values, arrow)
     return pa.array([_integer(value) for value in values], arrow)  # Arrow would cut the fraction off
 
 
 def _integer(value: Any) -> int | None:
     """Return a whole number: the sum of integers is a decimal on some engines."""
-    if value is None or isinstance(value, int):
-        return value
+    if value is None:
+        return None
     if isinstance(value, str | bytes) or value != int(value):
         raise ValueError("not an integer")
     return int(value)
 
 
 def _floats(values: Values, arrow: pa.DataType) -> pa.Array:
+    if _types(values) <= {float, NoneType}:
+        return pa.array(values, arrow)
     if any(isinstance(value, str | bytes) for value in values):
         raise ValueError("not a number")
     return pa.array([None if value is None else float(value) for value in values], arrow)
@@ -178,25 +186,28 @@ def _decimal(value: Any, scale: int) -> Decimal | None:
 
 def _refuse_numbers(values: Values) -> None:
     """Refuse numbers, which Arrow would count from 1970."""
-    if any(isinstance(value, int | float) for value in values):
+    if _types(values) & {int, float, bool}:
         raise TypeError("a number is no moment")
 
 
 def _dates(values: Values, arrow: pa.DataType) -> pa.Array:
     _refuse_numbers(values)
-    if any(isinstance(value, str) for value in values):
-        return pa.array([_iso(value) for value in values], pa.string()).cast(arrow)
+    if str in _types(values):
+        return pa.array(_isos(values), pa.string()).cast(arrow)
     return pa.array([value.date() if isinstance(value, datetime) else value for value in values], arrow)
 
 
-def _iso(value: Any) -> str | None:
-    return value if value is None or isinstance(value, str) else str(value.isoformat())
+def _isos(values: Values) -> Values:
+    """Return moments as texts, as most of them are."""
+    if _types(values) <= {str, NoneType}:
+        return values
+    return [value if value is None or isinstance(value, str) else str(value.isoformat()) for value in values]
 
 
 def _times(values: Values, arrow: pa.DataType) -> pa.Array:
     """Read times of a day as moments of one: Arrow reads no other from text."""
     _refuse_numbers(values)
-    if any(isinstance(value, str) for value in values):
+    if str in _types(values):
         moments = [None if value is None else f"1970-01-01T{value}" for value in values]
         return pa.array(moments, pa.string()).cast(pa.timestamp("us")).cast(arrow)
     return pa.array([_time(value) for value in values], arrow)
@@ -212,8 +223,8 @@ def _time(value: Any) -> Any:
 
 def _moments(values: Values, arrow: pa.DataType) -> pa.Array:
     _refuse_numbers(values)
-    if any(isinstance(value, str) for value in values):
-        texts = pa.array([_iso(value) for value in values], pa.string())
+    if str in _types(values):
+        texts = pa.array(_isos(values), pa.string())
         if arrow.tz is None:
             return texts.cast(arrow)
         return _zoned(texts, arrow)

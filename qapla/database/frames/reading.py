@@ -11,6 +11,7 @@ A reader that gives up is followed by the next; the driver's own rows are the la
 
 from __future__ import annotations
 
+import logging
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from qapla.database.models.bound import Bound
 
 ROWS, COPY = "rows", "copy"
+log = logging.getLogger("qapla.database.frames")
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +176,7 @@ def _read_elsewhere(name: str, question: postgresql.Question, wish: Wish) -> pa.
             raise TimedOut(f"database {database!r} did not answer within its deadline", code="57014") from None
         if must:
             raise NotOffered(f"reader {name!r} cannot read this from database {database!r}", hint="leave the reader out") from None
+        log.info("reader %r gave up on database %r (%s), the next one reads", name, database, type(error).__name__)
         return None
 
 

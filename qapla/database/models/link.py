@@ -11,7 +11,7 @@ from weakref import WeakSet, WeakValueDictionary
 
 import sqlalchemy as sa
 from sqlalchemy import event
-from sqlalchemy.orm import mapped_column, object_session, relationship
+from sqlalchemy.orm import InstrumentedAttribute, mapped_column, object_session, relationship
 
 from qapla.database.models.fields import KEY_TYPE
 from qapla.database.models.naming import table_name
@@ -57,7 +57,7 @@ def find_model(model: Any, target: Any, coming: Any = None) -> Any:
     if target in ("self", model.__name__, full_name(model)):
         return model
     named = _by_name.get(target.rpartition(".")[2], ())
-    known = [each for each in named if each.metadata is model.metadata and declared.get(full_name(each)) is each]
+    known: list[Any] = [each for each in named if each.metadata is model.metadata and _is_latest(each)]
     known += [] if coming is None else [coming]
     found = {full_name(each): each for each in known if target in (each.__name__, full_name(each))}
     beside = [each for each in found.values() if each.__module__ == model.__module__]
@@ -66,6 +66,10 @@ def find_model(model: Any, target: Any, coming: Any = None) -> Any:
         names = ", ".join(sorted(found))
         raise ModelError(f"{model.__name__!r} leads to {target!r}, and there are several of that name", hint=f"write one of {names}")
     return chosen[0] if chosen else None
+
+
+def _is_latest(model: Any) -> bool:
+    return declared.get(full_name(model)) is model
 
 
 class Key:
@@ -207,7 +211,10 @@ class Link:
         condition = self._condition()
         remote_self: dict[str, Any] = {"remote_side": self._target_columns()} if self.target is self.model else {}
         options: dict[str, Any] = {"foreign_keys": columns, "primaryjoin": condition, "overlaps": ALL}
+        if isinstance(vars(self.model).get(self.name), Undeclared):
+            type.__delattr__(self.model, self.name)
         setattr(self.model, self.name, relationship(self.target, **options, **remote_self))
+        vars(self.model)[self.name].__class__ = LinkAttribute
         for attribute in self.attributes:
             event.listen(getattr(self.model, attribute), "set", self._key_setter(attribute), retval=True, propagate=True)
         self.reverse = self.field.reverse_name(self.model)
@@ -284,6 +291,36 @@ class Link:
                 parent = session.identity_map.get(identity)
                 if parent is not None and self.reverse in parent.__dict__:
                     yield parent, self.reverse
+
+
+class LinkAttribute(InstrumentedAttribute[Any]):
+    """The attribute of a link, which takes a key in place of a row.
+
+    It is the attribute that SQLAlchemy has made, with another class: a ``__setattr__`` of the model would cost each row that is read.
+    """
+
+    __slots__ = ()
+    inherit_cache = True
+
+    def __set__(self, row: object, value: Any) -> None:
+        fields: dict[str, Any] = type(row).__fields__  # type: ignore[attr-defined]
+        fields[self.key].assign(row, value)
+
+
+class Undeclared:
+    """The attribute of a link as long as the model that it leads to is not declared."""
+
+    def __init__(self, field: ForeignKey) -> None:
+        self._field = field
+
+    def __get__(self, row: Any, model: Any) -> Any:
+        return self if row is None else self._refuse()
+
+    def __set__(self, row: Any, value: Any) -> None:
+        self._refuse()
+
+    def _refuse(self) -> None:
+        raise ModelError(f"{self._field.path} leads to {self._field.target!r}, which is not declared")
 
 
 def forget(row: Any, name: str) -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import sqlalchemy as sa
+from sqlalchemy.orm import InstrumentedAttribute
 
 from qapla.database.models.field import MISSING, Field
-from qapla.database.models.link import Link, forget
+from qapla.database.models.link import Link, Undeclared, forget
 from qapla.database.models.naming import plural
 from qapla.errors import ModelError, ValueRefused, nearest
 
@@ -99,19 +100,17 @@ class ForeignKey(Field):
         constraints = link.table_constraints()
         if constraints:
             model.__table_args__ = (*constraints, *_as_tuple(vars(model).get("__table_args__", ())))
-        return link.columns()
+        return link.columns() | ({name: Undeclared(self)} if link.target is None else {})
 
     def assign(self, row: Any, value: Any) -> None:
         """Put a row, or its key, onto *row*.
 
         Raises:
-            ValueRefused: it is neither. ModelError: the model that it leads to is not declared.
+            ValueRefused: it is neither.
         """
         link: Link = type(row).__links__[self.name]
-        if link.target is None:
-            raise ModelError(f"{self.path} leads to {self.target!r}, which is not declared")
         if value is None or isinstance(value, link.target):
-            object.__setattr__(row, self.name, value)
+            InstrumentedAttribute.__set__(getattr(type(row), self.name), row, value)
             keys = [None] * len(link.keys) if value is None else link.key_of(value)
             if value is None or None not in keys:
                 self._set(row, link, keys)
@@ -127,7 +126,7 @@ class ForeignKey(Field):
     def _set(self, row: Any, link: Link, keys: list[Any]) -> None:
         for attribute, key in zip(link.attributes, keys, strict=True):
             if not (key is None and self.columns):  # they may be parts of the row's own key
-                object.__setattr__(row, attribute, key)
+                setattr(row, attribute, key)
 
     def shown(self, value: Any) -> str:
         """Return *value* for a message."""

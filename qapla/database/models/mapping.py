@@ -9,6 +9,7 @@ until then belong to the former mapping; read them anew.
 from __future__ import annotations
 
 import copy
+import threading
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, event
@@ -17,7 +18,7 @@ from sqlalchemy.orm.interfaces import MapperProperty
 
 from qapla.database.models.field import Field
 from qapla.database.models.fields import PrimaryKey
-from qapla.database.models.link import declared, find_model, full_name, remember, waiting
+from qapla.database.models.link import Undeclared, declared, find_model, full_name, remember, waiting
 from qapla.database.models.naming import quoted, table_name
 from qapla.errors import ModelError
 
@@ -26,11 +27,12 @@ if TYPE_CHECKING:
 
 WRITTEN = (Field, Column, MappedColumn, MapperProperty)
 ARGUMENTS = ("__table_args__", "__mapper_args__")
+_mapping = threading.RLock()
 OURS = "qapla_model"  # in the info of a table: its model
 
 
 def declare(model: Any, map_it: Callable[[], None]) -> None:
-    """Map *model*.
+    """Map *model*; one thread at a time, since models know each other.
 
     Args:
         map_it: what SQLAlchemy does with a class whose body has columns and relations.
@@ -38,6 +40,11 @@ def declare(model: Any, map_it: Callable[[], None]) -> None:
     Raises:
         ModelError: something about it is wrong; what was mapped before still is.
     """
+    with _mapping:
+        _declare(model, map_it)
+
+
+def _declare(model: Any, map_it: Callable[[], None]) -> None:
     _name(model)
     _refuse_below(model)
     former = declared.get(full_name(model))
@@ -267,7 +274,7 @@ def _take_off(model: Any) -> None:
     for middle in model.__middles__.values():
         if middle.metadata.tables.get(middle.key) is middle:
             middle.metadata.remove(middle)
-    for name in [name for name, value in vars(model).items() if isinstance(value, WRITTEN)]:
+    for name in [name for name, value in vars(model).items() if isinstance(value, (*WRITTEN, Undeclared))]:
         type.__delattr__(model, name)
     waiting.difference_update(model.__links__.values())
     model.__links__, model.__middles__ = {}, {}

@@ -10,7 +10,6 @@ from sqlalchemy.orm import DeclarativeBase
 
 from qapla.database.models import belonging, mapping
 from qapla.database.models.belonging import bound_of, find_using
-from qapla.database.models.links import ForeignKey
 from qapla.errors import NotFound, QueryError, nearest
 
 if TYPE_CHECKING:
@@ -54,13 +53,6 @@ class Model(DeclarativeBase):
             known = [*sa.inspect(type(self)).attrs.keys()]
             hint = nearest(name, known) or f"there are {', '.join(known)}"
             raise QueryError(f"{type(self).__name__!r} has no field {name!r}", code="42703", hint=hint)
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        field = type(self).__fields__.get(name)
-        if isinstance(field, ForeignKey):
-            field.assign(self, value)
-        else:
-            object.__setattr__(self, name, value)
 
     def __repr__(self) -> str:
         state: Any = sa.inspect(self)

@@ -50,7 +50,8 @@ SHARED = {"port": 1522, "user": "u"}
         ("postgresql", {"host": "db.example", "hostaddr": "192.0.2.7", "dbname": "shop", "password": "p%@w", "connect_timeout": 3}),
         (
             "mariadb",
-            {"host": "db.example", "address": "192.0.2.7", "database": "shop", "password": b"p%@w", "connect_timeout": 3, "read_timeout": 3},
+            {"host": "db.example", "address": "192.0.2.7", "database": "shop", "password": b"p%@w"}
+            | {"connect_timeout": 3, "read_timeout": 3},
         ),
         ("oracle", {"host": "192.0.2.7", "service_name": "shop", "password": "p%@w", "protocol": "tcps", "tcp_connect_timeout": 3}),
     ],

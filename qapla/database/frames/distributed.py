@@ -16,10 +16,10 @@ from sqlalchemy.exc import IntegrityError
 
 from qapla.database.frames.intake import take_in
 from qapla.database.frames.loading import load
-from qapla.database.frames.making import create, execute, name_aside, renumber
+from qapla.database.frames.making import drop, execute, name_aside, renumber
 from qapla.database.frames.storage import fits
 from qapla.database.frames.target import Place, is_same, open_place
-from qapla.database.frames.write import Written, drop, finish, look, prepare, types_of
+from qapla.database.frames.write import Written, finish, look, prepare, types_of
 from qapla.database.models.binding import innermost
 from qapla.database.models.bound import Bound
 from qapla.database.models.model import find_using
@@ -55,7 +55,7 @@ def write(frame: Any, wish: Wish, using: Any) -> Written:
         aside = prepare(place, intake, wish, None if stays else old, name_aside())
         parts = _parts(aside)
         types = _make_aside(place, aside, old if stays else None)
-        create(place.connection, parts)
+        parts.create(place.connection, checkfirst=False)
     try:
         rows = _compute(frame, bound, aside, types)
         with _opened(bound.reference, bound.name) as place:
@@ -79,7 +79,7 @@ def _compute(frame: Any, bound: Bound, aside: sa.Table, types: dict[str, ColumnT
 def _make_aside(place: Place, aside: sa.Table, like: Table | None) -> dict[str, ColumnType]:
     """Create the table aside, with the types of *like* where its rows go there, and return the types of its columns."""
     if like is None:
-        create(place.connection, aside)
+        aside.create(place.connection, checkfirst=False)
         return types_of(aside, place)
     source = core_table(like)
     wanted = sa.select(*(source.c[column.name] for column in aside.columns)).where(sa.false())
@@ -172,11 +172,11 @@ def _put(place: Place, aside: sa.Table, names: Sequence[str], wish: Wish, old: T
         place.connection.execute(sa.delete(target))
     place.connection.execute(sa.insert(target).from_select(names, sa.select(*(aside.c[name] for name in names))))
     renumber(place, old, names)
-    drop(place, aside)
+    drop(place.connection, aside)
     return []
 
 
 def _clean(bound: Bound, *tables: sa.Table) -> None:
     with _opened(bound.reference, bound.name) as place:
         for table in tables:
-            drop(place, table)
+            drop(place.connection, table)

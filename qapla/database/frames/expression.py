@@ -133,7 +133,7 @@ class ReadPartitions(PartitionsFiltered, BlockwiseIO):
 
     def keep(self, conditions: Sequence[Condition]) -> ReadPartitions:
         """Return the same with conditions."""
-        found: ReadPartitions = self.substitute_parameters({"conditions": (*self.operand("conditions"), *conditions)})
+        found: Any = self.substitute_parameters({"conditions": (*self.operand("conditions"), *conditions)})
         return found
 
     def _split(self, predicate: Any) -> tuple[list[Condition], list[Any]]:

@@ -62,7 +62,7 @@ def _columns_of(frame: Any) -> tuple[list[Any], list[Any]]:
     module = type(frame).__module__.partition(".")[0]
     if module == "pandas" and hasattr(frame, "columns"):
         return list(frame.columns), [frame.iloc[:, place] for place in range(len(frame.columns))]
-    if module == "polars" and hasattr(frame, "to_arrow"):
+    if module == "polars" and hasattr(frame, "columns" if hasattr(frame, "to_arrow") else "collect"):
         frame = (frame.collect() if hasattr(frame, "collect") else frame).to_arrow()
     if isinstance(frame, pa.RecordBatchReader):
         frame = frame.read_all()
@@ -162,6 +162,8 @@ def _texts(values: list[str | None]) -> pa.ChunkedArray:
 
 def _take_arrow(name: str, column: pa.ChunkedArray) -> tuple[pa.ChunkedArray, Kind]:
     """Return a column as one of few types, and what it means."""
+    if isinstance(column.type, pa.UuidType):
+        return _texts([None if value is None else str(value) for value in column.to_pylist()]), "uuid"
     column, type = _plain_type(column)
     if pa.types.is_nested(type):
         lists = [None if value is None else as_json(name, dict(value) if pa.types.is_map(type) else value) for value in column.to_pylist()]

@@ -84,16 +84,6 @@ def make_table(
     return sa.Table(name, sa.MetaData(), *parts, schema=schema, comment=old.comment if old is not None else None, quote=True)
 
 
-def create(connection: Connection, table: sa.Table) -> None:
-    """Create *table*; a ``%`` in a name means itself."""
-    before = connection.get_execution_options().get("no_parameters", False)
-    connection.execution_options(no_parameters=True)
-    try:
-        table.create(connection, checkfirst=False)
-    finally:
-        connection.execution_options(no_parameters=before)
-
-
 def execute(connection: Connection, statement: str) -> None:
     """Run a statement without parameters; a ``%`` in it means itself."""
     connection.exec_driver_sql(statement, execution_options={"no_parameters": True}).close()
@@ -104,12 +94,12 @@ def make_index(connection: Connection, table: sa.Table, columns: Sequence[str], 
     full = name or f"ix_{table.name}_{'_'.join(columns)}"
     if len(full.encode()) > LONGEST_INDEX:
         full = f"ix_{sha256(full.encode()).hexdigest()[:24]}"
-    before = connection.get_execution_options().get("no_parameters", False)
-    connection.execution_options(no_parameters=True)
-    try:
-        sa.Index(full, *(table.c[column] for column in columns), unique=unique, quote=True).create(connection)
-    finally:
-        connection.execution_options(no_parameters=before)
+    sa.Index(full, *(table.c[column] for column in columns), unique=unique, quote=True).create(connection)
+
+
+def drop(connection: Connection, table: sa.Table) -> None:
+    """Drop a table that was made aside, if it is there."""
+    execute(connection, f"DROP TABLE IF EXISTS {_full(connection, table.name, table.schema)}")
 
 
 def name_aside() -> str:

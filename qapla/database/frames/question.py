@@ -93,6 +93,7 @@ def _compile(statement: Select[Any], engine: Engine) -> Any:
     dialect.paramstyle, dialect.positional = "named", False
     dialect.identifier_preparer = copy(dialect.identifier_preparer)
     dialect.identifier_preparer._double_percents = False  # text() does it again, where the driver wants it
+    dialect.identifier_preparer._strings = {}  # of names as they are quoted, which the engine's own one would share
 
     class Compiler(dialect.statement_compiler):  # type: ignore[name-defined]
         """The engine's own compiler, which marks where parameters are, whatever the driver's style."""

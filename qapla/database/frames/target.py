@@ -53,9 +53,11 @@ def open_place(using: Any) -> Iterator[Place]:
     """
     if isinstance(using, sa.Engine):
         with _translated(using, using.url.database or using.dialect.name), using.begin() as connection:
+            _begin(connection)
             yield Place(connection, _entry(connection), using.url.database or using.dialect.name)
     elif isinstance(using, sa.Connection):
         with _translated(using, using.engine.url.database or using.dialect.name):
+            _begin(using)
             yield Place(using, _entry(using), using.engine.url.database or using.dialect.name, using.in_transaction())
     elif using is None or isinstance(using, str | Bound):
         bound = innermost() if using is None else find_using(using)
@@ -148,6 +150,12 @@ def refuse_pending(place: Place, name: str) -> None:
     if place.has_written and not place.engine.has_transactional_ddl:
         said = f"table {name!r} cannot be made now: {place.engine.label} would commit what is written and not committed yet"
         raise Conflict(said, hint="db.commit() or db.rollback() first")
+
+
+def _begin(connection: Connection) -> None:
+    """Begin what SQLAlchemy thinks has begun: Python's SQLite waits for the first INSERT, and a savepoint before it would commit."""
+    if _entry(connection).is_file and not connection.connection.driver_connection.in_transaction:  # type: ignore[union-attr]
+        connection.exec_driver_sql("BEGIN")
 
 
 def _entry(connection: Connection) -> Engine:

@@ -23,8 +23,7 @@ import sqlalchemy as sa
 from qapla.database.frames.intake import take_in
 from qapla.database.frames.loading import check_values, load
 from qapla.database.frames.making import (
-    create,
-    execute,
+    drop,
     keep_indexes,
     list_indexes,
     make_index,
@@ -183,7 +182,7 @@ def _make(place: Place, intake: Intake, wish: Wish, old: Table | None) -> list[s
     is_safe = place.engine.has_transactional_ddl
     table = prepare(place, intake, wish, old, wish.name if is_safe and old is None else name_aside())
     with place.connection.begin_nested() if is_safe else nullcontext():
-        create(place.connection, table)
+        table.create(place.connection, checkfirst=False)
         try:
             load(place.connection, intake, table, types_of(table, place), place.engine)
             if table.name != wish.name:
@@ -192,14 +191,9 @@ def _make(place: Place, intake: Intake, wish: Wish, old: Table | None) -> list[s
                 make_index(place.connection, table, columns)
         except BaseException:
             if not is_safe:
-                drop(place, table)
+                drop(place.connection, table)
             raise
     return []
-
-
-def drop(place: Place, table: sa.Table) -> None:
-    """Drop a table that was made aside."""
-    execute(place.connection, f"DROP TABLE IF EXISTS {place.connection.dialect.identifier_preparer.format_table(table)}")
 
 
 def _fill(place: Place, intake: Intake, old: Table) -> None:

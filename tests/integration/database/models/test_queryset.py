@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import gc
+import tracemalloc
 from contextlib import contextmanager
 from decimal import Decimal
 
@@ -56,6 +58,11 @@ class Pair(models.Model):
 class Part(models.Model):
     pair = models.ForeignKey(Pair)
     n = models.Integer()
+
+
+class Page(models.Model):
+    body = models.Text()
+    votes = models.Integer()
 
 
 class Tag(models.Model):
@@ -116,7 +123,8 @@ def changed(polls):
 @pytest.fixture(scope="module")
 def pairs(polls):
     """Have tables with keys of several columns and fields of all sorts."""
-    polls.create_tables(Pair, Part, Tag, User)
+    polls.create_tables(Pair, Part, Tag, User, Page)
+    polls.session.execute(sa.insert(Page), [{"body": "x" * 50_000, "votes": number % 7} for number in range(200)])
     for number in range(4):
         Pair(a=number // 2, b=number).save()
     Part(pair=Pair.select().where(b=2).one(), n=7).save()
@@ -410,6 +418,27 @@ def test_batches(changed, order):
     assert sorted(seen) == list(range(0, 100, 10))
     assert seen == (seen if not order else sorted(seen, reverse=True))
     assert Answer.select().sum("price") == 450
+
+
+@pytest.mark.parametrize("order", [(), ("-votes",)])
+def test_memory_is_bounded(pairs, order):
+    """However long the list is, no more than a batch of it is in memory."""
+
+    def read(rows):
+        gc.collect()
+        tracemalloc.start()
+        count = sum(1 for _ in rows())
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return count, peak
+
+    pages = Page.select().orderby(*order)
+
+    count, whole = read(pages.all)
+    same, batches = read(lambda: pages.iterate(10))
+
+    assert (count, same) == (200, 200)
+    assert batches < whole / 4
 
 
 def test_stopped_batches(polls):

@@ -70,7 +70,7 @@ class Decoder:
 
 
 def _same(read: Any, value: Any) -> bool:
-    return bool(read == value) or (isinstance(value, float) and read != read and value != value)  # NaN
+    return bool(read == value) or repr(read) == repr(value)  # NaN is equal to nothing
 
 
 def _to_plain(value: Any) -> Any:

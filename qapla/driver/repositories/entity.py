@@ -11,6 +11,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
+import msgspec
+
 from qapla.driver.repositories.encoding import UNREADABLE, Decoder, build_pydantic
 from qapla.errors import EntityDamaged, EntityRefused, ModelError
 
@@ -23,18 +25,20 @@ class EntityType:
 
     Args:
         cls: the class.
+        without: fields that the repository keeps in its own way.
 
     Raises:
         ModelError: it is none of the kinds, or has a field whose type cannot be kept.
     """
 
-    def __init__(self, cls: Any) -> None:
+    def __init__(self, cls: Any, without: tuple[str, ...] = ()) -> None:
         self.cls = cls
         self.name: str = cls.__name__
         self._is_dict = typing.is_typeddict(cls)
         try:
-            self._annotations, self.required, self._make = _describe(cls)
-            self._decoders = {name: self._decoder(name, annotation) for name, annotation in self._annotations.items()}
+            self._annotations, self._make = _describe(cls)
+            kept = {name: annotation for name, annotation in self._annotations.items() if name not in without}
+            self._decoders = {name: self._decoder(name, annotation) for name, annotation in kept.items()}
         except NameError as error:
             hint = "classes that are made inside of functions cannot be found by their names"
             raise ModelError(f"the types of entity {self.name!r} cannot be read: {error}", hint=hint) from error
@@ -72,10 +76,10 @@ class EntityType:
                 continue
             try:
                 document[name] = decoder.check(entity[name] if self._is_dict else getattr(entity, name))
-            except (*UNREADABLE, AttributeError) as error:
+            except (*UNREADABLE, AttributeError):
                 hint = f"its class declares {_named(self._annotations[name])}"
                 message = f"field {name!r} of entity {self.name!r} cannot be kept: its value does not fit"
-                raise EntityRefused(message, repository=repository, key=key, hint=hint) from error
+                raise EntityRefused(message, repository=repository, key=key, hint=hint) from None  # its text may have the value
         return document
 
     def read(self, document: Mapping[str, bytes], repository: str, key: str) -> Any:
@@ -96,6 +100,13 @@ class EntityType:
         except UNREADABLE as error:
             raise EntityDamaged(f"what is kept as {key!r} is no {self.name!r}", repository=repository, key=key) from error
 
+    def convert(self, name: str, value: Any) -> Any:
+        """Return *value* as the type of the field *name*, where it is text of one; else as it is."""
+        try:
+            return msgspec.convert(value, self._annotations[name], strict=False)
+        except (msgspec.ValidationError, TypeError):
+            return value
+
     def make(self, values: dict[str, Any]) -> Any:
         """Make an entity of values."""
         return self._make(values)
@@ -107,40 +118,36 @@ class EntityType:
             raise ModelError(f"field {name!r} of entity {self.name!r} is of a type that cannot be kept: {error}") from error
 
 
-def _describe(cls: Any) -> tuple[dict[str, Any], frozenset[str], Callable[[dict[str, Any]], Any]]:
-    """Return the types of the fields, the names of those that must be there, and what makes an entity of values."""
+def _describe(cls: Any) -> tuple[dict[str, Any], Callable[[dict[str, Any]], Any]]:
+    """Return the types of the fields, and what makes an entity of values: it raises when a value is missing."""
     if hasattr(cls, "__mapper__"):
-        return _describe_mapped(cls)
+        return _describe_mapped(cls), partial(_make_object, cls)
     if typing.is_typeddict(cls):
-        return typing.get_type_hints(cls), cls.__required_keys__, partial(_make_dict, cls)
+        return typing.get_type_hints(cls), partial(_make_dict, _required(cls))
     if dataclasses.is_dataclass(cls):
-        hints, fields = typing.get_type_hints(cls), [field for field in dataclasses.fields(cls) if field.init]
-        missing = dataclasses.MISSING
-        needed = frozenset(field.name for field in fields if field.default is missing and field.default_factory is missing)
-        return {field.name: hints[field.name] for field in fields}, needed, partial(_make_object, cls)
+        hints = typing.get_type_hints(cls)
+        return {field.name: hints[field.name] for field in dataclasses.fields(cls) if field.init}, partial(_make_object, cls)
     if hasattr(cls, "__attrs_attrs__"):
-        return _describe_attrs(cls)
+        hints, fields = typing.get_type_hints(cls), [field for field in cls.__attrs_attrs__ if field.init]
+        aliases = {field.name: field.alias for field in fields}
+        return {field.name: hints.get(field.name, Any) for field in fields}, partial(_make_aliased, cls, aliases)
     if hasattr(cls, "__pydantic_fields__"):
-        models = cls.__pydantic_fields__
-        needed = frozenset(name for name, field in models.items() if field.is_required())
-        return {name: field.annotation for name, field in models.items()}, needed, partial(build_pydantic, cls)
+        return {name: field.annotation for name, field in cls.__pydantic_fields__.items()}, partial(build_pydantic, cls)
     if hasattr(cls, "__struct_fields__"):
         hints = typing.get_type_hints(cls)
-        return {name: hints[name] for name in cls.__struct_fields__}, frozenset(), partial(_make_object, cls)
+        return {name: hints[name] for name in cls.__struct_fields__}, partial(_make_object, cls)
     raise ModelError(f"{getattr(cls, '__name__', cls)!r} cannot be kept in a repository", hint=f"entities are of {KINDS}")
 
 
-def _describe_attrs(cls: Any) -> tuple[dict[str, Any], frozenset[str], Callable[[dict[str, Any]], Any]]:
-    import attrs
-
-    hints, fields = typing.get_type_hints(cls), [field for field in attrs.fields(cls) if field.init]
-    aliases = {field.name: field.alias for field in fields}
-    needed = frozenset(field.name for field in fields if field.default is attrs.NOTHING)
-    make = partial(_make_aliased, cls, aliases)
-    return {field.name: hints.get(field.name, Any) for field in fields}, needed, make
+def _required(cls: Any) -> frozenset[str]:
+    """Return the keys that must be there; Python's own list is wrong where annotations are text."""
+    hints = typing.get_type_hints(cls, include_extras=True)
+    marked = {name: typing.get_origin(hint) for name, hint in hints.items()}
+    plain = {name for name in cls.__required_keys__ if marked[name] is not typing.NotRequired}
+    return frozenset(plain | {name for name, mark in marked.items() if mark is typing.Required})
 
 
-def _describe_mapped(cls: Any) -> tuple[dict[str, Any], frozenset[str], Callable[[dict[str, Any]], Any]]:
+def _describe_mapped(cls: Any) -> dict[str, Any]:
     import sqlalchemy
 
     annotations: dict[str, Any] = {}
@@ -150,8 +157,8 @@ def _describe_mapped(cls: Any) -> tuple[dict[str, Any], frozenset[str], Callable
             kind: Any = column.type.python_type
         except NotImplementedError:
             kind = Any
-        annotations[attribute.key] = kind if column.primary_key and not column.autoincrement else kind | None
-    return annotations, frozenset(), partial(_make_object, cls)
+        annotations[attribute.key] = kind | None
+    return annotations
 
 
 def _make_object(cls: Any, values: dict[str, Any]) -> Any:
@@ -162,8 +169,8 @@ def _make_aliased(cls: Any, aliases: dict[str, str], values: dict[str, Any]) -> 
     return cls(**{aliases[name]: value for name, value in values.items()})
 
 
-def _make_dict(cls: Any, values: dict[str, Any]) -> Any:
-    missing = cls.__required_keys__ - values.keys()
+def _make_dict(required: frozenset[str], values: dict[str, Any]) -> Any:
+    missing = required - values.keys()
     if missing:
         raise ValueError(f"{min(missing)!r} is missing")
     return values

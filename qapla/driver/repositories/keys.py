@@ -1,8 +1,8 @@
 """Keys of entities: the values of ``key_attrs``, and the text ``name:part:…`` that a store knows them by.
 
-What would be a separator, a brace (Redis Cluster chooses a slot by what stands in braces), a percent sign or a control character inside of a
-part is written as in a URL, ``%3A``; so two different keys are never the same text. A part is text, a whole number, a UUID, a date, a Decimal
-or an Enum; no part is empty.
+What would be a separator, a brace (Redis Cluster chooses a slot by what stands in braces), a percent sign or a control character inside
+of a part is written as in a URL, ``%3A``; so two different keys are never the same text. A part is text, a whole number, a UUID, a date, a
+Decimal or an Enum; no part is empty.
 """
 
 from __future__ import annotations

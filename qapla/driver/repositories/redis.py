@@ -1,0 +1,158 @@
+"""Redis as a memory source, by redis-py's asyncio client. The only module of repositories that imports redis.
+
+Commands of one call are one round trip: a pipeline, or MULTI and EXEC where they have to be atomic. What has to look first and then write
+(``run_if_absent``) is a script. Every event loop has a client of its own, closed when the loop ends.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from typing import Any
+
+from redis import exceptions
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from qapla.driver.repositories.loops import PerLoop
+from qapla.driver.repositories.source import Batch, Command, MemoryDataSource
+from qapla.errors import ConfigurationError, StoreTimedOut, StoreUnavailable, WrongKeyType
+from qapla.masking import mask_text
+
+OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 30}
+REFUSALS = ("OOM", "LOADING", "READONLY", "MISCONF", "NOREPLICAS", "MASTERDOWN", "BUSY", "TRYAGAIN", "CLUSTERDOWN")
+NO_DATABASE = re.compile(r"DB index is out of range|invalid DB index", re.IGNORECASE)
+
+# KEYS: those that must not exist. ARGV: of each command its name, how many arguments follow, and these; its key is KEYS[1].
+IF_ABSENT = """
+if redis.call('EXISTS', unpack(KEYS)) > 0 then return 0 end
+local at = 1
+while at <= #ARGV do
+  local count = tonumber(ARGV[at + 1])
+  redis.call(ARGV[at], KEYS[1], unpack(ARGV, at + 2, at + 1 + count))
+  at = at + 2 + count
+end
+return 1
+"""
+
+
+class RedisMemoryDataSource(MemoryDataSource):
+    """Keep values in one Redis.
+
+    Args:
+        url: ``redis://user:password@host:port/0``, ``rediss://…`` over TLS, ``unix:///path?db=0``.
+        options: keywords of ``redis.asyncio.Redis``, which win over ours: two seconds to connect, five to answer, one more try.
+
+    Raises:
+        ConfigurationError: the URL is none, or an option is unknown. No connection is opened to find out.
+    """
+
+    name = "redis"
+
+    def __init__(self, url: str, **options: Any) -> None:
+        self._url = url
+        self._options = {**OPTIONS, **options}
+        self.place = mask_text(url)
+        self._clients = PerLoop(self._open, _close)
+        try:
+            client = self._open()
+            client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)  # an unknown option is told here
+        except (ValueError, TypeError, AttributeError):
+            hint = "redis://user:password@host:port/0, and options that redis.asyncio.Redis knows"
+            raise ConfigurationError(f"no client of Redis can be made of {self.place!r}", hint=hint) from None
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.place!r})"
+
+    async def run(self, commands: Sequence[Command], *, atomic: bool = False) -> list[Any]:
+        """Run *commands* in one round trip."""
+        async with self._translated(commands):
+            if len(commands) == 1:
+                return [await self._clients.get().execute_command(*commands[0])]
+            async with self._clients.get().pipeline(transaction=atomic) as pipeline:
+                for command in commands:
+                    pipeline.execute_command(*command)
+                replies: list[Any] = await pipeline.execute()
+                return replies
+
+    async def run_if_absent(self, batches: Sequence[Batch]) -> list[bool]:
+        """Run each batch by a script, all in one round trip; one more when the server does not know the script yet."""
+        async with self._translated(batches[0][1]):
+            client = self._clients.get()
+            script = client.register_script(IF_ABSENT)
+            async with client.pipeline(transaction=False) as pipeline:
+                for keys, commands in batches:
+                    arguments = [part for command in commands for part in (command[0], len(command) - 2, *command[2:])]
+                    pipeline.evalsha(script.sha, len(keys), *keys, *arguments)
+                replies = await pipeline.execute(raise_on_error=False)
+            if any(isinstance(reply, exceptions.NoScriptError) for reply in replies):
+                await client.script_load(IF_ABSENT)
+                return await self.run_if_absent(batches)  # what ran already exists now, and is not run again
+            for reply in replies:
+                if isinstance(reply, Exception):
+                    raise reply
+            return [bool(reply) for reply in replies]
+
+    async def ping(self) -> None:
+        """Ask for a sign of life.
+
+        Raises:
+            StoreUnavailable: there is none.
+        """
+        await self.run([("PING",)])
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop."""
+        await self._clients.aclose()
+
+    def _open(self) -> Redis:
+        retry = Retry(NoBackoff(), 1)
+        client = Redis.from_url(self._url, **{"retry": retry, "protocol": 2, **self._options, "decode_responses": False})
+        client.response_callbacks.clear()  # replies as they are: sources that are no Redis answer the same
+        return client
+
+    @asynccontextmanager
+    async def _translated(self, commands: Sequence[Command]) -> AsyncIterator[None]:
+        try:
+            yield
+        except exceptions.TimeoutError as error:
+            raise StoreTimedOut(f"Redis at {self.place!r} does not answer in time") from error
+        except (exceptions.AuthenticationError, exceptions.NoPermissionError) as error:
+            hint = "look at the user and the password of its URL"
+            raise StoreUnavailable(f"Redis at {self.place!r} does not let us in", hint=hint, answered=True) from error
+        except (exceptions.ConnectionError, OSError) as error:
+            raise StoreUnavailable(f"Redis at {self.place!r} cannot be reached", answered=_is_refusal(error)) from error
+        except exceptions.ResponseError as error:
+            raise self._refused(error, commands) from None  # redis-py's own text may quote the command, values and all
+
+    def _refused(self, error: exceptions.ResponseError, commands: Sequence[Command]) -> Exception:
+        said = _said(error)
+        if said.startswith("WRONGTYPE"):
+            key = str(commands[0][1]) if len(commands) == 1 else None
+            which = "a key" if key is None else f"key {key!r}"
+            return WrongKeyType(f"{which} of Redis at {self.place!r} holds another type (WRONGTYPE)", key=key)
+        if NO_DATABASE.search(said):
+            hint = "see 'databases' in its configuration"
+            return ConfigurationError(f"Redis at {self.place!r} has no database of this number", hint=hint)
+        if _is_refusal(error):
+            why = getattr(error, "status_code", None) or said.partition(" ")[0]
+            return StoreUnavailable(f"Redis at {self.place!r} takes no commands now: {why}", answered=True)
+        hint = "Redis 6.2 or later is needed, or another server that speaks its language"
+        return ConfigurationError(f"Redis at {self.place!r} refused a command: {said.partition(',')[0]}", hint=hint)
+
+
+def _is_refusal(error: BaseException) -> bool:
+    if isinstance(error, exceptions.BusyLoadingError | exceptions.ReadOnlyError | exceptions.OutOfMemoryError):
+        return True
+    return isinstance(error, exceptions.ResponseError) and _said(error).startswith(REFUSALS)
+
+
+def _said(error: BaseException) -> str:
+    """Return what the server said, without what redis-py puts before it: the command that it was said about."""
+    return str(error).rpartition("caused error: ")[2]
+
+
+async def _close(client: Redis) -> None:
+    await client.aclose()

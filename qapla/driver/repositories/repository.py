@@ -1,0 +1,470 @@
+"""What reading and writing mean, whatever an entity is kept as.
+
+Reading   the memory; then its marker, which says that nothing is behind it; then the store behind it, once for all who ask at that moment.
+          What is found is copied into the memory, unless somebody has written there meanwhile.
+Writing   the store first, then the memory. Once the store has it, it is not lost: a memory that does not take it is logged, and its old
+          entry is marked (``staleness.py``) until it is removed. It is never served for longer than its time to live.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import typing
+from abc import abstractmethod
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
+from contextlib import asynccontextmanager
+from copy import copy
+from typing import Any, ClassVar, Generic, Self
+
+from typing_extensions import TypeVar
+
+from qapla.driver.repositories.dictmemory import DictMemoryDataSource
+from qapla.driver.repositories.entity import Document, EntityType
+from qapla.driver.repositories.flights import Flights, Queues
+from qapla.driver.repositories.keys import Key, make_key, marker_of
+from qapla.driver.repositories.query import Query, read_fields
+from qapla.driver.repositories.source import Batch, Command, FallbackDataSource, MemoryDataSource
+from qapla.driver.repositories.staleness import Staleness
+from qapla.errors import (
+    ConfigurationError,
+    EntityDamaged,
+    EntityNotFound,
+    EntityRefused,
+    ModelError,
+    OfRepository,
+    QueryError,
+    StoreTimedOut,
+    StoreUnavailable,
+    nearest,
+)
+
+Entity = TypeVar("Entity")
+KeyType = TypeVar("KeyType", default=str)
+
+log = logging.getLogger("qapla.repositories")
+
+NOTHING, EMPTY = b"0", b"1"  # what a marker says: nothing is there; an entity without members, which Redis cannot hold, is
+LONGEST_MARKER_S = 30.0  # other processes believe a marker as long as it lives
+
+
+class Repository(Generic[Entity, KeyType]):
+    """Entities of one class, kept in a memory and in a store behind it.
+
+    A subclass names its entities by a type argument, ``HashRepository[Person, str]``, or by ``entity_cls``.
+
+    Args:
+        memory_data_source: fast, and may forget.
+        fallback_data_source: what is true.
+        expire_time: seconds that an entry of the memory lives; None for ever.
+        not_found_expire_time: seconds that "there is none" is remembered; by default ``expire_time``, at most 30.
+        deadline_s: seconds that a call may take; None without limit.
+
+    Raises:
+        ConfigurationError: there are no entities, or the store cannot keep them.
+    """
+
+    name: ClassVar[str]
+    key_attrs: ClassVar[tuple[str, ...]] = ("id",)
+    entity_cls: ClassVar[Any] = None
+    kept_apart: ClassVar[tuple[str, ...]] = ()  # fields that this kind of repository keeps in its own way
+    options_cls: ClassVar[Any] = None
+    entity_type: ClassVar[EntityType]
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        found = _find_argument(cls)
+        if found is not None and not isinstance(found, typing.TypeVar | TypeVar):
+            cls.entity_cls = found
+        if cls.entity_cls is not None:
+            cls._describe()
+
+    @classmethod
+    def _describe(cls) -> None:
+        if isinstance(cls.key_attrs, str) or not cls.key_attrs:
+            raise ModelError(f"'key_attrs' of {cls.__name__!r} is not a tuple of names", hint="key_attrs = ('id',)")
+        cls.entity_type = EntityType(cls.entity_cls, cls.kept_apart)
+        for attr in cls.key_attrs:
+            if attr not in cls.entity_type.fields:
+                hint = nearest(attr, cls.entity_type.fields) or "name its key in 'key_attrs'"
+                raise ModelError(f"entity {cls.entity_type.name!r} of {cls.__name__!r} has no field {attr!r}, its key", hint=hint)
+        if "name" not in cls.__dict__ and not hasattr(cls, "name"):
+            cls.name = _snake(cls.entity_type.name)
+
+    def __init__(
+        self,
+        memory_data_source: MemoryDataSource,
+        fallback_data_source: FallbackDataSource,
+        expire_time: float | None = None,
+        *,
+        not_found_expire_time: float | None = None,
+        deadline_s: float | None = None,
+    ) -> None:
+        if self.entity_cls is None:
+            raise ConfigurationError(f"{type(self).__name__!r} has no entities", hint="class People(HashRepository[Person, str]): ...")
+        for name, value in (("expire_time", expire_time), ("not_found_expire_time", not_found_expire_time), ("deadline_s", deadline_s)):
+            if value is not None and not value > 0:
+                raise ConfigurationError(f"{name!r} of repository {self.name!r} is {value!r}", hint="seconds, more than 0; None: no limit")
+        fallback_data_source.check(self.name, self.key_attrs, self.stored_fields)
+        self.memory_data_source = memory_data_source
+        self.fallback_data_source = fallback_data_source
+        self.expire_time = expire_time
+        marker_s = not_found_expire_time or min(expire_time or LONGEST_MARKER_S, LONGEST_MARKER_S)
+        self._expire_ms = None if expire_time is None else max(1, round(expire_time * 1000))
+        self._marker_ms = max(1, round(marker_s * 1000))
+        self._deadline_s = deadline_s
+        self._stale = Staleness(expire_time)
+        self._flights: Flights[Document | None] = Flights()
+        self._queues = Queues()
+
+    def through(self, memory_data_source: MemoryDataSource) -> Self:
+        """Return this repository with its memory behind another one, a breaker's say; what is known about stale entries is shared."""
+        other = copy(self)
+        other.memory_data_source = memory_data_source
+        return other
+
+    # -- what a kind of repository says ------------------------------------
+
+    @property
+    def stored_fields(self) -> tuple[str, ...]:
+        """Return the names of what a document has."""
+        return self.entity_type.fields
+
+    @abstractmethod
+    def document_of(self, entity: Entity, key: Key) -> Document:
+        """Return *entity* as the store keeps it."""
+
+    @abstractmethod
+    def write_commands(self, key: Key, document: Document) -> list[Command]:
+        """Return what writes a document into the memory, where nothing is under its key; nothing for an entity without members."""
+
+    @abstractmethod
+    def read_commands(self, key: Key, query: Query[Entity]) -> list[Command]:
+        """Return what reads what *query* asks for; as many commands for every key."""
+
+    @abstractmethod
+    def parse(self, query: Query[Entity], key: Key, replies: Sequence[Any], exists: bool) -> Any:
+        """Return what the replies mean; None when there is no entity, and *exists* does not say that there is."""
+
+    def key_values(self, key: Key) -> dict[str, Any]:
+        """Return the values of the key's attributes, as the entity declares them."""
+        return {name: self.entity_type.convert(name, value) for name, value in zip(key.attrs, key.values, strict=True)}
+
+    def from_document(self, query: Query[Entity], key: Key, document: Document) -> Any:
+        """Answer *query* from a document: as the memory would, had it this one only."""
+        scratch = DictMemoryDataSource()
+        scratch.apply(self.write_commands(key, document))
+        return self.parse(query, key, scratch.apply(self.read_commands(key, query)), exists=True)
+
+    # -- questions ----------------------------------------------------------
+
+    def query(
+        self,
+        *values: Any,
+        many: Iterable[Any] | None = None,
+        memory: bool = True,
+        fields: Sequence[str] | None = None,
+        **named: Any,
+    ) -> Query[Entity]:
+        """Ask about the entity of a key, or about many.
+
+        Args:
+            values: the values of ``key_attrs``, in order; they may be given by name.
+            many: the last part of the key, or a tuple of the last parts, of each entity.
+            memory: whether the memory is asked.
+            fields: the only fields that are wanted.
+            named: key attributes, and what this kind of repository understands.
+
+        Raises:
+            QueryError: an argument is unknown or wrong, or parts of the key are missing.
+            EntityRefused: a value cannot be part of a key.
+        """
+        parts = dict(zip(self.key_attrs, values, strict=False))
+        options = {name: value for name, value in named.items() if name not in self.key_attrs}
+        for name in self.key_attrs:
+            if name in named:
+                if name in parts:
+                    raise QueryError(f"{name!r} is given twice to repository {self.name!r}")
+                parts[name] = named[name]
+        if len(values) > len(self.key_attrs):
+            raise QueryError(f"the key of repository {self.name!r} has {len(self.key_attrs)} parts, {len(values)} are given")
+        if many is None:
+            keys: tuple[Key, ...] = (self._key(tuple(parts.get(name) for name in self.key_attrs)),)
+        else:
+            keys = tuple(self._keys_of_many(parts, many))
+        wanted = read_fields(fields, self.entity_type.fields, self.entity_type.name)
+        return Query(self, keys, many is not None, memory, wanted, self._read_options(options))
+
+    async def read_one(self, query: Query[Entity]) -> Entity:
+        """Return the entity of *query*; see ``Query.entity``."""
+        key = query.only_key()
+        async with self._deadline(key.text):
+            found = await self._from_memory(query, key) if query.memory else None
+            if found is None:
+                document = (await self._load((key,), query.memory))[key.text]
+                if document is None:
+                    raise self._not_found(key)
+                found = self.from_document(query, key, document)
+        answer: Entity = found
+        return answer
+
+    async def read_many(self, query: Query[Entity]) -> list[Entity]:
+        """Return the entities of *query*; see ``Query.entities``."""
+        async with self._deadline(query.keys[0].text if query.keys else self.name):
+            found = await self._many_from_memory(query) if query.memory and query.keys else {}
+            missing = [key for key in dict.fromkeys(query.keys) if key.text not in found]
+            if missing:
+                for key, document in zip(missing, (await self._load(missing, query.memory)).values(), strict=True):
+                    found[key.text] = None if document is None else self.from_document(query, key, document)
+        return [found[key.text] for key in query.keys if found[key.text] is not None]
+
+    async def has(self, query: Query[Entity]) -> bool:
+        """Tell whether the entity of *query* exists."""
+        key = query.only_key()
+        async with self._deadline(key.text):
+            if query.memory and await self._is_fresh((key.text,)):
+                exists, marker = await self._run([("EXISTS", key.text), ("GET", marker_of(key.text))], key.text)
+                if exists or marker is not None:
+                    return bool(exists) or marker == EMPTY
+            return (await self._load((key,), query.memory))[key.text] is not None
+
+    # -- changes ------------------------------------------------------------
+
+    async def add(self, entity: Entity, *entities: Entity, memory: bool = True) -> None:
+        """Keep entities, in place of those with the same keys: all of them, or none when an error is raised before the store has them.
+
+        Args:
+            memory: False leaves the memory alone; what it has under these keys is not believed any more.
+
+        Raises:
+            EntityRefused: one is of another class, has no key, or a value that would not come back as it was.
+            StoreUnavailable: the store behind the memory did not take them.
+        """
+        documents: dict[Key, Document] = {}
+        for one in (entity, *entities):
+            key = self.key_of(one)
+            documents[key] = self.document_of(one, key)
+        commands = [command for key, document in documents.items() for command in self._replace(key, document)]
+        texts = [key.text for key in documents]
+        await self._change(texts, lambda: self.fallback_data_source.put_many(list(documents.items())), commands if memory else None)
+
+    async def delete(self, query: Query[Entity]) -> None:
+        """Forget the entities of *query*; they need not have been there.
+
+        Raises:
+            StoreUnavailable: the store behind the memory did not do it.
+        """
+        texts = [key.text for key in query.keys]
+        commands: list[Command] = []
+        for text in texts:
+            commands += [("DEL", text), ("SET", marker_of(text), NOTHING, "PX", self._marker_ms)]
+        if texts:
+            await self._change(texts, lambda: self.fallback_data_source.delete_many(query.keys), commands if query.memory else None)
+
+    def key_of(self, entity: Entity) -> Key:
+        """Return the key of *entity*.
+
+        Raises:
+            EntityRefused: it is of another class, or has none.
+        """
+        if not self.entity_type.holds(entity):
+            kind, expected = type(entity).__name__, self.entity_type.name
+            raise EntityRefused(f"repository {self.name!r} keeps {expected!r}, not {kind!r}", repository=self.name)
+        return self._key(tuple(self.entity_type.get(entity, attr) for attr in self.key_attrs))
+
+    async def aclose(self) -> None:
+        """Close what the running event loop has opened in both sources."""
+        await self.memory_data_source.aclose()
+        await self.fallback_data_source.aclose()
+
+    # -- inside ---------------------------------------------------------------
+
+    async def _change(self, texts: list[str], change: Callable[[], Any], commands: list[Command] | None) -> None:
+        async with self._deadline(texts[0]), self._queues.of(texts):
+            try:
+                await self._named(change(), texts[0])
+            except EntityRefused:
+                raise
+            except BaseException:
+                self._stale.mark(texts)  # nobody knows whether it arrived
+                raise
+            finally:
+                self._flights.forget(texts)
+            if commands is None:
+                self._stale.mark(texts)
+                return
+            try:
+                await self._run(commands, texts[0], atomic=True)
+                self._stale.clear(texts)
+            except StoreUnavailable as error:
+                self._stale.mark(texts)
+                log.warning("repository %r: written behind the memory only: %s", self.name, error.message)
+                if error.answered:  # full, say: what is old can be removed at once
+                    await self._is_fresh(texts)
+            except BaseException:
+                self._stale.mark(texts)
+                raise
+
+    async def _from_memory(self, query: Query[Entity], key: Key) -> Any:
+        text = key.text
+        if not await self._is_fresh((text,)):
+            return None
+        try:
+            found = self.parse(query, key, await self._run(self.read_commands(key, query), text), exists=False)
+            if found is not None:
+                return found
+        except EntityDamaged:
+            await self._drop_damaged(text)
+            return None
+        marker = (await self._run([("GET", marker_of(text))], text))[0]
+        return self._from_marker(query, key, marker)
+
+    async def _many_from_memory(self, query: Query[Entity]) -> dict[str, Any]:
+        """Return what the memory knows, by key: entities, and None where it knows that there is none."""
+        keys = list(dict.fromkeys(query.keys))
+        await self._is_fresh([key.text for key in keys])
+        keys = [key for key in keys if key.text not in self._stale]
+        commands = [self.read_commands(key, query) for key in keys]
+        flat = [command for some in commands for command in some]
+        *replies, markers = await self._run([*flat, ("MGET", *(marker_of(key.text) for key in keys))], keys[0].text) if keys else [[]]
+        found: dict[str, Any] = {}
+        size = len(commands[0]) if commands else 0
+        for index, (key, marker) in enumerate(zip(keys, markers, strict=True)):
+            try:
+                entity = self.parse(query, key, replies[index * size : (index + 1) * size], exists=marker == EMPTY)
+            except EntityDamaged:
+                await self._drop_damaged(key.text)
+                continue
+            if entity is not None or marker == NOTHING:
+                found[key.text] = entity
+        return found
+
+    def _from_marker(self, query: Query[Entity], key: Key, marker: bytes | None) -> Any:
+        if marker is None:
+            return None
+        if marker == EMPTY:
+            return self.parse(query, key, DictMemoryDataSource().apply(self.read_commands(key, query)), exists=True)
+        raise self._not_found(key)
+
+    async def _load(self, keys: Sequence[Key], copies: bool) -> dict[str, Document | None]:
+        by_text = {key.text: key for key in keys}
+
+        async def read(texts: Sequence[str]) -> dict[str, Document | None]:
+            found = await self._named(self.fallback_data_source.get_many([by_text[text] for text in texts]), texts[0])
+            documents = dict(zip(texts, found, strict=True))
+            if copies:
+                await self._copy_back({by_text[text]: documents[text] for text in texts if self._flights.is_current(text)})
+            return documents
+
+        return await self._flights.join(list(by_text), read)
+
+    async def _copy_back(self, documents: dict[Key, Document | None]) -> None:
+        batches: list[Batch] = []
+        for key, document in documents.items():
+            if key.text in self._stale:
+                continue
+            text, marker = key.text, marker_of(key.text)
+            commands = [] if document is None else self.write_commands(key, document)
+            if commands:
+                batches.append(((text, marker), commands + self._expire(text)))
+            else:
+                said = NOTHING if document is None else EMPTY
+                batches.append(((marker, text), [("SET", marker, said, "PX", self._marker_ms)]))
+        if batches:
+            try:
+                await self.memory_data_source.run_if_absent(batches)
+            except StoreUnavailable as error:
+                log.warning("repository %r: read behind the memory only: %s", self.name, error.message)
+
+    def _replace(self, key: Key, document: Document) -> list[Command]:
+        text, marker = key.text, marker_of(key.text)
+        commands = self.write_commands(key, document)
+        if commands:
+            return [("DEL", text, marker), *commands, *self._expire(text)]
+        lives = () if self._expire_ms is None else ("PX", self._expire_ms)
+        return [("DEL", text), ("SET", marker, EMPTY, *lives)]
+
+    def _expire(self, text: str) -> list[Command]:
+        return [] if self._expire_ms is None else [("PEXPIRE", text, self._expire_ms)]
+
+    async def _is_fresh(self, texts: Sequence[str]) -> bool:
+        """Remove marked entries, if there are any, and tell whether the memory may be asked about all of *texts*."""
+        if not len(self._stale):
+            return True
+        due = self._stale.due(texts)
+        try:
+            await self.memory_data_source.run([("DEL", text, marker_of(text)) for text in due])
+            self._stale.clear(due)
+        except StoreUnavailable:
+            return not any(text in self._stale for text in texts)
+        return True
+
+    async def _drop_damaged(self, text: str) -> None:
+        log.warning("repository %r: an entry of the memory could not be read, and is removed: %r", self.name, text)
+        await self._run([("DEL", text)], text)
+
+    async def _run(self, commands: Sequence[Command], text: str, atomic: bool = False) -> list[Any]:
+        try:
+            return await self.memory_data_source.run(commands, atomic=atomic)
+        except OfRepository as error:
+            error.repository, error.key = error.repository or self.name, error.key or text
+            raise
+
+    async def _named(self, answer: Any, text: str) -> Any:
+        try:
+            return await answer
+        except OfRepository as error:
+            error.repository, error.key = error.repository or self.name, error.key or text
+            raise
+
+    @asynccontextmanager
+    async def _deadline(self, text: str) -> AsyncIterator[None]:
+        if self._deadline_s is None:
+            yield
+            return
+        try:
+            async with asyncio.timeout(self._deadline_s) as limit:
+                yield
+        except TimeoutError as error:
+            if not limit.expired():
+                raise
+            message = f"repository {self.name!r} did not answer within {self._deadline_s:g} s"
+            raise StoreTimedOut(message, repository=self.name, key=text) from error
+
+    def _key(self, values: tuple[Any, ...]) -> Key:
+        return make_key(self.name, self.key_attrs, values)
+
+    def _keys_of_many(self, parts: dict[str, Any], many: Iterable[Any]) -> Iterable[Key]:
+        if isinstance(many, str | bytes):
+            raise QueryError(f"'many' is a list of keys, not one of them, {many!r}", hint=f"many=[{many!r}]")
+        first = tuple(parts[name] for name in self.key_attrs if name in parts)
+        for one in many:
+            values = (*first, *(one if isinstance(one, tuple) else (one,)))
+            if len(values) != len(self.key_attrs):
+                hint = f"its parts are {', '.join(self.key_attrs)}"
+                raise QueryError(f"the key of repository {self.name!r} has {len(self.key_attrs)} parts, {len(values)} are given", hint=hint)
+            yield self._key(values)
+
+    def _read_options(self, given: dict[str, Any]) -> Any:
+        known = getattr(self.options_cls, "__dataclass_fields__", {})
+        for name in given:
+            if name not in known:
+                hint = nearest(name, [*known, *self.key_attrs, "many", "memory", "fields"])
+                raise QueryError(f"repository {self.name!r} knows no {name!r}", hint=hint)
+        return None if self.options_cls is None else self.options_cls(**given)
+
+    def _not_found(self, key: Key) -> EntityNotFound:
+        return EntityNotFound(f"repository {self.name!r} has no entity {key.path!r}", repository=self.name, key=key.text)
+
+
+def _find_argument(cls: type) -> Any:
+    for base in getattr(cls, "__orig_bases__", ()):
+        origin = typing.get_origin(base)
+        if isinstance(origin, type) and issubclass(origin, Repository):
+            return typing.get_args(base)[0]
+    return None
+
+
+def _snake(name: str) -> str:
+    return re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name).lower()

@@ -46,8 +46,8 @@ def read_views(connection: Connection, schema: DatabaseSchema) -> tuple[tuple[Ta
     for place, name, kind, text in _rows(connection, schema):
         own = TableName(place, name)
         if own in wanted and text:
-            found[own] = _statement(connection, schema, own, kind, text)
-    return tuple(_in_order(found, connection))
+            found[own] = _statement(schema, own, kind, text)
+    return tuple(_in_order(found))
 
 
 def _rows(connection: Connection, schema: DatabaseSchema) -> Iterable[tuple[str | None, str, str | None, str]]:
@@ -58,19 +58,24 @@ def _rows(connection: Connection, schema: DatabaseSchema) -> Iterable[tuple[str 
     return [(name.schema, name.name, "VIEW", str(inspector.get_view_definition(name.name, schema=name.schema))) for name in names]
 
 
-def _statement(connection: Connection, schema: DatabaseSchema, name: TableName, kind: str | None, text: str) -> str:
+def quoted(engine: str, name: str) -> str:
+    """Return a name as a statement of the engine has it, whatever is in it."""
+    mark = get_engine(engine).quote
+    return mark + name.replace(mark, mark * 2) + mark
+
+
+def _statement(schema: DatabaseSchema, name: TableName, kind: str | None, text: str) -> str:
     if kind is None:
         return text
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    own = quote(name.name)
+    own = quoted(schema.engine, name.name)
     if not get_engine(schema.engine).has_index_kinds:
-        text = text.replace(f"{quote(str(name.schema))}.", "")
+        text = text.replace(f"{quoted(schema.engine, str(name.schema))}.", "")
     elif name.schema != schema.default_schema:
-        own = f"{quote(str(name.schema))}.{own}"
+        own = f"{quoted(schema.engine, str(name.schema))}.{own}"
     return f"CREATE {kind} {own} AS {text.strip().rstrip(';')}"
 
 
-def _in_order(found: Mapping[TableName, str], connection: Connection) -> Iterator[tuple[TableName, str]]:
+def _in_order(found: Mapping[TableName, str]) -> Iterator[tuple[TableName, str]]:
     """Yield the views, those that others mention first; the catalogs' own order where that says nothing."""
     waiting = dict(found)
     while waiting:
@@ -88,5 +93,4 @@ def read_extensions(connection: Connection, schema: DatabaseSchema) -> tuple[Nam
     if not get_engine(schema.engine).has_named_types:
         return ()
     names = [row[0] for row in connection.exec_driver_sql(EXTENSIONS, (list(schema.schemas),)).fetchall()]
-    quote = connection.dialect.identifier_preparer.quote_identifier
-    return tuple(NamedType(name, f"CREATE EXTENSION IF NOT EXISTS {quote(name)}") for name in names)
+    return tuple(NamedType(name, f"CREATE EXTENSION IF NOT EXISTS {quoted(schema.engine, name)}") for name in names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sys
 from dataclasses import dataclass
 from types import ModuleType
@@ -12,9 +13,10 @@ from sqlalchemy import orm
 
 from qapla.database.dialects import get_engine
 from qapla.database.models.sourcetext import literal
+from qapla.database.schema.views import quoted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from sqlalchemy.engine.interfaces import Dialect
 
@@ -92,19 +94,26 @@ def make_baseline(
         tables = [model.__table__ for model in _models(module) if not model.__read_only__]
         tables += [table for model in _models(module) for table in model.__middles__.values()]
         made += _creation(module.Model.metadata, tables, dialect)
-    drops = [_drop_view(name, text, quote, schema.default_schema) for name, text in reversed(views)]
+    drops = [f"DROP {_view(schema, name, text)}" for name, text in reversed(views)]
+    described = [(name, text) for name, text in views if named and schema.by_name[name].comment]
+    remarks = [f"COMMENT ON {_view(schema, name, text)} IS {_sql_text(schema, name)}" for name, text in described]
     drops += _removal(tables, dialect)
     if named:
         drops += [f"DROP TYPE {each}" for each in _enums(schema) if all(each != made_type.name for made_type in types)]
         drops += [f"DROP {_kind_of(each)} {each.name}" for each in reversed(types) if _kind_of(each) != "EXTENSION"]
     pairs = [(table.schema, table.name) for table in tables]
-    return Baseline(tuple(pairs), (*made, *(text for _, text in views)), tuple(drops))
+    return Baseline(tuple(pairs), (*made, *(text for _, text in views), *remarks), tuple(drops))
 
 
-def _drop_view(name: TableName, statement: str, quote: Callable[[str], str], default_schema: str | None) -> str:
+def _view(schema: DatabaseSchema, name: TableName, statement: str) -> str:
+    """Return a view as statements about it name it: ``VIEW "big"``."""
     kind = "MATERIALIZED VIEW" if statement.startswith("CREATE MATERIALIZED ") else "VIEW"
-    schema = name.schema if name.schema != default_schema else None
-    return f"DROP {kind} {quote(schema) + '.' if schema else ''}{quote(name.name)}"
+    place = f"{quoted(schema.engine, name.schema)}." if name.schema and name.schema != schema.default_schema else ""
+    return f"{kind} {place}{quoted(schema.engine, name.name)}"
+
+
+def _sql_text(schema: DatabaseSchema, name: TableName) -> str:
+    return "'" + str(schema.by_name[name].comment).replace("'", "''") + "'"
 
 
 def _kind_of(made: NamedType) -> str:
@@ -127,6 +136,7 @@ def _dialect(engine: str) -> Dialect:
     """Return the dialect that writes percent signs as they are."""
     kind: Any = sa.make_url(f"{get_engine(engine).drivername}://").get_dialect()
     found: Dialect = kind(paramstyle="named")
+    found.identifier_preparer._double_percents = False  # that of PyMySQL does it whatever the style
     return found
 
 
@@ -163,20 +173,19 @@ def _removal(tables: list[sa.Table], dialect: Dialect) -> list[str]:
 class _Imported:
     """A module made of text, for the time of a ``with``."""
 
-    NAME = "qapla_exported_models"
-
     def __init__(self, source: str) -> None:
         self._source = source
+        self._name = f"qapla_exported_{secrets.token_hex(8)}"  # a name that was used before would mean the same models again
 
     def __enter__(self) -> Any:
-        self._module: Any = ModuleType(self.NAME)
-        sys.modules[self.NAME] = self._module
-        exec(compile(self._source, self.NAME, "exec"), self._module.__dict__)  # noqa: S102 - literals and calls of ours
+        self._module: Any = ModuleType(self._name)
+        sys.modules[self._name] = self._module
+        exec(compile(self._source, self._name, "exec"), self._module.__dict__)  # noqa: S102 - literals and calls of ours
         orm.configure_mappers()
         return self._module
 
     def __exit__(self, *error: object) -> None:
-        del sys.modules[self.NAME]
+        del sys.modules[self._name]
 
 
 def _models(module: Any) -> list[Any]:

@@ -80,6 +80,14 @@ PAGES: dict[str, tuple[str, dict[str, str]]] = {
             "qapla.plugins.controllers.file": "",
         },
     ),
+    "rest-for-models": (
+        "REST for models",
+        {
+            "qapla.plugins.rest.marks": "Marks",
+            "qapla.plugins.rest.program": "ModelApplication",
+            "qapla.database.models.description": "describe model_columns",
+        },
+    ),
     "plugins": (
         "Shipped plugins",
         {

@@ -26,6 +26,7 @@ from qapla.database.faults import translate
 from qapla.database.frames import copy, lists, literal, postgresql, rows
 from qapla.database.frames.arrays import convert
 from qapla.database.frames.fields import list_fields
+from qapla.database.frames.waiting import call_within
 from qapla.database.models.description import engine_key
 from qapla.errors import InputError, NotOffered, TimedOut
 
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
     from qapla.database.models.bound import Bound
 
 ROWS, COPY = "rows", "copy"
+GRACE_S = 0.2
 log = logging.getLogger("qapla.database.frames")
 
 
@@ -167,10 +169,13 @@ def _read_elsewhere(name: str, question: postgresql.Question, wish: Wish) -> pa.
             raise NotOffered(f"reader {name!r} cannot read database {database!r}", hint=hint)
         return None
     try:
-        found: pa.Table = module.read(question)
+        # A little longer than the statement may take there, whose end is told by the server; it may not answer at all.
+        found: pa.Table = call_within(wish.timeout_s and wish.timeout_s + GRACE_S, lambda: module.read(question))
         return found
     except (KeyboardInterrupt, SystemExit):
         raise
+    except TimeoutError:
+        raise TimedOut(f"database {database!r} did not answer within its deadline", code="57014") from None
     except BaseException as error:  # a panic of Rust is no Exception
         if "statement timeout" in str(error):
             raise TimedOut(f"database {database!r} did not answer within its deadline", code="57014") from None

@@ -266,6 +266,19 @@ class TestLimits:
             with pytest.raises(TimedOut):
                 slow.as_df()
 
+    def test_a_reader_that_hangs(self, urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+        """Also when the server says nothing to a reader that nobody can interrupt."""
+        from threading import Event
+
+        from qapla.database.frames import connectorx, postgresql
+
+        end = Event()
+        monkeypatch.setattr(postgresql, "FEW_ROWS", -1)
+        monkeypatch.setattr(connectorx, "read", lambda question: end.wait(20))
+        with Postgresql(urls["postgresql"]), pytest.raises(TimedOut):
+            Vote.select().timeout(0.3).as_df()
+        end.set()
+
     def test_a_missing_library(self, urls: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
         """A library that is not installed is named, and the extra that brings it."""
         import sys

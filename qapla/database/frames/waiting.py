@@ -1,0 +1,40 @@
+"""Wait for a call no longer than it may take. A reader in C or Rust cannot be interrupted: it is left behind, and ends with its server."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+Answer = TypeVar("Answer")
+
+
+def call_within(seconds: float | None, call: Callable[[], Answer]) -> Answer:
+    """Return what *call* gives; without *seconds* whenever that is.
+
+    Raises:
+        TimeoutError: it takes longer.
+        BaseException: what *call* raises.
+    """
+    if seconds is None:
+        return call()
+    found: list[Any] = []
+    failed: list[BaseException] = []
+
+    def run() -> None:
+        try:
+            found.append(call())
+        except BaseException as error:  # a panic of Rust is no Exception
+            failed.append(error)
+
+    thread = threading.Thread(target=run, name="qapla-frame", daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if failed:
+        raise failed[0]
+    if not found:
+        raise TimeoutError
+    answer: Answer = found[0]
+    return answer

@@ -14,9 +14,10 @@ from qapla.database.dialects import get_engine
 from qapla.database.faults import translate
 from qapla.database.frames.storage import fits
 from qapla.database.models.binding import innermost
-from qapla.database.models.bound import WRITTEN, Bound
+from qapla.database.models.bound import Bound
 from qapla.database.models.description import engine_key
 from qapla.database.models.model import find_using
+from qapla.database.pending import KEY as PENDING
 from qapla.database.schema.inspect import inspect
 from qapla.errors import Conflict, InputError, NotOffered, nearest
 
@@ -62,8 +63,9 @@ def open_place(using: Any) -> Iterator[Place]:
     elif using is None or isinstance(using, str | Bound):
         bound = innermost() if using is None else find_using(using)
         with _translated(bound.engine, bound.name):
-            yield Place(bound.connection(), bound.dialect, bound.name, bound.has_written)
-        bound.session.info[WRITTEN] = True
+            has_written = bound.has_written
+            yield Place(bound.connection(), bound.dialect, bound.name, has_written)
+        bound.session.info[PENDING] = True  # COPY goes past SQLAlchemy
     else:
         raise InputError(f"a {type(using).__name__} is no database", hint="using: one that is bound, its name, or an engine of SQLAlchemy")
 

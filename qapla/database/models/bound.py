@@ -19,7 +19,7 @@ from qapla.database.direct import MEMORY
 from qapla.database.faults import is_missing, translate
 from qapla.database.functions import lend
 from qapla.database.models import creation
-from qapla.database.pending import watch
+from qapla.database.pending import is_pending, watch
 from qapla.errors import InputError, NotBound, QaplaError, Unavailable
 
 if TYPE_CHECKING:
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from qapla.database.spec import ConnectionSpec
 
 KEY = "qapla_bound"  # in the info of a session
-WRITTEN = "qapla_written"
 STALE = "qapla_stale"
 
 _numbers = count()
@@ -117,18 +116,23 @@ class Bound:
                 self._session = watch(Session(self.engine, expire_on_commit=False, info={KEY: self}))
                 event.listen(self._session, "after_flush", _note_flush)
                 event.listen(self._session, "after_flush_postexec", _read_anew)
-                event.listen(self._session, "do_orm_execute", _note_statement)
-                event.listen(self._session, "after_transaction_end", _forget)
             return self._session
 
     @property
     def has_written(self) -> bool:
         """Tell whether something is written through its session and not committed."""
-        return self._session is not None and bool(self._session.info.get(WRITTEN))
+        return self._session is not None and bool(is_pending(self._session))
 
     def commit(self) -> None:
-        """Commit what was written; rows that were changed and not saved are written first."""
+        """Commit what was written; rows that were changed and not saved are written first.
+
+        Raises:
+            DatabaseError: the database refuses it, or has given up the transaction because of a statement that failed.
+        """
         with self.errors():
+            self.session.flush()
+            if self.has_written and self.dialect.errors_spoil:  # COMMIT would roll back, and say nothing
+                self.connection().exec_driver_sql("SELECT 1").close()
             self.session.commit()
 
     def rollback(self) -> None:
@@ -291,11 +295,7 @@ def find_bound(session: Session | None) -> Bound | None:
 
 
 def _note_flush(session: Session, context: Any) -> None:
-    rows = [*session.new, *session.dirty, *session.deleted]
-    if not rows:
-        return
-    session.info[WRITTEN] = True
-    for row in rows:
+    for row in [*session.new, *session.dirty, *session.deleted]:
         for link in getattr(type(row), "__links__", {}).values():
             session.info.setdefault(STALE, []).extend(link.stale(row))
 
@@ -305,13 +305,3 @@ def _read_anew(session: Session, context: Any) -> None:
     for row, name in session.info.pop(STALE, ()):
         if name in row.__dict__ and row in session:
             session.expire(row, [name])
-
-
-def _note_statement(state: Any) -> None:
-    if not state.is_select:
-        state.session.info[WRITTEN] = True
-
-
-def _forget(session: Session, transaction: Any) -> None:
-    if transaction.parent is None:
-        session.info.pop(WRITTEN, None)

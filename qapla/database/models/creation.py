@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import inspect
 from sqlalchemy.orm import DeclarativeBase
 
+from qapla.database.pending import unnoticed
 from qapla.errors import InputError, ModelError, NotFound, TableExists, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from contextlib import AbstractContextManager
 
     from sqlalchemy import MetaData, Table
 
@@ -37,7 +39,7 @@ def create_tables(database: Bound, models: Iterable[type], *, exists: str = "err
         if not missing:
             return
         _prepare(database, missing[0], "created")
-        with database.session.begin_nested() if database.dialect.has_transactional_ddl else database.errors():
+        with _undone_together(database):
             for metadata in _metadatas(missing):
                 chosen = [table for table in missing if table.metadata is metadata]
                 metadata.create_all(database.connection(), tables=chosen, checkfirst=True)
@@ -61,7 +63,7 @@ def drop_tables(database: Bound, models: Iterable[type], *, missing: str = "erro
         if not there:
             return
         _prepare(database, there[0], "dropped")
-        with database.session.begin_nested() if database.dialect.has_transactional_ddl else database.errors():
+        with _undone_together(database):
             for metadata in _metadatas(there):
                 metadata.drop_all(database.connection(), tables=[table for table in there if table.metadata is metadata], checkfirst=False)
 
@@ -101,6 +103,11 @@ def _prepare(database: Bound, table: Table, verb: str) -> None:
             f"table {table.fullname!r} cannot be {verb} now: {database.dialect.label} would commit what is written and not committed yet",
             hint="db.commit() or db.rollback() first",
         )
+
+
+def _undone_together(database: Bound) -> AbstractContextManager[Any]:
+    """Return what takes DDL back where something goes wrong in it, or nothing where the engine commits it anyway."""
+    return database.session.begin_nested() if database.dialect.has_transactional_ddl else unnoticed(database.session)
 
 
 def _metadatas(tables: Iterable[Table]) -> list[MetaData]:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import URL, MetaData, select
+from sqlalchemy.exc import SQLAlchemyError
 
 from qapla.database import models
 from qapla.database.drivers import Lazydb, Mariadb, Mysql, Postgresql, Sqlite, open_url
@@ -91,6 +93,24 @@ class TestCommit:
             work()
 
         assert names(fresh_database) == ["kept"]
+
+    def test_spoilt(self, fresh_database: URL) -> None:
+        """A statement of your own that failed, and was caught, may have spoiled the transaction: then nothing is lost in silence."""
+        with open_url(fresh_database) as db:
+            db.create_tables(Room, Label)
+
+        def work() -> None:
+            with open_url(fresh_database) as db:
+                Room(name="a").save()
+                with suppress(SQLAlchemyError):
+                    db.connection().exec_driver_sql("SELECT * FROM nowhere")
+
+        if open_url(fresh_database).engine == "postgresql":
+            with pytest.raises(DatabaseError, match="transaction is aborted"):
+                work()
+        else:
+            work()
+            assert names(fresh_database) == ["a"]
 
     def test_by_hand(self, fresh_database: URL) -> None:
         """With ``commit=False`` only ``db.commit()`` commits; ``db.rollback()`` undoes what was not."""

@@ -12,10 +12,9 @@ from qapla.database.aftercommit import find_sessions
 from qapla.database.asynchronous import AsyncSessions
 from qapla.database.pending import is_pending, watch
 from qapla.errors import NotBound, UnknownConnection, nearest
-from qapla.masking import mask_text
 
 if TYPE_CHECKING:
-    from sqlalchemy import URL, Engine
+    from sqlalchemy import Engine
     from sqlalchemy.orm import Session
 
     from qapla.database.database import Database
@@ -33,7 +32,7 @@ class Connection:
 
     Args:
         name: what ``connection_name`` calls it.
-        database: what has its ``url`` and its ``engine``.
+        database: what has its ``safe_url`` and its ``engine``.
         find_session: tells the session of this thread or task; with True it opens one where there is none yet.
     """
 
@@ -47,8 +46,8 @@ class Connection:
     @property
     def safe_url(self) -> str:
         """Return the URL with its password masked."""
-        url: URL = self.database.url
-        return mask_text(url.render_as_string(hide_password=True))
+        safe: str = self.database.safe_url
+        return safe
 
     @property
     def engine(self) -> Engine:

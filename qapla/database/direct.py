@@ -42,6 +42,7 @@ def make_direct_engine(
     find_address: FindAddress | None = None,
     options: dict[str, Any] | None = None,
     is_read_only: bool = False,
+    keeps_journal: bool = True,
 ) -> Engine:
     """Return an engine for *spec*. Nothing is connected here; a SQLite file that is not there is made.
 
@@ -50,6 +51,7 @@ def make_direct_engine(
         find_address: looks up the host and checks its address, at each new connection.
         options: keywords of SQLAlchemy's ``create_engine``, on top of ours.
         is_read_only: refuse writes by the database itself.
+        keeps_journal: leave a SQLite file in the journal mode that it is in, instead of WAL: for files of others.
 
     Raises:
         ConfigurationError: the driver is not installed, the file cannot be made, or an option is not known.
@@ -62,7 +64,7 @@ def make_direct_engine(
     elif not get_engine(spec.engine).is_file:
         given.setdefault("pool_size", POOL_SIZE)
     try:
-        engine = open_engine(url, given, is_read_only=is_read_only, keeps_journal=True)
+        engine = open_engine(url, given, is_read_only=is_read_only, keeps_journal=keeps_journal)
     except (TypeError, ValueError, ArgumentError) as error:
         hint = "the keywords of SQLAlchemy's create_engine"
         raise ConfigurationError(f"options of database {name!r}: {first_line(error)}", hint=hint) from error

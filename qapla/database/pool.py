@@ -20,23 +20,25 @@ import logging
 import threading
 import weakref
 from functools import partial
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, NoReturn, Self
 
 from sqlalchemy.orm import Session
 
 from qapla.database import lock
-from qapla.database.connections import DEFAULT, Connection, Connections, adopt, find_lent
-from qapla.database.engines import Engines, open_async_engine, open_engine
-from qapla.database.outage import name_errors
+from qapla.database.address import find_address
+from qapla.database.connections import DEFAULT, Connections, adopt, find_lent
+from qapla.database.connections import Connection as PoolConnection
+from qapla.database.direct import make_direct_engine
+from qapla.database.engines import Engines
 from qapla.database.owned import Owned
 from qapla.database.pending import is_pending
 from qapla.database.poolurls import EXAMPLE, read_addresses
-from qapla.errors import ConfigurationError, Conflict, DatabaseError, NotBound, NothingPending
+from qapla.errors import Conflict, DatabaseError, NotBound, NothingPending, NotOffered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from sqlalchemy import Engine, MetaData
+    from sqlalchemy import Connection, Engine, MetaData
 
     from qapla.database.poolurls import Address
 
@@ -66,7 +68,7 @@ class Pool:
         self.dispose()
         with self._lock:
             self._own = {name: Opened(address) for name, address in addresses.items()}
-            self._connections = Connections({name: Connection(name, own, partial(self._find, own)) for name, own in self._own.items()})
+            self._connections = Connections({name: PoolConnection(name, own, partial(self._find, own)) for name, own in self._own.items()})
         return self
 
     @property
@@ -135,7 +137,7 @@ class Pool:
         Raises:
             Conflict: this thread or task has work there that is not committed.
         """
-        self._for_tables(connection_name, metadata, lambda each, engine: each.create_all(engine))
+        self._for_tables(connection_name, metadata, lambda each, connection: each.create_all(connection))
 
     def drop_tables(self, connection_name: str | None = None, *, metadata: MetaData | None = None) -> None:
         """Drop the tables of all models with everything in them, in every connection unless one is named.
@@ -143,9 +145,9 @@ class Pool:
         Raises:
             Conflict: this thread or task has work there that is not committed.
         """
-        self._for_tables(connection_name, metadata, lambda each, engine: each.drop_all(engine))
+        self._for_tables(connection_name, metadata, lambda each, connection: each.drop_all(connection))
 
-    def _for_tables(self, connection_name: str | None, metadata: MetaData | None, act: Callable[[MetaData, Engine], object]) -> None:
+    def _for_tables(self, connection_name: str | None, metadata: MetaData | None, act: Callable[[MetaData, Connection], object]) -> None:
         chosen = self.connections.choose(connection_name)
         for one in chosen:
             if one.has_work:
@@ -153,9 +155,10 @@ class Pool:
         for one in chosen:
             if one.opened is not None:
                 one.session.rollback()  # what it has only read would keep others from changing tables
-            with lock.hold(one.database):  # programs that start together
+            # One after the other: of programs that start together, all have looked before the first has made its tables.
+            with one.engine.connect() as connection, lock.hold_by(connection, one.database.name), connection.begin():
                 for each in list(metadatas) if metadata is None else [metadata]:
-                    act(each, one.engine)
+                    act(each, connection)
 
     # -- the end
 
@@ -176,29 +179,26 @@ class Pool:
 
 
 class Opened:
-    """A database that ``init_pool`` was given; the engine is made when somebody wants it, and anew after a fork.
-
-    It has of a ``Database`` what locks between processes want to know.
-    """
+    """A database that ``init_pool`` was given; the engine is made when somebody wants it, and anew after a fork."""
 
     def __init__(self, address: Address) -> None:
-        self.name, self.url, self._options = address.name, address.url, dict(address.options)
-        self.settings = {f"db:{self.name}:options": self._options}
-        self.engines = Engines(partial(self._open, open_engine), partial(self._open, open_async_engine))
+        self.name, self.safe_url, self._address = address.name, address.safe_url, address
+        self.engines = Engines(self._open, self._refuse)
 
     @property
     def engine(self) -> Engine:
         """Return the engine of this process."""
         return self.engines.engine
 
-    def _open(self, opener: Callable[..., Any]) -> Any:
-        try:
-            engine = opener(self.url, self._options)
-        except (TypeError, ValueError) as error:
-            said = (str(error).splitlines() or [""])[0]
-            raise ConfigurationError(f"the options of connection {self.name!r} are wrong: {said}") from error
-        name_errors(getattr(engine, "sync_engine", engine), self.name)
-        return engine
+    def _open(self) -> Engine:
+        spec, is_read_only = self._address.find_spec()
+        options = dict(self._address.options)
+        return make_direct_engine(
+            spec, self.name, find_address=find_address, options=options, is_read_only=is_read_only, keeps_journal=self._address.spec is None
+        )
+
+    def _refuse(self) -> NoReturn:
+        raise NotOffered("the pool has no sessions that are awaited", hint="asyncio.to_thread(…)")
 
 
 def _refuse_wrong_one(connections: Connections, name: str) -> None:
@@ -214,7 +214,7 @@ def _refuse_wrong_one(connections: Connections, name: str) -> None:
         )
 
 
-def _commit_each(connections: list[Connection]) -> None:
+def _commit_each(connections: list[PoolConnection]) -> None:
     """Commit one after the other. All write what they have not written yet before the first one commits: most errors come there."""
     for each in connections:
         each.session.flush()
@@ -261,8 +261,9 @@ def init_pool(config: Mapping[str, Any]) -> Pool:
 
     Args:
         config: ``{"DATABASES": {"POSTGRESQL": {"DEFAULT": url, "MUSIC_CATALOG": url}}}``. The keys in the middle only group: the URL says
-            which engine it is. In place of a URL: ``{"url": url, "options": {"pool_size": 3}}``, with keywords of SQLAlchemy's
-            ``create_engine``. A ``%`` in a user or password is written ``%25``. Further keys of *config* are left alone.
+            which engine it is; ``"shop"`` is what is registered as that on this machine. In place of a URL there may be
+            ``{"url": url, "options": {"pool_size": 3}}``, with keywords of SQLAlchemy's ``create_engine``. A ``%`` in a user or password is
+            written ``%25``. Further keys of *config* are left alone.
 
     Returns:
         The pool; as a context manager it closes its connections at the end.

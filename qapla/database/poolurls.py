@@ -1,33 +1,58 @@
 """What ``init_pool`` is given, ``{"DATABASES": {"POSTGRESQL": {"DEFAULT": url}}}``, read into addresses by name.
 
-No message repeats a URL: half of one may be a password.
+URLs are read as everywhere (``spec``): a closed list of engines and options, nothing handed on to a driver unseen. No message repeats one,
+since half of it may be a password.
 """
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 
-from sqlalchemy import URL, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy import URL
 
-from qapla.database.dialects import ENGINES
-from qapla.database.url import SCHEMES
-from qapla.errors import SettingsError, nearest
+from qapla.database.files import find_sqlite
+from qapla.database.named import find_named
+from qapla.database.spec import ConnectionSpec, from_fields
+from qapla.database.url import read_url
+from qapla.errors import SettingsError, TargetRefused
 
 KEY = "DATABASES"
 EXAMPLE = "init_pool({'DATABASES': {'POSTGRESQL': {'DEFAULT': 'postgresql://user:password@host:5432/name'}}})"
-EXPECTED = "engine://user:password@host:port/name"
+EXPECTED = "engine://user:password@host:port/name, sqlite:///PATH, or the name of a registered database"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,62}", re.ASCII)
+MEMORY = ":memory:"
+PROGRAM = "qapla"
 
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where one connection leads; *options* are keywords of SQLAlchemy's ``create_engine``."""
+    """Where one connection leads: *spec*, or what is registered as *registered*. *options* are keywords of ``create_engine``."""
 
     name: str
-    url: URL = field(repr=False)
+    spec: ConnectionSpec | None = None
+    registered: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict, repr=False)
+
+    @property
+    def safe_url(self) -> str:
+        """Return where it is, its password masked."""
+        return self.spec.safe_url if self.spec is not None else str(self.registered)
+
+    def find_spec(self) -> tuple[ConnectionSpec, bool]:
+        """Return how to connect, and whether only to read: a registered database is asked for now.
+
+        Raises:
+            NotFound: nothing is registered by that name.
+        """
+        if self.spec is not None:
+            return self.spec, False
+        found = find_named(str(self.registered))
+        return found.spec, not found.is_writable
 
 
 def read_addresses(config: Mapping[str, Any]) -> dict[str, Address]:
@@ -65,22 +90,37 @@ def _read(name: str, key: str, value: Any) -> Address:
         value, options = value["url"], value.get("options") or {}
         if not isinstance(options, Mapping):
             raise SettingsError(f"the options of {key!r} are no mapping", hint="keywords of SQLAlchemy's create_engine")
-    return Address(name, _read_url(key, value), dict(options))
+    return _read_target(name, key, value, dict(options))
 
 
-def _read_url(key: str, value: Any) -> URL:
-    wrong = SettingsError(f"{key!r} is no database URL", hint=EXPECTED)
-    if not isinstance(value, str | URL):
-        raise wrong
+def _read_target(name: str, key: str, value: Any, options: dict[str, Any]) -> Address:
+    if isinstance(value, URL):
+        value = value.render_as_string(hide_password=False)
+    if not isinstance(value, str):
+        raise SettingsError(f"{key!r} is no database URL", hint=EXPECTED)
+    if NAME.fullmatch(value):
+        return Address(name, registered=value, options=options)
     try:
-        url = make_url(value)
-    except (ArgumentError, ValueError):  # the second: a port that is no number
-        raise wrong from None
-    if "@" in (url.host or ""):
-        raise SettingsError(f"{key!r} is no database URL", hint="an '@' in user or password is written %40")
-    scheme, _, driver = url.drivername.partition("+")
-    engine = SCHEMES.get(scheme)
-    if engine is None:
-        hint = nearest(scheme, SCHEMES) or f"one of {', '.join(ENGINES)}"
-        raise SettingsError(f"engine {scheme!r} of {key!r} is not known", hint=hint)
-    return url.set(drivername=f"{engine}+{driver}" if driver else engine)
+        return Address(name, _read_spec(value), options=options)
+    except TargetRefused as error:
+        raise SettingsError(f"{key!r} is no database URL that can be used: {error.message}", hint=error.hint or EXPECTED) from None
+
+
+def _read_spec(text: str) -> ConnectionSpec:
+    fields = read_url(text)
+    if fields["engine"] == "sqlite":
+        return ConnectionSpec("sqlite", path=_find_file(fields["path"]))
+    spec = from_fields(fields)
+    return spec if "application_name" in fields else replace(spec, application_name=PROGRAM)
+
+
+def _find_file(text: str) -> str:
+    """Return the path of a SQLite file, which need not be there yet: a program makes its own."""
+    if text in ("", MEMORY):
+        return MEMORY
+    path = os.path.realpath(os.path.expanduser(text))
+    if os.path.exists(path):
+        return find_sqlite(path, folders=None)
+    if not Path(path).parent.is_dir():
+        raise TargetRefused("the folder of its file does not exist", field="path", hint="the file is made, folders are not")
+    return path

@@ -10,14 +10,16 @@ import threading
 
 import pytest
 from sqlalchemy import Column, MetaData, String, create_engine, text
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import IntegrityError, OperationalError
 from webtest import TestApp
 
 from qapla.database.application import DatabaseApplication
 from qapla.database.database import Database
 from qapla.database.engines import open_async_engine
 from qapla.database.models import BaseModel
+from qapla.database.named import Named
 from qapla.database.pool import get_pool, init_pool, metadatas
+from qapla.database.spec import ConnectionSpec
 from qapla.errors import ConfigurationError, Conflict, DatabaseError, NotBound, NothingPending, UnknownConnection
 from qapla.testing.servers import ENGINE_NAMES, make_database
 
@@ -33,7 +35,7 @@ class Tune(Music):
 
 
 def text_of(url):
-    return url.render_as_string(hide_password=False)
+    return url.render_as_string(hide_password=False).replace(":@", "@")
 
 
 def sqlite_urls(folder):
@@ -105,9 +107,25 @@ def test_wrong_options(tmp_path):
 
     pool = init_pool({"DATABASES": {"A": {"DEFAULT": {"url": url, "options": {"pool_sise": 3}}}}})
 
-    with pytest.raises(ConfigurationError, match=r"options of connection 'DEFAULT' are wrong: .*pool_sise"):
+    with pytest.raises(ConfigurationError, match=r"options of database 'DEFAULT': .*pool_sise"):
         pool.connections["DEFAULT"].session.connection()
     pool.dispose()
+
+
+def test_registered(pool, tmp_path, monkeypatch):
+    """A registered database is opened by its name, and takes no writes where it is registered for reading."""
+    Tune(name="one").add()
+    pool.commit()
+    spec = ConnectionSpec("sqlite", path=str(tmp_path / "DEFAULT.sqlite"))
+    monkeypatch.setattr("qapla.database.poolurls.find_named", lambda name: Named("lazydb", name, spec, is_writable=name == "tunes"))
+
+    init_pool({"DATABASES": {"REGISTERED": {"DEFAULT": "tunes", "READER": "archive"}}})
+
+    Tune(name="two").add()
+    pool.commit()
+    assert names("READER") == ["one", "two"]
+    with pytest.raises(OperationalError, match="readonly"):
+        Tune(name="three").add(connection_name="READER")
 
 
 def test_options(tmp_path):

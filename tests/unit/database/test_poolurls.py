@@ -1,6 +1,7 @@
 """``DATABASES``, read into addresses."""
 
 import pytest
+from sqlalchemy import make_url
 
 from qapla.database.poolurls import read_addresses
 from qapla.errors import SettingsError
@@ -14,9 +15,21 @@ def read(**groups):
 
 def test_groups():
     """Names come from all groups; what a group is called does not matter."""
-    found = read(POSTGRESQL={"DEFAULT": URL}, ANY={"FILES": "sqlite:///files.sqlite"})
+    found = read(POSTGRESQL={"DEFAULT": URL}, ANY={"FILES": "sqlite:///files.sqlite", "M": make_url("mariadb+pymysql://u:p@h/d")})
 
-    assert {name: address.url.get_backend_name() for name, address in found.items()} == {"DEFAULT": "postgresql", "FILES": "sqlite"}
+    assert {name: address.spec.engine for name, address in found.items()} == {"DEFAULT": "postgresql", "FILES": "sqlite", "M": "mariadb"}
+    assert found["DEFAULT"].spec.password == "secret"
+
+
+def test_registered():
+    """A name in place of a URL is that of a registered database; it is looked up when it is used."""
+    assert read(ANY={"DEFAULT": "shop"})["DEFAULT"].registered == "shop"
+
+
+@pytest.mark.parametrize("url", ["sqlite:///", "sqlite:///:memory:"])
+def test_memory(url):
+    """A SQLite database may be in memory."""
+    assert read(ANY={"DEFAULT": url})["DEFAULT"].spec.path == ":memory:"
 
 
 def test_options():
@@ -26,17 +39,17 @@ def test_options():
     assert dict(found["DEFAULT"].options) == {"pool_size": 3}
 
 
-@pytest.mark.parametrize(("written", "meant"), [("50%25", "50%"), ("%40%3A%2F", "@:/"), ("%C3%BC%20x", "ü x"), ("50%", "50%")])
+@pytest.mark.parametrize(("written", "meant"), [("50%25", "50%"), ("%40%3A%2F", "@:/"), ("%C3%BC%20x", "ü x")])
 def test_password(written, meant):
-    """What a password holds is percent-encoded; a single percent sign is taken as it is."""
+    """What a password holds is percent-encoded."""
     found = read(POSTGRESQL={"DEFAULT": URL.replace("secret", written)})
 
-    assert found["DEFAULT"].url.password == meant
+    assert found["DEFAULT"].spec.password == meant
 
 
 def test_other_scheme():
     """``postgres://`` is PostgreSQL, too."""
-    assert read(A={"DEFAULT": URL.replace("postgresql", "postgres")})["DEFAULT"].url.drivername == "postgresql"
+    assert read(A={"DEFAULT": URL.replace("postgresql", "postgres")})["DEFAULT"].spec.engine == "postgresql"
 
 
 @pytest.mark.parametrize(
@@ -52,8 +65,12 @@ def test_other_scheme():
         ({"DATABASES": {"REDIS": {"DEFAULT": {"HOST": "redis", "PORT": 6379}}}}, "'DATABASES:REDIS:DEFAULT' is no database URL"),
         ({"DATABASES": {"A": {"DEFAULT": {"url": URL, "options": 3}}}}, "options of 'DATABASES:A:DEFAULT' are no mapping"),
         ({"DATABASES": {"A": {"DEFAULT": 7}}}, "no database URL"),
-        ({"DATABASES": {"A": {"DEFAULT": "postgresql://user:secret@host:port/database_name"}}}, "no database URL"),
-        ({"DATABASES": {"A": {"DEFAULT": "postgresql://user:secret@x@host/name"}}}, "written %40"),
+        ({"DATABASES": {"A": {"DEFAULT": "postgresql://user:secret@host:port/database_name"}}}, "the port of the postgresql URL is not"),
+        ({"DATABASES": {"A": {"DEFAULT": "postgresql://user:secret%@host/name"}}}, "write '%' itself as %25"),
+        ({"DATABASES": {"A": {"DEFAULT": "postgresql://user:secret/@host/name"}}}, "percent-encoded: %2F %3F %23 %40 %25"),
+        ({"DATABASES": {"A": {"DEFAULT": "postgresql://user:secret@host/name?service=x"}}}, "takes no option 'service'"),
+        ({"DATABASES": {"A": {"DEFAULT": "sqlite:///no/such/folder/file.sqlite"}}}, "the folder of its file does not exist"),
+        ({"DATABASES": {"A": {"DEFAULT": "not a url"}}}, "no engine is given"),
         ({"DATABASES": {"A": {"DEFAULT": "postgresq://user:secret@host/name"}}}, "did you mean 'postgresql'"),
     ],
 )

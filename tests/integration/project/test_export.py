@@ -113,15 +113,8 @@ def clean_environment() -> dict[str, str]:
 
 
 def export(tmp_path: Path, url: sa.URL, tests_url: sa.URL) -> Project:
-    """Export a database: by the command, registered in an installation of lazydb of its own, or as the command does it."""
-    home = tmp_path / "my_shop"
-    if url.get_backend_name() == "sqlite":
-        environment = clean_environment() | {"LAZYDB_HOME": str(tmp_path / "home")}
-        for command in ["add", typed(url), "--name", "my-shop", "--writable"], ["export-project", "my-shop", "--output", str(home)]:
-            done = subprocess.run([BIN / "lazydb", *command], env=environment, capture_output=True, text=True, timeout=120)
-            assert done.returncode == 0, done.stderr
-    else:
-        export_project(read(url, "my-shop"), home)
+    """Export a database, as the command of lazydb does it."""
+    home, _ = export_project(read(url, "my-shop"), tmp_path / "my_shop")
     return Project(home, MY_SHOP_DATABASE_URL=typed(url), MY_SHOP_TESTS_DATABASE_URL=typed(tests_url))
 
 
@@ -250,25 +243,3 @@ class TestRefused:
         """A database without tables is no application."""
         with pytest.raises(NotFound, match="'shop' has no table"):
             read(sa.make_url(f"sqlite:///{sqlite_path}"))
-
-    def test_unknown_connection(self, tmp_path: Path) -> None:
-        """A name that is not registered is told, with the nearest one."""
-        environment = clean_environment() | {"LAZYDB_HOME": str(tmp_path / "home")}
-
-        done = subprocess.run([BIN / "lazydb", "export-project", "shop"], cwd=tmp_path, env=environment, capture_output=True, text=True)
-
-        assert (done.returncode, "no database is called 'shop'" in done.stderr) == (1, True)
-        assert not (tmp_path / "shop").exists()
-
-    def test_database_away(self, tmp_path: Path) -> None:
-        """A database that cannot be reached is told in one line; nothing is written."""
-        environment = clean_environment() | {"LAZYDB_HOME": str(tmp_path / "home")}
-        add = [BIN / "lazydb", "add", "postgresql://me:s3cr3t@127.0.0.1:1/shop", "--paused"]
-        subprocess.run(add, env=environment, check=True, capture_output=True)
-
-        done = subprocess.run([BIN / "lazydb", "export-project", "shop"], cwd=tmp_path, env=environment, capture_output=True, text=True)
-
-        assert done.returncode == 1
-        assert "'shop' cannot be used now" in done.stderr
-        assert "s3cr3t" not in done.stderr
-        assert not (tmp_path / "shop").exists()

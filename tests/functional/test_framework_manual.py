@@ -249,6 +249,8 @@ def stands_for(text: str, stack: ExitStack) -> dict[str, str]:
         meant[url] = stack.enter_context(make_database(url.partition(":")[0])).render_as_string(hide_password=False)
     if "redis://redis.example.org" in text:
         meant["redis://redis.example.org:6379/0"] = get_server_url("redis")
+    if "127.0.0.1:8786" in text:
+        meant["8786"] = str(free_port())
     if "127.0.0.1:8000" in text:
         port = str(free_port())
         meant |= {"127.0.0.1:8000": f"127.0.0.1:{port}", "$ qapla serve": f"$ qapla serve --port {port}"}

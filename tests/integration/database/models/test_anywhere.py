@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import secrets
 import sys
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from qapla.database.drivers import Postgresql, Sqlite, open_url
 from qapla.database.models.binding import bound
 from qapla.driver.read import ReadDriver
 from qapla.driver.write import WriteDriver
-from qapla.errors import TargetRefused
+from qapla.errors import NotBound, TargetRefused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -148,6 +149,18 @@ class TestDatabase:
             assert session.scalars(select(Poll.text).order_by(Poll.id)).all() == ["Which?", "Another?"]
         assert seen == ("main", True, "settings", "main")
         assert db.reference.open() is main.engine
+
+    def test_in_another_process(self, app: Polls, monkeypatch: pytest.MonkeyPatch) -> None:
+        """A reference to a declared database is its name: a process without its application says what it needs."""
+        with Sqlite(app["database"]["main"]) as db:
+            text = pickle.dumps(db.reference)
+        app.stop()
+        monkeypatch.delenv("QAPLA_APP", raising=False)
+        monkeypatch.chdir("/")
+
+        with pytest.raises(NotBound, match=r"no application that declares database 'main' runs .*QAPLA_APP"):
+            pickle.loads(text).open()
+        assert b"polls.sqlite" not in text
 
     def test_of_another_engine(self, app: Polls) -> None:
         """The class says the engine; one for another engine is refused with the right one."""

@@ -77,6 +77,25 @@ def test_the_library_example_runs(shop, monkeypatch, capsys):
     ]
 
 
+def test_the_notebook_example_runs(tmp_path, monkeypatch, capsys):
+    """The block of models prints one sum of three databases, and leaves a frame of all rows."""
+    monkeypatch.chdir(tmp_path)
+    for place, amount in (("north", 3), ("south", 4), ("west", 5)):
+        with sqlite3.connect(f"{place}.db") as connection:
+            connection.executescript(
+                "CREATE TABLE sale (id INTEGER PRIMARY KEY, item VARCHAR(40) NOT NULL, amount INTEGER NOT NULL);"
+                f"INSERT INTO sale VALUES (1, 'tea', {amount}), (2, 'rice', 7);"
+            )
+        connection.close()
+    names = {"__name__": "notebook"}
+
+    exec(compile(block("ExitStack"), "README.md", "exec"), names)
+
+    assert capsys.readouterr().out == "12\n"
+    assert names["frame"]["amount"].tolist() == [7, 7, 7, 5, 4, 3]
+    assert names["lazy"].npartitions == 3
+
+
 def test_the_client_example_runs(shop, tmp_path, make_lazydb):
     """The client of PostgREST has the rows, with a token that the line above it makes."""
     lazydb = make_lazydb(tmp_path / "home")

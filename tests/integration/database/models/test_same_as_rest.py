@@ -91,8 +91,8 @@ def written(value):
 def cases():
     """Yield field, operator, operand and the operand's text."""
     for field, values in VALUES.items():
-        for value in values:
-            for operator in ("eq", "neq", "gt", "gte", "lt", "lte", "isdistinct"):
+        for index, value in enumerate(values):
+            for operator in ("eq", "neq", "gt", "gte", "lt", "lte", "isdistinct") if index < 2 else ("eq", "gt"):
                 yield field, operator, value, written(value)
         yield field, "in", values[:2], tuple(map(written, values[:2]))
         yield field, "is", None, "null"
@@ -118,10 +118,10 @@ def test_conditions(odds):
     assert different == []
 
 
-@pytest.mark.parametrize("field", VALUES)
 @pytest.mark.parametrize("descending", [False, True])
-def test_orders(odds, field, descending):
+def test_orders(odds, descending):
     """NULLs and level rows are where REST has them."""
-    ours = [row.id for row in Odds.select("id").orderby(f"{'-' * descending}{field}")]
+    for field in VALUES:
+        ours = [row.id for row in Odds.select("id").orderby(f"{'-' * descending}{field}")]
 
-    assert ours == ask_rest(odds, order=(Order(Path(field), descending),))
+        assert ours == ask_rest(odds, order=(Order(Path(field), descending),))

@@ -8,6 +8,7 @@ import time
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING, Any
+from weakref import WeakSet
 
 from sqlalchemy import event
 from sqlalchemy.exc import DBAPIError, StatementError
@@ -37,6 +38,8 @@ KEY = "qapla_bound"  # in the info of a session
 STALE = "qapla_stale"
 
 _numbers = count()
+_opened: WeakSet[Bound] = WeakSet()
+_inherited: list[Any] = []  # what belongs to the parent process: neither used nor closed here, so never garbage either
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,17 +70,23 @@ class Bound:
     def __init__(self, name: str, source: Source, *, commits: bool = True) -> None:
         self.name = name
         self.commits = commits
-        self.is_open = True
+        self._is_open = True
         self.source = source
         # Equal for two ways to the same database; one in memory is nobody else's.
         self.target: tuple[str, ...] = source.target if MEMORY not in source.target else (*source.target, str(next(_numbers)))
         self.engine: Engine = source.open(name)
+        _opened.add(self)
         lend(self.engine)  # what SQLite's own functions cannot do: matching, lower case, what JSON contains
         self._session: Session | None = None
         self._lock = threading.Lock()
 
     def __repr__(self) -> str:
         return f"<Bound {self.name!r} at {self.place!r}{'' if self.is_open else ', closed'}>"
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether it can be asked. What is open in a process is not in a child that is forked from it."""
+        return self._is_open
 
     @property
     def place(self) -> str:
@@ -154,7 +163,8 @@ class Bound:
             if self._session is not None and self.commits and not failed:
                 self.commit()
         finally:
-            self.is_open = False
+            self._is_open = False
+            _opened.discard(self)
             self._end()
 
     def _end(self) -> None:
@@ -167,6 +177,10 @@ class Bound:
         finally:
             if self.source.owns_engine:
                 self.engine.dispose()
+
+    def _leave_to_parent(self) -> None:
+        _inherited.append((self.engine, self._session))
+        self._session, self._is_open, self._lock = None, False, threading.Lock()
 
     def errors(self) -> _Errors:
         """Return a context manager in which the driver's errors become ours, told with the name of this database."""
@@ -287,6 +301,15 @@ def told(error: DBAPIError, database: Bound) -> Exception:
         message, hint = login.explain(database.spec, error)
         return Unavailable(f"database {database.name!r} cannot be used now: {message}", hint=hint, code=found.code)
     return found
+
+
+def _after_fork() -> None:
+    for each in list(_opened):
+        each._leave_to_parent()
+    _opened.clear()
+
+
+os.register_at_fork(after_in_child=_after_fork)
 
 
 def find_bound(session: Session | None) -> Bound | None:

@@ -87,7 +87,7 @@ def models_of(model: Any) -> Iterator[Any]:
 
 def _name(model: Any) -> None:
     if "__tablename__" not in vars(model) and "__table__" not in vars(model) and not _is_below_mapped(model):
-        model.__tablename__ = quoted(table_name(model.__name__))
+        model.__tablename__ = quoted(getattr(model, "__tablename__", None) or table_name(model.__name__))
 
 
 def _is_below_mapped(model: Any) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import os
 import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -141,6 +143,27 @@ class TestCommit:
 
         assert not opened[0].is_open
         assert bound() == ()
+
+
+class TestFork:
+    """Processes"""
+
+    def test_child_has_none(self, postgresql_url: str) -> None:
+        """A child that is forked inside of a block sees nothing of it, and leaves the connection of its parent alone."""
+        with Postgresql(postgresql_url) as db:
+            before = db.connection().exec_driver_sql("SELECT pg_backend_pid()").scalar()
+            child = os.fork()
+            if child == 0:
+                is_alone = bound() == () and not db.is_open
+                db.close()
+                del db
+                gc.collect()
+                os._exit(0 if is_alone else 1)
+            _, status = os.waitpid(child, 0)
+            after = db.connection().exec_driver_sql("SELECT pg_backend_pid()").scalar()
+
+        assert status == 0
+        assert before == after
 
 
 class TestTables:

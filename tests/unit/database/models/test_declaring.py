@@ -131,6 +131,35 @@ class TestOrder:
             Cat(lives="nine")
 
 
+    def test_words_of_sqlalchemy(self) -> None:
+        """``Mapped[…]``, ``__table__``, mixins and ``declared_attr`` work as they do elsewhere."""
+
+        class Named:
+            @sa.orm.declared_attr.directive
+            def __tablename__(cls) -> str:
+                return f"declared_{cls.__name__.lower()}s"  # type: ignore[attr-defined]
+
+            name = sa.Column(sa.String(10))
+
+        class Person(Named, models.Model):
+            id: sa.orm.Mapped[int] = sa.orm.mapped_column(primary_key=True)
+            age = models.Integer()
+
+        class Given(models.Model):
+            __table__ = sa.Table("declared_given", models.Model.metadata, sa.Column("key", sa.Integer, primary_key=True), extend_existing=True)
+
+        class Pet(models.Model):
+            __tablename__ = "declared_pet"
+            person = models.ForeignKey(Person)
+            given = models.ForeignKey(Given, column="given")
+
+        assert Person.__table__.name == "declared_persons"
+        assert sorted(columns(Person)) == ["age", "id", "name"]
+        assert columns(Given) == ["key"]
+        assert {key.target_fullname for key in Pet.__table__.foreign_keys} == {"declared_persons.id", "declared_given.key"}
+        configure_mappers()
+
+
 class TestRows:
     """Making rows"""
 
@@ -204,10 +233,11 @@ class TestAgain:
     def test_another_module(self) -> None:
         """Two modules that declare the same table in one metadata are one error that names both."""
         body = {"__tablename__": "declared_twice", "a": models.Integer(), "__qualname__": "Twice"}
-        type("Twice", (models.Model,), {**body, "__module__": "shop.first"})
+        first = type("Twice", (models.Model,), {**body, "__module__": "shop.first"})
 
         with pytest.raises(ModelError, match=r"'shop\.first\.Twice' and 'shop\.second\.Twice' both declare table 'declared_twice'"):
             type("Twice", (models.Model,), {**body, "a": models.Integer(), "__module__": "shop.second"})
+        assert models.Model.metadata.tables["declared_twice"] is first.__table__  # type: ignore[attr-defined]
 
     def test_own_metadata(self) -> None:
         """A base with its own MetaData keeps its tables apart from those of others."""

@@ -31,6 +31,8 @@ if TYPE_CHECKING:
 CANNOT_HOLD = (pa.ArrowException, TypeError, ValueError, ArithmeticError, AttributeError)
 OLDEST_DAY, LATEST_DAY = -2_440_589, 95_026_235  # of PostgreSQL's timestamps: 4714 BC, and Chrono's end, beyond which readers put infinity
 MICROSECONDS_OF_DAY = 86_400_000_000
+_ENDS_IN_ZONE = r":\d\d(\.\d+)?\s?([zZ]|[+-]\d\d(:?\d\d)?)$"
+_NO_TEXT = pa.scalar(None, pa.string())
 
 
 def build(values: Values, field: Field, database: str) -> pa.Array:
@@ -236,7 +238,9 @@ def _zoned(texts: pa.Array, arrow: pa.DataType) -> pa.Array:
     try:
         return texts.cast(pa.timestamp("us")).cast(arrow)
     except pa.ArrowInvalid:
-        return texts.cast(arrow)
+        has_zone = pc.match_substring_regex(texts, _ENDS_IN_ZONE)
+        plain, zoned = pc.if_else(has_zone, _NO_TEXT, texts), pc.if_else(has_zone, texts, _NO_TEXT)
+        return pc.coalesce(plain.cast(pa.timestamp("us")).cast(arrow), zoned.cast(arrow))
 
 
 def _midnight(value: Any) -> Any:

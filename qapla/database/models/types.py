@@ -55,7 +55,7 @@ class Moment(TypeDecorator[dt.datetime]):
             raise ValueError("a moment in time has a time zone")
         found = value.astimezone(dt.UTC)
         if dialect.name == "sqlite":
-            return found.isoformat(" ", "microseconds")
+            return f"{as_text(found.replace(tzinfo=None))}+00:00"
         return found.replace(tzinfo=None) if dialect.name in ("mysql", "mariadb") else found
 
     def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
@@ -65,6 +65,34 @@ class Moment(TypeDecorator[dt.datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=dt.UTC) if value.tzinfo is None else value.astimezone(dt.UTC)
+
+
+def as_text(value: dt.datetime) -> str:
+    """Return the text that SQLite keeps: in the form that REST writes, since texts are what it compares and sorts."""
+    text = value.isoformat(" ")
+    return text.rstrip("0") if value.microsecond else text
+
+
+class WallClock(TypeDecorator[dt.datetime]):
+    """Date and time without a zone, with microseconds."""
+
+    impl = sa.DateTime()
+    cache_ok = True
+    is_plain = True  # frames read what the database keeps, by the kind of the column
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return the engine's type."""
+        if dialect.name in ("mysql", "mariadb"):
+            return dialect.type_descriptor(mysql.DATETIME(fsp=6))
+        return dialect.type_descriptor(Named("DATETIME") if dialect.name == "sqlite" else sa.DateTime())
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Return it as the driver takes it."""
+        return as_text(value) if dialect.name == "sqlite" and isinstance(value, dt.datetime) else value
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> dt.datetime | None:
+        """Return date and time."""
+        return dt.datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 class Clock(TypeDecorator[dt.time]):

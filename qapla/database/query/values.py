@@ -41,6 +41,7 @@ _UUID = re.compile(r"\{?[0-9a-f]{4}(-?[0-9a-f]{4}){7}\}?", re.ASCII | re.IGNOREC
 _HEX = re.compile(r"\\x((?:[0-9a-fA-F]{2})*)", re.ASCII)
 _BITS = re.compile(r"[01]+", re.ASCII)
 _SURROGATE = re.compile("[\ud800-\udfff]")
+DAY_LENGTH = len("2024-12-31")
 
 
 def read_text(text: str, type: ColumnType, engine: str, column: str | None = None) -> object:
@@ -291,7 +292,10 @@ def _read_moment(text: str, type: ColumnType, engine: str) -> object:
         return _sqlite_number(_exact(text, type), text, type)  # a Julian day
     if engine == "sqlite" and text.isascii() and text.isdigit():
         return int(text[:19])  # seconds since 1970: SQLite has no type for time, and this is one of its usual forms
-    return read_moment(text, type.kind, has_zero_dates=engine in ("mariadb", "mysql"))
+    found = read_moment(text, type.kind, has_zero_dates=engine in ("mariadb", "mysql"))
+    if engine == "sqlite" and type.kind == "timestamp_tz" and len(found) > DAY_LENGTH:
+        return f"{found}+00:00"  # nothing else would say that it is in UTC
+    return found
 
 
 def _read_uuid(text: str, type: ColumnType, engine: str) -> object:

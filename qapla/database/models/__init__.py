@@ -35,10 +35,11 @@ from qapla.database.models.fields import (
     Varchar,
 )
 from qapla.database.models.links import ForeignKey
+from qapla.database.models.manager import BaseManager
 from qapla.database.models.middle import ManyToMany
 from qapla.database.models.model import Model, bound_of
 from qapla.database.models.native import Native, make_types
-from qapla.database.models.objects import BaseManager, BaseModel, InvalidQueryError, MultipleResults, NotFoundError
+from qapla.database.models.objects import BaseModel, InvalidQueryError, MultipleResults, NotFoundError
 from qapla.database.models.password import Password
 
 __all__ = [

@@ -36,7 +36,7 @@ def draw(folder: Path) -> list[Path]:
                 shell = ["bash", "-c", command]
                 subprocess.run(shell, cwd=folder, env=environment, check=True, stdout=subprocess.DEVNULL)  # noqa: S603 - the page is ours
     (folder / "charts.py").write_text("\n".join(program))
-    subprocess.run([sys.executable, "charts.py"], cwd=folder, env=environment, check=True)  # noqa: S603
+    subprocess.run([sys.executable, "charts.py"], cwd=folder, env=environment, check=True)
     return sorted(folder.glob("*.png"))
 
 

@@ -96,7 +96,7 @@ def home(row: Any) -> Bound:
     """Return the open database that *row*, one that was saved, belongs to; it is attached to its session.
 
     Raises:
-        ModelError: it was never saved, or it is deleted. NotBound: its database is not open here.
+        ModelError: it was never saved, is deleted, or has been read anew. NotBound: its database is not open here.
     """
     state: Any = sa.inspect(row)
     if state.transient or state.pending:
@@ -107,6 +107,8 @@ def home(row: Any) -> Bound:
     if found is None:
         raise _elsewhere(row)
     if state.detached:
+        if found.session.identity_map.get(state.key) is not None:
+            raise ModelError(f"{row!r} has been read anew since its block ended", hint="use the row that was read")
         found.session.add(row)
     return found
 

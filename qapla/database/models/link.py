@@ -12,10 +12,11 @@ from weakref import WeakSet, WeakValueDictionary
 import sqlalchemy as sa
 from sqlalchemy import event
 from sqlalchemy.orm import InstrumentedAttribute, mapped_column, object_session, relationship
+from sqlalchemy.orm.exc import DetachedInstanceError
 
 from qapla.database.models.fields import KEY_TYPE
 from qapla.database.models.naming import table_name
-from qapla.errors import ModelError
+from qapla.errors import ModelError, NotBound
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -228,6 +229,7 @@ class Link:
             )
         one: dict[str, Any] = {"uselist": False} if self.field.unique or self.field.primary_key else {}
         setattr(self.target, self.reverse, relationship(self.model, **options, **one, passive_deletes="all"))
+        vars(self.target)[self.reverse].__class__ = ReadAttribute
 
     def _target_columns(self) -> list[Any]:
         return [self.target.__table__.columns[key.name] for key in self.keys]
@@ -293,11 +295,30 @@ class Link:
                     yield parent, self.reverse
 
 
-class LinkAttribute(InstrumentedAttribute[Any]):
-    """The attribute of a link, which takes a key in place of a row.
+class ReadAttribute(InstrumentedAttribute[Any]):
+    """An attribute that leads to other rows, also from a row whose database was closed and is open again.
 
     It is the attribute that SQLAlchemy has made, with another class: a ``__setattr__`` of the model would cost each row that is read.
     """
+
+    __slots__ = ()
+    inherit_cache = True
+
+    def __get__(self, row: Any, model: Any = None) -> Any:
+        try:
+            return super().__get__(row, model)
+        except DetachedInstanceError as error:
+            from qapla.database.models.belonging import bound_of, home
+
+            if bound_of(row) is None:
+                said = f"{row!r} has not read {self.key!r}, and its database is not open any more"
+                raise NotBound(said, hint="read it inside of the block, or open the database again") from error
+        home(row)
+        return super().__get__(row, model)
+
+
+class LinkAttribute(ReadAttribute):
+    """The attribute of a link, which takes a key in place of a row."""
 
     __slots__ = ()
     inherit_cache = True

@@ -14,7 +14,7 @@ from sqlalchemy.orm import object_session, relationship
 from sqlalchemy.orm.collections import collection, collection_adapter
 
 from qapla.database.models.field import MISSING, Field
-from qapla.database.models.link import ALL, Key, find_model, full_name, keys_of, waiting
+from qapla.database.models.link import ALL, Key, ReadAttribute, find_model, full_name, keys_of, waiting
 from qapla.database.models.links import check_target
 from qapla.database.models.naming import plural
 from qapla.errors import ModelError, NotOffered, ValueRefused
@@ -103,6 +103,7 @@ class Between:
         options: dict[str, Any] = {"secondary": table, "overlaps": ALL, "passive_deletes": True}
         joins = {"primaryjoin": here, "secondaryjoin": there}
         setattr(model, self.name, relationship(self.target, **options, **joins, collection_class=Rows))
+        vars(model)[self.name].__class__ = ReadAttribute
         self.reverse = field.reverse_name(model)
         if self.reverse is None:
             return
@@ -112,6 +113,7 @@ class Between:
             raise ModelError(f"{field.path} would be {taken!r} the other way round, which is there already", hint=hint)
         back = {"primaryjoin": there, "secondaryjoin": here, "viewonly": True, "collection_class": _reverse_rows(self.name)}
         setattr(self.target, self.reverse, relationship(model, secondary=table, **back))
+        vars(self.target)[self.reverse].__class__ = ReadAttribute
         event.listen(getattr(self.target, self.reverse), "append", self._refuse_append)
         event.listen(getattr(self.target, self.reverse), "remove", self._refuse_append)
 

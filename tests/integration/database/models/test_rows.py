@@ -408,6 +408,27 @@ class TestBelonging:
             Choice(question=question, text="red").save()
         Choice(question=question, text="red").save(using="a")
 
+    def test_links_after_the_block(self, tmp_path: Path) -> None:
+        """What leads to other rows and was not read in the block is told so, and is read as soon as the database is open again."""
+        with Sqlite(tmp_path / "a.db") as db:
+            db.create_tables(Question, Choice, Tag)
+            question = Question(text="?", tags=[Tag(name="x")])
+            question.save()
+            Choice(question=question, text="red").save()
+            db.commit()
+            db.session.expunge_all()
+            choice, question = db.session.get(Choice, 1), db.session.get(Question, 1)  # type: ignore[assignment]
+
+        for row, name in ((choice, "question"), (question, "choices"), (question, "tags")):
+            with pytest.raises(NotBound, match=rf"has not read '{name}', and its database is not open any more"):
+                getattr(row, name)
+        with Sqlite(tmp_path / "a.db"):
+            assert ([each.text for each in question.choices], question.tags.count()) == (["red"], 1)
+            with pytest.raises(ModelError, match="<Choice 1> has been read anew since its block ended"):
+                choice.save()  # type: ignore[union-attr]
+        with Sqlite(tmp_path / "a.db"):
+            assert choice.question.text == "?"  # type: ignore[union-attr]
+
     def test_gone_from_memory(self) -> None:
         """A database in memory is gone when its block ends; its rows do not slip into another one."""
         with Sqlite(":memory:") as db:

@@ -146,7 +146,9 @@ class TestOrder:
             age = models.Integer()
 
         class Given(models.Model):
-            __table__ = sa.Table("declared_given", models.Model.metadata, sa.Column("key", sa.Integer, primary_key=True), extend_existing=True)
+            __table__ = sa.Table(
+                "declared_given", models.Model.metadata, sa.Column("key", sa.Integer, primary_key=True), extend_existing=True
+            )
 
         class Pet(models.Model):
             __tablename__ = "declared_pet"

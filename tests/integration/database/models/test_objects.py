@@ -11,7 +11,9 @@ from sqlalchemy.orm import Session, relationship
 
 from qapla.database.drivers import Sqlite
 from qapla.database.models import BaseManager, BaseModel, InvalidQueryError, MultipleResults, NotFoundError
+from qapla.database.models.description import describe
 from qapla.database.pool import init_pool
+from qapla.database.schema.inspect import inspect
 from qapla.errors import Conflict
 from qapla.testing.servers import ENGINE_NAMES, make_database
 
@@ -129,6 +131,17 @@ def test_dict(keepers):
     """``dict`` is the values by attribute, ``repr`` no more than the key."""
     assert {name: keepers[0].dict[name] for name in ("id", "name", "grade")} == {"id": keepers[0].id, "name": "Ann", "grade": 1}
     assert repr(keepers[0]) == f"<Keeper {keepers[0].id}>"
+
+
+def test_description(pool):
+    """A model in the words of the schema is what the catalog says of its table."""
+    engine = pool.connections["DEFAULT"].engine
+    with engine.connect() as connection:
+        found = inspect(connection)
+
+    said = describe([Keeper, Animal], found.engine, default_schema=found.default_schema)
+
+    assert {table.name: table.columns for table in said.tables} == {table.name: table.columns for table in found.tables}
 
 
 def test_plain_session(pool, keepers):

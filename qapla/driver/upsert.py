@@ -26,8 +26,13 @@ if TYPE_CHECKING:
     Row = Mapping[Column[Any], Any]
 
 
-def upsert_all(session: Session, table: Table, unique: Sequence[Column[Any]], rows: Sequence[Row]) -> None:
+def upsert_all(
+    session: Session, table: Table, unique: Sequence[Column[Any]], rows: Sequence[Row], *, is_only: bool = False
+) -> None:
     """Upsert *rows*, all of the same columns.
+
+    Args:
+        is_only: whether nothing else is unique in the table: one statement does for all rows, then, on every engine that has one.
 
     Raises:
         IntegrityError: a constraint does not hold, or another unique key than *unique* has the values already.
@@ -36,6 +41,11 @@ def upsert_all(session: Session, table: Table, unique: Sequence[Column[Any]], ro
     statement = _make_insert(table, dialect)
     if hasattr(statement, "on_conflict_do_update"):
         _upsert_on_conflict(session, statement, table, unique, rows)
+        return
+    if is_only and hasattr(statement, "on_duplicate_key_update"):
+        changed = {column.name: statement.inserted[column.name] for column in rows[0]}
+        values = [{column.key: value for column, value in row.items()} for row in rows]
+        session.execute(statement.on_duplicate_key_update(changed), values)
         return
     for row in rows:
         _upsert_in_steps(session, table, unique, row)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -70,8 +70,13 @@ class EntityType:
             unknown = entity.keys() - self._annotations.keys()
             if unknown:
                 raise EntityRefused(f"entity {self.name!r} has no field {min(unknown)!r}", repository=repository, key=key)
+        return self.write_some(entity, self._decoders, repository, key)
+
+    def write_some(self, entity: Any, names: Iterable[str], repository: str, key: str) -> Document:
+        """Return a document of some fields of *entity*; like ``write``."""
         document: Document = {}
-        for name, decoder in self._decoders.items():
+        for name in names:
+            decoder = self._decoders[name]
             if self._is_dict and name not in entity:
                 continue
             try:
@@ -99,6 +104,14 @@ class EntityType:
             return {name: self._decoders[name].decode(text) for name, text in document.items()}
         except UNREADABLE as error:
             raise EntityDamaged(f"what is kept as {key!r} is no {self.name!r}", repository=repository, key=key) from error
+
+    def values(self, document: Mapping[str, bytes], names: Iterable[str]) -> dict[str, Any]:
+        """Return the values of *names*, None where the document has none.
+
+        Raises:
+            ValueError, TypeError: one is of another type.
+        """
+        return {name: self._decoders[name].decode(document[name]) if name in document else None for name in names}
 
     def convert(self, name: str, value: Any) -> Any:
         """Return *value* as the type of the field *name*, where it is text of one; else as it is."""
@@ -154,7 +167,7 @@ def _describe_mapped(cls: Any) -> dict[str, Any]:
     for attribute in sqlalchemy.inspect(cls).column_attrs:
         column = attribute.columns[0]
         try:
-            kind: Any = column.type.python_type
+            kind: Any = Any if isinstance(column.type, sqlalchemy.JSON) else column.type.python_type
         except NotImplementedError:
             kind = Any
         annotations[attribute.key] = kind | None

@@ -71,7 +71,9 @@ class MemorySourceContract:
 
     def test_hashes(self, source: MemoryDataSource, key: str) -> None:
         """Fields are written together, and read all or some; one that is not there is None."""
-        replies = self.run(source, ("HSET", key, "a", b"1", "b", b"\xff"), ("HSET", key, "b", "2"), ("HMGET", key, "b", "c"), ("HGETALL", key))
+        asked = (("HSET", key, "a", b"1", "b", b"\xff"), ("HSET", key, "b", "2"), ("HMGET", key, "b", "c"), ("HGETALL", key))
+
+        replies = self.run(source, *asked)
 
         assert replies[:3] == [2, 0, [b"2", None]]
         assert self.pairs(replies[3]) == {b"a": b"1", b"b": b"2"}
@@ -137,7 +139,8 @@ class MemorySourceContract:
         """A place comes with its distance in the unit of the question, four digits, and where it is, 60 cm exact at worst."""
         self.run(source, ("GEOADD", key, *PLACES))
 
-        found = self.run(source, ("GEOSEARCH", key, "FROMLONLAT", "15.0", "37.0", "BYRADIUS", "200.0", "km", "ASC", "WITHDIST", "WITHCOORD"))[0]
+        asked = ("GEOSEARCH", key, "FROMLONLAT", "15.0", "37.0", "BYRADIUS", "200.0", "km", "ASC", "WITHDIST", "WITHCOORD")
+        found = self.run(source, asked)[0]
 
         assert [distance for _, distance, _ in found] == [b"56.4413", b"190.4424"]
         assert [[round(float(part), 9) for part in place] for _, _, place in found] == [
@@ -147,7 +150,9 @@ class MemorySourceContract:
 
     def test_lists(self, source: MemoryDataSource, key: str) -> None:
         """Members keep their order, also the same ones."""
-        replies = self.run(source, ("RPUSH", key, "b", b"\xff"), ("RPUSH", key, "b"), ("LLEN", key), ("LRANGE", key, 0, -1), ("LRANGE", key, 1, 1))
+        asked = (("RPUSH", key, "b", b"\xff"), ("RPUSH", key, "b"), ("LLEN", key), ("LRANGE", key, 0, -1), ("LRANGE", key, 1, 1))
+
+        replies = self.run(source, *asked)
 
         assert replies == [2, 3, 3, [b"b", b"\xff", b"b"], [b"\xff"]]
         assert self.run(source, ("LLEN", f"{key}:none"), ("LRANGE", f"{key}:none", 0, -1)) == [0, []]

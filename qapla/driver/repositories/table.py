@@ -1,0 +1,66 @@
+"""The automatic table of documents: one row per entity of any repository, its fields as JSON."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import msgspec
+from sqlalchemy import Column, Dialect, MetaData, String, Table, Text
+from sqlalchemy.dialects import mysql
+from sqlalchemy.dialects.mysql.base import MySQLDialect
+from sqlalchemy.types import TypeDecorator, TypeEngine
+
+from qapla.driver.repositories.encoding import UNREADABLE
+from qapla.driver.repositories.entity import Document
+
+NAME = "qapla_entity"
+LONGEST_NAME, LONGEST_KEY = 100, 600  # characters; together what every engine takes as a primary key
+
+
+class ExactText(TypeDecorator[str]):
+    """Text whose every character counts: what MySQL compares by default finds ``a`` by ``A``, and by ``a `` with a space."""
+
+    impl = String
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return text that is compared as it is."""
+        length = self.impl_instance.length  # type: ignore[attr-defined]
+        if not isinstance(dialect, MySQLDialect):
+            return dialect.type_descriptor(String(length))
+        collation = "utf8mb4_nopad_bin" if dialect.is_mariadb else "utf8mb4_0900_bin"
+        return dialect.type_descriptor(mysql.VARCHAR(length, charset="utf8mb4", collation=collation))
+
+
+def entity_table(metadata: MetaData, name: str = NAME) -> Table:
+    """Add the table of documents to *metadata*: that of a database's models, say, so that its migrations make it."""
+    long_text = mysql.LONGTEXT(charset="utf8mb4", collation="utf8mb4_bin")
+    return Table(
+        name,
+        metadata,
+        Column("repository", ExactText(LONGEST_NAME), primary_key=True),
+        Column("key", ExactText(LONGEST_KEY), primary_key=True),
+        Column("data", Text().with_variant(long_text, "mysql", "mariadb"), nullable=False),
+    )
+
+
+def join(document: Document) -> str:
+    """Return a document as one JSON object."""
+    return "{" + ",".join(f"{json.dumps(name)}:{text.decode()}" for name, text in document.items()) + "}"
+
+
+def split(text: str) -> Document:
+    """Return the document of a JSON object.
+
+    Raises:
+        ValueError: it is none.
+    """
+    try:
+        return {name: bytes(part) for name, part in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items()}
+    except UNREADABLE:  # NaN, Infinity
+        found = json.loads(text)
+        if not isinstance(found, dict):
+            raise ValueError("no JSON object") from None
+        return {name: json.dumps(value, ensure_ascii=False).encode() for name, value in found.items()}
+

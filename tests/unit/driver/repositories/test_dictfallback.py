@@ -1,0 +1,16 @@
+"""qapla.driver.repositories.dictfallback"""
+
+from __future__ import annotations
+
+import pytest
+
+from qapla.driver import DictFallbackDataSource
+from qapla.testing.contracts.fallback import FallbackSourceContract
+
+
+class TestDict(FallbackSourceContract):
+    """A dict behind the memory"""
+
+    @pytest.fixture
+    def source(self):
+        return DictFallbackDataSource()

@@ -80,6 +80,17 @@ PAGES: dict[str, tuple[str, dict[str, str]]] = {
             "qapla.plugins.controllers.file": "",
         },
     ),
+    "frames": (
+        "Data frames",
+        {
+            "qapla.database.frames": "",
+            "qapla.database.frames.pandas": "read_frame",
+            "qapla.database.frames.arrow": "read_table",
+            "qapla.database.frames.polars": "read_frame",
+            "qapla.database.frames.dask": "read_frame",
+            "qapla.database.frames.write": "to_table Written",
+        },
+    ),
     "rest-for-models": (
         "REST for models",
         {

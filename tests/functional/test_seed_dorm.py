@@ -6,6 +6,7 @@ name that opens the database which stands for the file. *RESTful Service* is a p
 
 from __future__ import annotations
 
+import gc
 import sys
 from contextlib import ExitStack
 from datetime import datetime
@@ -116,7 +117,10 @@ def page(engine_name, tmp_path, monkeypatch):
     """Give the test the README in an empty folder."""
     monkeypatch.chdir(tmp_path)
     with ExitStack() as stack:
-        yield Page(engine_name, stack, monkeypatch)
+        page = Page(engine_name, stack, monkeypatch)
+        yield page
+    vars(page.module).clear()
+    gc.collect()  # its models are of the one base that all programs share; others may declare the same tables
 
 
 def test_create_models(page):

@@ -16,7 +16,14 @@ from qapla.database.models.model import bound_of
 from qapla.errors import DatabaseError, DatabasesFailed, NotBound, ValueRefused
 
 
-class Votes(models.Model):
+class Base(models.Model):
+    """The models of this module."""
+
+    __abstract__ = True
+    metadata = sa.MetaData()
+
+
+class Votes(Base):
     __tablename__ = "ballots"
     name = models.Varchar(40, null=True)
     number = models.Integer(null=True)
@@ -119,10 +126,10 @@ def test_threads_and_tasks(tmp_path):
 def test_rows_of_another_database(tmp_path):
     """A row of one database is no value for an update of another: its key would mean somebody else there."""
 
-    class Owner(models.Model):
+    class Owner(Base):
         name = models.Varchar(20)
 
-    class Thing(models.Model):
+    class Thing(Base):
         owner = models.ForeignKey(Owner, null=True)
 
     with Sqlite(tmp_path / "a.db") as a, Sqlite(tmp_path / "b.db") as b:

@@ -23,7 +23,14 @@ from qapla.testing.servers import make_database
 TEXTS = ["b", "B", "a", "Z", "é", "_", "ab c", "abc", "\U0001f600", "ﬁ", "a ", ""]
 
 
-class Votes(models.Model):
+class Base(models.Model):
+    """The models of this module."""
+
+    __abstract__ = True
+    metadata = sa.MetaData()
+
+
+class Votes(Base):
     name = models.Varchar(40, null=True)
     number = models.Integer(null=True)
     price = models.Decimal(12, 2, null=True)

@@ -34,13 +34,20 @@ OPENERS = {"sqlite": Sqlite, "postgresql": Postgresql, "mariadb": Mariadb}
 DAY = dt.datetime(2024, 2, 29)
 
 
-class Poll(models.Model):
+class Base(models.Model):
+    """The models of this module."""
+
+    __abstract__ = True
+    metadata = sa.MetaData()
+
+
+class Poll(Base):
     title = models.Varchar(100)
     day = models.DateTime(null=True)
     parent = models.ForeignKey("self", null=True, related_name="parts")
 
 
-class Answer(models.Model):
+class Answer(Base):
     poll = models.ForeignKey(Poll, null=True)
     text = models.Varchar(100, null=True)
     votes = models.Integer(null=True)
@@ -50,26 +57,26 @@ class Answer(models.Model):
     done = models.Boolean(null=True)
 
 
-class Pair(models.Model):
+class Pair(Base):
     a = models.Integer(primary_key=True)
     b = models.Integer(primary_key=True)
 
 
-class Part(models.Model):
+class Part(Base):
     pair = models.ForeignKey(Pair)
     n = models.Integer()
 
 
-class Page(models.Model):
+class Page(Base):
     body = models.Text()
     votes = models.Integer()
 
 
-class Tag(models.Model):
+class Tag(Base):
     label = models.Varchar(30)
 
 
-class User(models.Model):
+class User(Base):
     __tablename__ = "poll_user"
     password = models.Password()
     ip = models.IP()
@@ -315,7 +322,7 @@ def test_where_search(polls, operator):
         (lambda: Poll.select().where(id=1).update(answers=[]), QueryError, "'answers' has many rows, which no update can set"),
         (lambda: list(Answer.select().iterate(0)), QueryError, "a batch has a whole number of rows, and 0 is none"),
         (lambda: select(int), ModelError, "'int' has no table"),
-        (lambda: select(models.Model), ModelError, "'Model' has no table"),
+        (lambda: select(Base), ModelError, "'Base' has no table"),
     ],
 )
 def test_bad_input(changed, ask, error, said):

@@ -10,6 +10,7 @@ from functools import cmp_to_key
 from itertools import chain
 
 import pytest
+import sqlalchemy as sa
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -20,7 +21,14 @@ EXAMPLES = int(os.environ.get("QAPLA_TEST_EXAMPLES", "30"))
 FIELDS = ("whole", "price", "name", "day", "done")
 
 
-class Tally(models.Model):
+class Base(models.Model):
+    """The models of this module."""
+
+    __abstract__ = True
+    metadata = sa.MetaData()
+
+
+class Tally(Base):
     whole = models.Integer(null=True)
     price = models.Decimal(10, 2, null=True)
     name = models.Varchar(20, null=True)

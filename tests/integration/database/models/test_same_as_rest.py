@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 
 import pytest
+import sqlalchemy as sa
 
 from qapla.database import models
 from qapla.database.drivers import Mariadb, Postgresql, Sqlite
@@ -21,7 +22,14 @@ from qapla.testing.servers import ENGINE_NAMES, make_database
 OPENERS = {"sqlite": Sqlite, "postgresql": Postgresql, "mariadb": Mariadb}
 
 
-class Odds(models.Model):
+class Base(models.Model):
+    """The models of this module."""
+
+    __abstract__ = True
+    metadata = sa.MetaData()
+
+
+class Odds(Base):
     text = models.Varchar(60, null=True)
     whole = models.Integer(bits=64, null=True)
     price = models.Decimal(12, 2, null=True)

@@ -6,7 +6,10 @@ The migrations directory's own ``env.py`` says which models are meant and what i
 
 from __future__ import annotations
 
+import warnings
 from typing import TYPE_CHECKING, Any
+
+from sqlalchemy.exc import SAWarning
 
 from qapla.database.migrate import make_config
 
@@ -33,7 +36,8 @@ def find_drift(database: Database) -> list[str]:
         found.extend(compare_metadata(context, context.opts["target_metadata"]))
         return []  # no migration runs
 
-    with EnvironmentContext(config, script, fn=compare, dont_mutate=True):
+    with EnvironmentContext(config, script, fn=compare, dont_mutate=True), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Did not recognize type", SAWarning)  # an engine's own types: models call them Native
         script.run_env()
     return [sentence for difference in found for sentence in _describe(difference)]
 

@@ -22,7 +22,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
 
 from alembic import context
-from sqlalchemy import Numeric
+from sqlalchemy import Numeric, Table, event
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.types import TypeDecorator
 
@@ -30,6 +30,7 @@ from qapla import exits
 from qapla.database.database import IMMEDIATE
 from qapla.database.defaults import differ
 from qapla.database.migrate import version_options
+from qapla.database.models.native import Native
 from qapla.database.models.types import Named
 from qapla.database.ownership import UNKNOWN_TABLES, make_name_filter, make_object_filter, owned_metadata
 from qapla.errors import ConfigurationError
@@ -107,7 +108,11 @@ class AlembicEnv:
             context.get_context().impl.static_output("PRAGMA foreign_keys=ON;")
 
     def _run_online(self, database: Database) -> None:
-        with database.engine.connect() as connection, foreign_keys_off(connection, _only_reads()):
+        with (
+            database.engine.connect() as connection,
+            foreign_keys_off(connection, _only_reads()),
+            keys_without_null(connection),
+        ):
             common = self._common(database, connection.dialect.name == "sqlite")
             _make_version_schema(connection, common.get("version_table_schema"))
             context.configure(**{"connection": connection, **common, **self._options})
@@ -136,6 +141,8 @@ class AlembicEnv:
 
 def _compare_type(context: Any, found: Any, declared: Any, found_type: Any, declared_type: Any) -> bool | None:
     """Tell that a type of ours is there; SQLAlchemy knows the names of SQLite's own types only. None: Alembic compares."""
+    if isinstance(declared_type, Native):
+        return False  # SQLAlchemy cannot say what such a type is there
     if not isinstance(declared_type, TypeDecorator):
         return None
     named = declared_type.load_dialect_impl(context.dialect)
@@ -188,6 +195,23 @@ def _make_version_schema(connection: Connection, schema: str | None) -> None:
 
     connection.execute(CreateSchema(schema, if_not_exists=True))
     connection.commit()
+
+
+@contextmanager
+def keys_without_null(connection: Connection) -> Iterator[None]:
+    """On SQLite, take a primary key for what it is: nobody writes NOT NULL there, and a comparison would miss it in each table."""
+    if connection.dialect.name != "sqlite":
+        yield
+        return
+
+    def correct(inspector: Any, table: Table, column: Any) -> None:
+        column["nullable"] = column["nullable"] and not column.get("primary_key")
+
+    event.listen(Table, "column_reflect", correct)
+    try:
+        yield
+    finally:
+        event.remove(Table, "column_reflect", correct)
 
 
 @contextmanager

@@ -171,7 +171,7 @@ def _services(found: Exported, name: str) -> str:
     read_only = not found.writable or any(table.kind != "table" for _, table in models)
     lines = ['"""Which tables have a REST API, and what it is served without."""', "", "from __future__ import annotations", ""]
     lines += ["from qapla.plugins.rest.marks import Marks", "", f"from {name} import models", ""]
-    lines += [f"READ_ONLY = {literal(WRITES)}"] * read_only + ["", "served = Marks()"]
+    lines += [*[f"READ_ONLY = {literal(WRITES)}", ""] * read_only, "served = Marks()"]
     for model, table in models:
         arguments = [f"models.{model}", *["without=READ_ONLY"] * (table.kind != "table" or not found.writable)]
         lines += call("served", arguments)

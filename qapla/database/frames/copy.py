@@ -1,13 +1,12 @@
 """Rows of PostgreSQL by COPY on the connection that is there, as CSV that Arrow reads.
 
 For what another connection would not see (rows that are not committed, temporary tables), for few rows, and where neither ConnectorX nor
-ADBC is installed. A read that fails leaves the transaction around it as it was.
+ADBC is installed.
 """
 
 from __future__ import annotations
 
 import io
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -16,7 +15,7 @@ import pyarrow.csv as pv
 from qapla.database.frames.postgresql import BYTEA, DATE, TIMESTAMP, TIMESTAMPTZ
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from sqlalchemy import Connection
 
@@ -35,7 +34,7 @@ def read(connection: Connection, sql: str, names: Sequence[str], types: Sequence
     """
     driver: Any = connection.connection.driver_connection
     schema = pa.schema([(name, printed_type(type)) for name, type in zip(names, types, strict=True)])
-    with savepoint(driver), driver.cursor() as cursor, cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)".encode()) as rows:
+    with driver.cursor() as cursor, cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)".encode()) as rows:
         found = _read(Pieces(rows), schema)
     columns = [read_bytes(column, type) for column, type in zip(found.columns, types, strict=True)]
     return pa.table(columns, names=found.column_names)
@@ -68,21 +67,6 @@ def read_bytes(texts: pa.ChunkedArray, type: int | None) -> pa.ChunkedArray:
         return texts
     chunks = [[None if text is None else bytes.fromhex(text) for text in chunk.to_pylist()] for chunk in texts.chunks]
     return pa.chunked_array(chunks, pa.binary())
-
-
-@contextmanager
-def savepoint(driver: Any) -> Iterator[None]:
-    """Keep a transaction that is there alive, whatever goes wrong inside."""
-    if driver.info.transaction_status.name != "INTRANS":
-        yield
-        return
-    driver.execute(b"SAVEPOINT qapla_frame")
-    try:
-        yield
-    except BaseException:
-        driver.execute(b"ROLLBACK TO SAVEPOINT qapla_frame")
-        raise
-    driver.execute(b"RELEASE SAVEPOINT qapla_frame")
 
 
 class Pieces(io.RawIOBase):

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from qapla.database.frames.arrays import build, chunked, convert
-from qapla.database.frames.copy import printed_type, read_bytes, savepoint
+from qapla.database.frames.copy import printed_type, read_bytes
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ def read(connection: Connection, sql: str, fields: Sequence[Field], types: Seque
     driver: Any = connection.connection.driver_connection
     name = None if driver.autocommit else "qapla_frame"  # a cursor in the server lives in a transaction
     batches: list[list[pa.Array | pa.ChunkedArray]] = []
-    with savepoint(driver), driver.cursor(name=name) if name else driver.cursor() as cursor:
+    with driver.cursor(name=name) if name else driver.cursor() as cursor:
         cursor.execute(sql.encode())
         while rows := cursor.fetchmany(BATCH_ROWS):
             columns = zip(*rows, strict=True)

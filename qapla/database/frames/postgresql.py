@@ -7,6 +7,7 @@ settings, nothing written and not committed, no temporary table, no policy of ro
 from __future__ import annotations
 
 import dataclasses
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,7 @@ from qapla.database.schema.kinds import POSTGRESQL as KINDS
 from qapla.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from sqlalchemy import Connection
 
@@ -39,7 +40,8 @@ MEANT: Mapping[Kind, frozenset[str]] = {
     "time": frozenset(("time",)), "timestamp": _MOMENTS, "timestamp_tz": _MOMENTS, "binary": frozenset(("binary",)),
     "array": frozenset(("array",)),
 }  # fmt: skip
-READ_IN_ARRAYS = frozenset(("boolean", "integer", "decimal", "float", "text", "date", "time", "timestamp", "timestamp_tz", "uuid", "binary"))
+READ_IN_ARRAYS = frozenset(("boolean", "integer", "decimal", "float", "text", "date", "time", "timestamp", "timestamp_tz", "uuid",
+                            "binary"))  # fmt: skip
 _FOREVER = 2**31 - 1
 FEW_ROWS = 20_000  # to connect anew takes longer than reading them
 
@@ -74,6 +76,28 @@ class State:
 
     is_own: bool
     settings: tuple[tuple[str, str], ...]
+
+
+@contextmanager
+def kept(connection: Connection) -> Iterator[None]:
+    """Keep the transaction of a connection as it is, whatever goes wrong inside."""
+    import psycopg
+
+    driver = _driver(connection)
+    is_open = driver.info.transaction_status.name == "INTRANS"
+    if is_open:
+        driver.execute(b"SAVEPOINT qapla_frame")
+    try:
+        yield
+    except BaseException:
+        with suppress(psycopg.Error):  # the connection is gone
+            if is_open:
+                driver.execute(b"ROLLBACK TO SAVEPOINT qapla_frame")
+            elif not driver.autocommit:
+                driver.rollback()  # of nothing but this
+        raise
+    if is_open:
+        driver.execute(b"RELEASE SAVEPOINT qapla_frame")
 
 
 def describe(connection: Connection, sql: str) -> list[Any]:

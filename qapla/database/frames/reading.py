@@ -127,7 +127,8 @@ def _read(statement: Any, connection: Connection, wish: Wish, options: Mapping[s
         raise InputError(f"reader {wish.reader!r} is not known on {known.label}", hint=f"one of {', '.join((*known.frame_readers, ROWS))}")
     fields = list_fields(statement, connection.dialect, is_strict=known.has_strict_types, **options)
     if known.frame_readers:
-        return _read_fast(statement, connection, fields, wish, known.frame_readers)
+        with postgresql.kept(connection):
+            return _read_fast(statement, connection, fields, wish, known.frame_readers)
     return _as_wanted(rows.read(connection, statement, fields, wish.database), wish.decimals)
 
 

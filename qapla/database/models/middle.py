@@ -142,7 +142,7 @@ class Between:
             sa.ForeignKeyConstraint(list(side), [end.__table__.columns[key.name] for key in keys], ondelete="CASCADE")
             for side, keys, end in zip(names, (own, other), (model, target), strict=True)
         ]
-        info = {"qapla_model": full_name(model)}
+        info = {"qapla_model": full_name(model), "database": getattr(model, "__database__", None)}  # the second is for ``ownership``
         return sa.Table(name, model.metadata, *columns, *constraints, schema=schema, comment=field.comment, info=info)
 
     def _names(self, own: Sequence[Key], other: Sequence[Key]) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -346,6 +346,22 @@ class TestTargets:
                 first = models.ForeignKey(question)
                 second = models.ForeignKey(question)
 
+    def test_table_between_is_marked(self) -> None:
+        """The table between two models of one database belongs to that database, for migrations."""
+
+        class Music(models.Model):
+            __abstract__ = True
+            __database__ = "music"
+
+        class Genre(Music):
+            __tablename__ = "declared_genre"
+
+        class Song(Music):
+            __tablename__ = "declared_song"
+            genres = models.ManyToMany(Genre)
+
+        assert Song.metadata.tables["declared_song_genres"].info["database"] == "music"
+
     def test_wrong_row(self) -> None:
         """A row of another model is refused."""
         question = declare_question()

@@ -7,6 +7,7 @@ import decimal
 import enum
 import ipaddress
 import math
+import sys
 import uuid
 from typing import Any
 
@@ -15,7 +16,8 @@ from sqlalchemy import func
 
 from qapla.database import models
 from qapla.database.models.field import Field
-from qapla.errors import ModelError, ValueRefused
+from qapla.database.models.password import Hashed
+from qapla.errors import ConfigurationError, ModelError, ValueRefused
 
 PARIS = dt.timezone(dt.timedelta(hours=2))
 NOON = dt.datetime(2024, 5, 17, 12, 0, 0, 5)
@@ -149,6 +151,16 @@ def test_wrong_options(make: Any, told: str) -> None:
         make()
 
     assert told in str(caught.value)
+
+
+def test_bcrypt_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without bcrypt the error names the extra that brings it, also where a hash of bcrypt is verified."""
+    monkeypatch.setitem(sys.modules, "bcrypt", None)
+
+    with pytest.raises(ConfigurationError, match=r"bcrypt is not installed \(pip install 'qapla\[bcrypt\]'"):
+        models.Password("bcrypt")
+    with pytest.raises(ConfigurationError, match="bcrypt is not installed"):
+        Hashed("$2b$12$R9h/cIPz0gi.URNNX3kh2OPST9/PgBkqquzi.Ss7KIUgO2t0jWMUW").verify("x")
 
 
 @pytest.mark.parametrize("method", ["argon2", "bcrypt"])

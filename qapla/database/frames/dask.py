@@ -67,7 +67,8 @@ def read_frame(
         database: the name of the column that says where a row is from; it is there when it is named, or several databases are asked.
 
     Raises:
-        NotBound: no database is bound. QueryError: an order, or an unknown column; a table without a key.
+        NotBound: no database is bound.
+        QueryError: an order, or an unknown column; a table without a key; an expression of which nobody knows the type.
         NotOffered: distinct rows over several databases.
         Conflict: a database has uncommitted changes, which other connections would not see.
         ConfigurationError: Dask is not installed.
@@ -198,4 +199,9 @@ def _list_fields(queryset: QuerySet[Any], bound: Bound, names: Sequence[str], op
     dialect = bound.engine.dialect
     is_strict = get_engine(engine_key(dialect)).has_strict_types
     given = {"names": names, "decimals": options["decimals"], "as_text": options["as_text"]}
-    return list_fields(queryset.statement(bound), dialect, is_strict=is_strict, **given)
+    found = list_fields(queryset.statement(bound), dialect, is_strict=is_strict, **given)
+    unknown = next((field.name for field in found if field.arrow is None), None)
+    if unknown is not None:
+        hint = f"say it: type_coerce(…, Integer), or read it as text, with as_text=[{unknown!r}]"
+        raise QueryError(f"column {unknown!r} is of a type that is not known before it is read", hint=hint)
+    return found

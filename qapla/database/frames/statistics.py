@@ -76,7 +76,7 @@ _HISTOGRAM = """
 
 
 def _read_postgresql(connection: Connection, table: Table, key: Sequence[Column[Any]], rows_per_partition: int) -> list[Values]:
-    name = connection.dialect.identifier_preparer.format_table(table)
+    name = ".".join('"' + part.replace('"', '""') + '"' for part in (table.schema, table.name) if part)
     relation = connection.execute(_RELATION, {"name": name}).mappings().one_or_none()
     if relation is None or not relation["is_stored"] or not relation["bytes"]:
         return []

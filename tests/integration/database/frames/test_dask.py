@@ -451,6 +451,14 @@ class TestRefused:
         with Sqlite(files[0]), pytest.raises(QueryError, match="sort_values"):
             Vote.select().orderby("votes").as_distributed_df()
 
+    def test_unknown_type(self, files):
+        """An expression without a type is refused, since a frame has types before it is read."""
+        with Sqlite(files[0]):
+            with pytest.raises(QueryError, match="'size' is of a type that is not known.*as_text"):
+                Vote.select(sa.func.length(Vote.name).label("size")).as_distributed_df()
+            typed = Vote.select(sa.func.length(Vote.name, type_=sa.Integer).label("size")).as_distributed_df()
+        assert typed["size"].sum().compute() == 6
+
     def test_distinct(self, files):
         """Distinct rows of several databases are Dask's to find."""
         with Sqlite(files[0]), Sqlite(files[1]), pytest.raises(NotOffered, match="drop_duplicates"):

@@ -17,7 +17,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from qapla.database.models.bound import find_bound
 from qapla.database.models.operands import check_list, is_expression, read_operand
 from qapla.database.models.operators import Call, check_document, get_builder
-from qapla.database.models.paths import attribute, column_of, find_path
+from qapla.database.models.paths import attribute, check_tables, column_of, find_path
 from qapla.errors import QueryError, ValueRefused
 
 if TYPE_CHECKING:
@@ -136,8 +136,14 @@ def read_conditions(mapper: Mapper[Any], expressions: Iterable[Any], named: Mapp
     Raises:
         QueryError: an unknown field or operator, or something that is no condition. ValueRefused: a value of another type.
     """
-    found: list[Condition] = [Given(read_expression(each)) for each in expressions]
-    return (*found, *_read_named(mapper, named))
+    given = [read_expression(each) for each in expressions]
+    for each in given:
+        check_tables(mapper, each)
+    tests = _read_named(mapper, named)
+    for test in tests:
+        if isinstance(test, FieldTest) and is_expression(test.operand):
+            check_tables(mapper, test.operand)
+    return (*map(Given, given), *tests)
 
 
 def read_expression(expression: Any) -> ColumnElement[bool]:

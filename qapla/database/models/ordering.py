@@ -20,7 +20,7 @@ from sqlalchemy.sql.operators import asc_op, desc_op, nulls_first_op, nulls_last
 
 from qapla.database.models.columns import meaning_of
 from qapla.database.models.matching import InCodePoints
-from qapla.database.models.paths import column_of, find_path, get_column
+from qapla.database.models.paths import check_tables, column_of, find_path, get_column
 from qapla.errors import NotOffered, QueryError
 
 if TYPE_CHECKING:
@@ -194,6 +194,7 @@ def _read_expression(mapper: Mapper[Any], field: Any) -> Term:
     element = field.__clause_element__() if hasattr(field, "__clause_element__") else field
     if not isinstance(element, sa.ColumnElement):
         raise QueryError(f"a {type(field).__name__} is no order", hint="name a field: orderby('-votes')")
+    check_tables(mapper, element)
     nulls = descending if nulls_first is None else nulls_first
     column = mapper.column_attrs.get(element._annotations.get("proxy_key", ""))
     if column is not None and column.columns[0] is element._deannotate():

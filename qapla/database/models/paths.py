@@ -121,6 +121,19 @@ def attribute(entity: Any, field: End) -> InstrumentedAttribute[Any]:
     return found.adapt_to_entity(inspected) if inspected.is_aliased_class else found
 
 
+def check_tables(mapper: Mapper[Any], element: Any) -> None:
+    """Refuse an expression about rows of another model: beside rows of this one it would be about every pair of them.
+
+    Raises:
+        QueryError: it names the other table.
+    """
+    other = next((each for each in sa.select(element).get_final_froms() if each not in mapper.tables), None)
+    if other is not None:
+        name = getattr(other, "name", None) or "another selection"
+        hint = "go over a relation, relation__field=…, or compare with a subselect"
+        raise QueryError(f"an expression about {str(name)[:60]!r} is none about {mapper.class_.__name__!r}", hint=hint)
+
+
 def _unknown(mapper: Mapper[Any], name: str) -> QueryError:
     fields = [key for key in (*mapper.attrs.keys(), *mapper.synonyms) if find_field(mapper, key) is not None]
     hint = nearest(name.split("__")[0][:60], fields) or f"it has {', '.join(fields[:12])}{', …' if len(fields) > 12 else ''}"

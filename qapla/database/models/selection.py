@@ -12,7 +12,7 @@ from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.sql.selectable import SelectBase
 
-from qapla.database.models.paths import find_path, get_column
+from qapla.database.models.paths import check_tables, find_path, get_column
 from qapla.errors import QueryError
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def _read_column(mapper: Mapper[Any], column: Any, index: int) -> Selected:
     if isinstance(element, type) or not isinstance(element, ColumnElement):
         raise QueryError(f"{str(column)[:60]!r} is no column of model {mapper.class_.__name__!r}", hint="write its name")
     _refuse_aggregates(element)
+    check_tables(mapper, element)
     field = mapper.column_attrs.get(element._annotations.get("proxy_key", ""))
     if field is not None and field.columns[0] is element._deannotate():
         return Selected(field.key, field)

@@ -223,6 +223,9 @@ def test_where_expressions(polls):
     found = Answer.select().where((Answer.votes > 70) | (Answer.votes == 0), done=True).where(~(Answer.votes == 80))
 
     assert votes(found) == [90]
+    others = sa.select(Poll.id).where(Poll.title == "Other").scalar_subquery()
+    assert votes(Answer.select().where(Answer.poll_id == others, votes__lt=20)) == [10]
+    assert votes(Answer.select().where(Answer.poll.has(Poll.title == "Other"), sa.text("votes < 20"))) == [10]
 
 
 def test_where_related_rows(polls):
@@ -297,6 +300,10 @@ def test_where_search(polls, operator):
         (lambda: Answer.select().where(text__match="("), (InputError, DatabaseError), "regular expression"),
         (lambda: Answer.select().where(True), QueryError, "'True' is no condition"),
         (lambda: Answer.select().where("votes > 1"), QueryError, "'votes > 1' is no condition"),
+        (lambda: Answer.select().where(Poll.title == "Other"), QueryError, "an expression about 'poll' is none about 'Answer'"),
+        (lambda: Answer.select().where(votes=Poll.id), QueryError, "an expression about 'poll' is none about 'Answer'"),
+        (lambda: Answer.select().orderby(Poll.title), QueryError, "an expression about 'poll' is none about 'Answer'"),
+        (lambda: Answer.select(Poll.title), QueryError, "an expression about 'poll' is none about 'Answer'"),
         (lambda: Answer.select().where(poll=Poll(title="new")), ValueRefused, "this Poll has not been saved"),
         (lambda: Answer.select().where(poll=Answer()), ValueRefused, "relation 'poll' is to Poll, and this is a Answer"),
         (lambda: Answer.select().where(poll__gt=1), QueryError, "operator 'gt' is not for relation 'poll'"),

@@ -11,8 +11,6 @@ from sqlalchemy import MetaData
 from qapla.database import drivers, models
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from sqlalchemy import URL
 
 PROGRAM = '''
@@ -75,22 +73,25 @@ def fill(url: URL, engine_name: str) -> None:
         Choice(question=question.id, choice_text="blue", votes=2).save()
 
 
-def test_seed(fresh_database: URL, engine_name: str, tmp_path: Path, program: Any) -> None:
-    """The program serves its models at host:port/question and host:port/question/1, and refuses what it leaves out."""
+def test_restful_service(fresh_database: URL, engine_name: str, program: Any) -> None:
+    """The program serves its models at host:port/question and host:port/question/1, and refuses what it leaves out; twice."""
     fill(fresh_database, engine_name)
     url = fresh_database.set(drivername=engine_name).render_as_string(hide_password=False)
+    started = program(PROGRAM, QAPLA_DATABASE_URL=url)
 
-    with program(PROGRAM, QAPLA_DATABASE_URL=url).serving() as client:
+    with started.serving() as client:
         one = client.get("/question/1").json()
-        made = client.post("/question", json={"question_text": "Why?", "pub_date": "2024-03-01T00:00:00"})
-        listed = client.get("/question?select=question_text,choice(choice_text)&order=id").json()
+        made = client.post("/question", json={"question_text": f"{TEXT}?", "pub_date": "2024-03-01T00:00:00"})
         refused = client.post("/choice", json={"votes": 1})
+    with started.serving() as client:
+        listed = client.get("/question?select=question_text,choice(choice_text)&order=id").json()
         published = SyncPostgrestClient(str(client.base_url), http_client=client)
         changed = published.from_("question").update({"question_text": "When?"}).eq("id", 2).execute()
+        gone = client.delete("/question/2")
 
     assert (one["question_text"], one["pub_date"]) == (TEXT, "2024-02-29T12:00:00.000005")
-    assert made.status_code == 201
-    assert [row["question_text"] for row in listed] == [TEXT, "Why?"]
+    assert (made.status_code, gone.status_code) == (201, 204)
+    assert [row["question_text"] for row in listed] == [TEXT, f"{TEXT}?"]
     assert sorted(row["choice_text"] for row in listed[0]["choice"]) == ["blue", "red"]
     assert (refused.status_code, refused.headers["Allow"]) == (405, "GET, HEAD, OPTIONS")
     assert changed.data[0]["question_text"] == "When?"

@@ -85,10 +85,12 @@ def tables_of(model: Any) -> list[Table]:
 
 
 def all_models() -> list[type]:
-    """Return every model that is mapped."""
+    """Return every model that can have a table; of a class that was declared again, the latest one."""
+    from qapla.database.models.link import declared, full_name
     from qapla.database.models.model import Model
 
-    return [mapper.class_ for mapper in Model.registry.mappers if not mapper.class_.__read_only__]
+    found = [mapper.class_ for mapper in Model.registry.mappers if not mapper.class_.__read_only__]
+    return [model for model in found if declared.get(full_name(model), model) is model]
 
 
 def _find_existing(database: Bound, tables: Sequence[Table]) -> list[Table]:

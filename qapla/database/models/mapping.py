@@ -13,7 +13,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, event
-from sqlalchemy.orm import MappedColumn
+from sqlalchemy.orm import MappedColumn, clsregistry
 from sqlalchemy.orm.interfaces import MapperProperty
 
 from qapla.database.models.field import Field
@@ -48,6 +48,10 @@ def _declare(model: Any, map_it: Callable[[], None]) -> None:
     _name(model)
     _refuse_below(model)
     former = declared.get(full_name(model))
+    if former is not None and former.metadata is not model.metadata:
+        # A whole module is imported again, its base too. The classes of before go on working for whoever has them, without a name.
+        clsregistry._remove_class(former.__name__, former, former.registry._class_registry)
+        former = None
     _refuse_clash(model, former)
     _record(model)
     others = _related([former] if former is not None else [], _waiting_wrongly(model))

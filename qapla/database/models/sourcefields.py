@@ -78,7 +78,8 @@ def _value_options(column: Column, model: ModelPlan, plan: Plan) -> list[str]:
     sequence = _SEQUENCE.fullmatch(column.default)
     if sequence is not None:
         return _from_sequence(sequence[1], column, model, plan)
-    return [f"server_default={literal(escaped(default_sql(column, plan.schema.engine)))}"]
+    text = built.defaults.get(column.name) or default_sql(column, plan.schema.engine)
+    return [f"server_default={literal(escaped(text))}"]
 
 
 def _identity(found: object) -> list[str]:

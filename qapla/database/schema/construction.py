@@ -68,6 +68,7 @@ class Built:
     checks: tuple[Check, ...] = ()
     computed: Mapping[str, Computed] = field(default_factory=dict)
     identities: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    defaults: Mapping[str, str] = field(default_factory=dict)  # where there is more to a default than the description has: ON UPDATE
     collations: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  # character set and collation
     deferrable: Mapping[tuple[str, ...], str | None] = field(default_factory=dict)  # foreign keys by columns: how they begin
     options: Mapping[str, Any] = field(default_factory=dict)  # of the table, by their name in SQLAlchemy without the dialect
@@ -94,6 +95,7 @@ class Construction:
 
 
 _PLAIN = Built()
+_ON_UPDATE = " ON UPDATE "
 
 
 def read_construction(connection: Connection, schema: DatabaseSchema) -> Construction:
@@ -127,6 +129,7 @@ def _read_schema(connection: Connection, schema: str, wanted: Iterable[TableName
             indexes=tuple(_index(found) for found in indexes.get(name) or () if not found.get("duplicates_constraint") and found["name"]),
             checks=tuple(Check(found["name"], found["sqltext"]) for found in checks.get(name) or ()),
             computed={found["name"]: _computed(found["computed"]) for found in columns.get(name) or () if found.get("computed")},
+            defaults={found["name"]: found["default"] for found in columns.get(name) or () if _ON_UPDATE in (found.get("default") or "")},
             identities={found["name"]: found["identity"] for found in columns.get(name) or () if found.get("identity")},
             collations={found["name"]: _collation(found["type"]) for found in columns.get(name) or () if any(_collation(found["type"]))},
             deferrable={

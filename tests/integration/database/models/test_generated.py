@@ -291,6 +291,35 @@ def test_circle(engine_name: str, fresh_database: URL) -> None:
         assert {change.what for change in changes} <= {"foreign_key_name"}  # SQLite's had none; one in a circle needs one
 
 
+def test_importing_again(sqlite_path: Path) -> None:
+    """A module that is imported again, as a notebook does, has new models that work; the former ones are forgotten."""
+    run_script(sa.make_url(f"sqlite:///{sqlite_path}"), SHOP["sqlite"])
+
+    with Sqlite(sqlite_path) as db:
+        text = db.generate_models()
+        for name in ("Kruge", "Maltz"):
+            with imported(text, "again_and_again") as shop_models:
+                customer = shop_models.Customer(name=name)
+                customer.save()
+                order = shop_models.Order(customer=customer)
+                order.save()
+                order.tags.add(shop_models.Tag(name=name))
+                names = [each.name for each in shop_models.Tag.select().orderby("name")]
+
+    assert names == ["Kruge", "Maltz"]
+
+
+def test_on_update() -> None:
+    """What MariaDB sets a column to at each change is a part of its default."""
+    with make_database("mariadb") as url:
+        changed = "timestamp NOT NULL DEFAULT current_timestamp() ON UPDATE current_timestamp()"
+        run_script(url, f"CREATE TABLE t (id int PRIMARY KEY, changed {changed});\n")
+        with connected(url) as connection:
+            text = read_models(connection)
+
+    assert 'server_default="current_timestamp() ON UPDATE current_timestamp()"' in text
+
+
 def test_chosen_tables(shop: URL) -> None:
     """Patterns choose the tables; a key to one that is left out is told in a remark."""
     with open_(shop) as db:

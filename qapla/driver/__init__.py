@@ -13,47 +13,115 @@ from qapla.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from qapla.driver.read import Page, ReadDriver
-    from qapla.driver.repositories.collection import SortedSetEntity
+    from qapla.driver.repositories.boolean import BooleanRepository
+    from qapla.driver.repositories.cache import Cache, CacheType
+    from qapla.driver.repositories.collection import GeoSpatialEntity, ListEntity, SetEntity, SortedSetEntity
     from qapla.driver.repositories.dictfallback import DictFallbackDataSource
     from qapla.driver.repositories.dictmemory import DictMemoryDataSource
+    from qapla.driver.repositories.document import DocumentRepository
+    from qapla.driver.repositories.geospatial import GeoMember, GeoSpatialRepository
     from qapla.driver.repositories.hash import HashRepository
+    from qapla.driver.repositories.members import ListRepository, SetRepository
+    from qapla.driver.repositories.redis import RedisMemoryDataSource
+    from qapla.driver.repositories.service import (
+        Service,
+        make_boolean_service,
+        make_document_service,
+        make_geospatial_service,
+        make_hash_service,
+        make_list_service,
+        make_set_service,
+        make_sorted_set_service,
+    )
     from qapla.driver.repositories.sorted_set import SortedSetRepository
     from qapla.driver.repositories.source import FallbackDataSource, MemoryDataSource
+    from qapla.driver.repositories.sql import SQLFallbackDataSource
+    from qapla.driver.repositories.table import entity_table
     from qapla.driver.write import WriteDriver
     from qapla.errors import EntityDamaged, EntityNotFound, EntityRefused, StoreTimedOut, StoreUnavailable, WrongKeyType
 
-_ERRORS = ("EntityDamaged", "EntityNotFound", "EntityRefused", "StoreTimedOut", "StoreUnavailable", "WrongKeyType")
 _PLACES = {
+    "BooleanRepository": "qapla.driver.repositories.boolean",
     "DictFallbackDataSource": "qapla.driver.repositories.dictfallback",
     "DictMemoryDataSource": "qapla.driver.repositories.dictmemory",
-    "FallbackDataSource": "qapla.driver.repositories.source",
+    "DocumentRepository": "qapla.driver.repositories.document",
     "HashRepository": "qapla.driver.repositories.hash",
-    "MemoryDataSource": "qapla.driver.repositories.source",
-    "Page": "qapla.driver.read",
-    "ReadDriver": "qapla.driver.read",
-    "SortedSetEntity": "qapla.driver.repositories.collection",
+    "RedisMemoryDataSource": "qapla.driver.repositories.redis",
     "SortedSetRepository": "qapla.driver.repositories.sorted_set",
+    "SQLFallbackDataSource": "qapla.driver.repositories.sql",
+    "entity_table": "qapla.driver.repositories.table",
     "WriteDriver": "qapla.driver.write",
-    **dict.fromkeys(_ERRORS, "qapla.errors"),
+    **dict.fromkeys(("Page", "ReadDriver"), "qapla.driver.read"),
+    **dict.fromkeys(("Cache", "CacheType"), "qapla.driver.repositories.cache"),
+    **dict.fromkeys(("GeoSpatialEntity", "ListEntity", "SetEntity", "SortedSetEntity"), "qapla.driver.repositories.collection"),
+    **dict.fromkeys(("GeoMember", "GeoSpatialRepository"), "qapla.driver.repositories.geospatial"),
+    **dict.fromkeys(("ListRepository", "SetRepository"), "qapla.driver.repositories.members"),
+    **dict.fromkeys(
+        (
+            "Service",
+            "make_boolean_service",
+            "make_document_service",
+            "make_geospatial_service",
+            "make_hash_service",
+            "make_list_service",
+            "make_set_service",
+            "make_sorted_set_service",
+        ),
+        "qapla.driver.repositories.service",
+    ),
+    **dict.fromkeys(("FallbackDataSource", "MemoryDataSource"), "qapla.driver.repositories.source"),
+    **dict.fromkeys(
+        (
+            "EntityDamaged",
+            "EntityNotFound",
+            "EntityRefused",
+            "StoreTimedOut",
+            "StoreUnavailable",
+            "WrongKeyType",
+        ),
+        "qapla.errors",
+    ),
 }
 
-__all__ = [  # noqa: RUF022 - by what they are for
-    "Page",
-    "ReadDriver",
-    "WriteDriver",
+__all__ = [
+    "BooleanRepository",
+    "Cache",
+    "CacheType",
     "DictFallbackDataSource",
     "DictMemoryDataSource",
+    "DocumentRepository",
     "EntityDamaged",
     "EntityNotFound",
     "EntityRefused",
     "FallbackDataSource",
+    "GeoMember",
+    "GeoSpatialEntity",
+    "GeoSpatialRepository",
     "HashRepository",
+    "ListEntity",
+    "ListRepository",
     "MemoryDataSource",
+    "Page",
+    "ReadDriver",
+    "RedisMemoryDataSource",
+    "SQLFallbackDataSource",
+    "Service",
+    "SetEntity",
+    "SetRepository",
     "SortedSetEntity",
     "SortedSetRepository",
     "StoreTimedOut",
     "StoreUnavailable",
+    "WriteDriver",
     "WrongKeyType",
+    "entity_table",
+    "make_boolean_service",
+    "make_document_service",
+    "make_geospatial_service",
+    "make_hash_service",
+    "make_list_service",
+    "make_set_service",
+    "make_sorted_set_service",
 ]
 
 

@@ -93,9 +93,12 @@ class CollectionRepository(Repository[Entity, KeyType]):
         """Return the JSON of key and members."""
         try:
             members = self.plain_members(self.entity_type.get(entity, "data"))
+        except UnicodeEncodeError:
+            message = f"'data' of entity {self.entity_type.name!r} cannot be kept: a member is no valid text"
+            raise EntityRefused(message, repository=self.name, key=key.text) from None
         except (TypeError, ValueError) as error:
-            message = f"'data' of entity {self.entity_type.name!r} cannot be kept: {error}"
-            raise EntityRefused(message, repository=self.name, key=key.text) from error
+            message = f"'data' of entity {self.entity_type.name!r} cannot be kept: {_shown(error)}"
+            raise EntityRefused(message, repository=self.name, key=key.text) from None
         return {**self.entity_type.write(entity, self.name, key.text), "data": msgspec.json.encode(members)}
 
     def members_of(self, key: Key, document: Document) -> list[Any]:
@@ -150,3 +153,8 @@ def listed(data: Any) -> list[Any]:
     if data is None or isinstance(data, str | bytes) or not hasattr(data, "__iter__"):
         raise TypeError("a collection of members is needed")
     return list(data)
+
+
+def _shown(error: Exception) -> str:
+    """Return what was said by us; Python's own words, ``could not convert string to float: 'secret'``, may have a value in them."""
+    return "a number is none" if str(error).startswith(("could not convert", "float()")) else str(error)

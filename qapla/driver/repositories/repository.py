@@ -211,13 +211,20 @@ class Repository(Generic[Entity, KeyType]):
 
     async def read_many(self, query: Query[Entity]) -> list[Entity]:
         """Return the entities of *query*; see ``Query.entities``."""
+        found = await self.read_all(query)
+        return [found[key.text] for key in query.keys if found[key.text] is not None]
+
+    async def read_all(self, query: Query[Entity]) -> dict[str, Any]:
+        """Return the entities of *query* by the texts of their keys, None for those that do not exist."""
         async with self._deadline(query.keys[0].text if query.keys else self.name):
             found = await self._many_from_memory(query) if query.memory and query.keys else {}
             missing = [key for key in dict.fromkeys(query.keys) if key.text not in found]
             if missing:
-                for key, document in zip(missing, (await self._load(missing, query.memory)).values(), strict=True):
+                documents = await self._load(missing, query.memory)
+                for key in missing:
+                    document = documents[key.text]
                     found[key.text] = None if document is None else self.from_document(query, key, document)
-        return [found[key.text] for key in query.keys if found[key.text] is not None]
+        return found
 
     async def has(self, query: Query[Entity]) -> bool:
         """Tell whether the entity of *query* exists."""

@@ -39,12 +39,7 @@ class SortedSetOptions:
     withmaxsize: bool = False
 
     def __post_init__(self) -> None:
-        for name in ("page", "page_size"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-                raise QueryError(f"{name!r} is {value!r}", hint="a whole number, at least 1")
-        if self.page is not None and self.page_size is None:
-            raise QueryError(f"page {self.page} of what size is not said", hint="add 'page_size'")
+        check_page(self.page, self.page_size)
         for name in ("min_score", "max_score"):
             value = getattr(self, name)
             if value is not None and (not isinstance(value, int | float) or isnan(value)):
@@ -106,3 +101,12 @@ class SortedSetRepository(CollectionRepository[Entity, KeyType]):
 
     def _limit(self, options: SortedSetOptions) -> tuple[Any, ...]:
         return ("LIMIT", options.first, options.page_size) if options.by_score and options.page_size is not None else ()
+
+
+def check_page(page: int | None, page_size: int | None) -> None:
+    """Raise a QueryError if these are no page."""
+    for name, value in (("page", page), ("page_size", page_size)):
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
+            raise QueryError(f"{name!r} is {value!r}", hint="a whole number, at least 1")
+    if page is not None and page_size is None:
+        raise QueryError(f"page {page} of what size is not said", hint="add 'page_size'")

@@ -18,8 +18,9 @@ from qapla.database.outage import find_outage
 from qapla.driver.repositories.encoding import UNREADABLE
 from qapla.driver.repositories.entity import Document, EntityType
 from qapla.driver.repositories.keys import Key
+from qapla.driver.repositories.objects import join, split
 from qapla.driver.repositories.source import FallbackDataSource
-from qapla.driver.repositories.table import LONGEST_KEY, LONGEST_NAME, entity_table, join, split
+from qapla.driver.repositories.table import LONGEST_KEY, LONGEST_NAME, entity_table
 from qapla.driver.upsert import upsert_all
 from qapla.errors import ConfigurationError, EntityDamaged, EntityRefused, ModelError, StoreTimedOut, StoreUnavailable, TimedOut, nearest
 

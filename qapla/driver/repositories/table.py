@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
-import msgspec
 from sqlalchemy import Column, Dialect, MetaData, String, Table, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
-
-from qapla.driver.repositories.encoding import UNREADABLE
-from qapla.driver.repositories.entity import Document
 
 NAME = "qapla_entity"
 LONGEST_NAME, LONGEST_KEY = 100, 600  # characters; together what every engine takes as a primary key
@@ -43,24 +38,3 @@ def entity_table(metadata: MetaData, name: str = NAME) -> Table:
         Column("key", ExactText(LONGEST_KEY), primary_key=True),
         Column("data", Text().with_variant(long_text, "mysql", "mariadb"), nullable=False),
     )
-
-
-def join(document: Document) -> str:
-    """Return a document as one JSON object."""
-    return "{" + ",".join(f"{json.dumps(name)}:{text.decode()}" for name, text in document.items()) + "}"
-
-
-def split(text: str) -> Document:
-    """Return the document of a JSON object.
-
-    Raises:
-        ValueError: it is none.
-    """
-    try:
-        return {name: bytes(part) for name, part in msgspec.json.decode(text, type=dict[str, msgspec.Raw]).items()}
-    except UNREADABLE:  # NaN, Infinity
-        found = json.loads(text)
-        if not isinstance(found, dict):
-            raise ValueError("no JSON object") from None
-        return {name: json.dumps(value, ensure_ascii=False).encode() for name, value in found.items()}
-

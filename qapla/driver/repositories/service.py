@@ -1,0 +1,256 @@
+"""A repository that stays up: a cache, around a breaker, around the memory; while that is down the store behind it answers.
+
+``make_hash_service`` and its sisters put one together; so can you: ``Service(repository, cache=Cache(…), breaker=Breaker(…))``.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Hashable, Sequence
+from typing import TYPE_CHECKING, Any, Generic
+
+from qapla.database.breaker import Breaker
+from qapla.driver.repositories.boolean import BooleanRepository
+from qapla.driver.repositories.cache import MISSING, Cache, CacheType
+from qapla.driver.repositories.document import DocumentRepository
+from qapla.driver.repositories.geospatial import GeoSpatialRepository
+from qapla.driver.repositories.guard import GuardedMemory, MemoryUnavailable
+from qapla.driver.repositories.hash import HashRepository
+from qapla.driver.repositories.members import ListRepository, SetRepository
+from qapla.driver.repositories.query import Query
+from qapla.driver.repositories.repository import Entity, KeyType, Repository
+from qapla.driver.repositories.sorted_set import SortedSetRepository
+from qapla.errors import ConfigurationError, EntityNotFound, StoreUnavailable
+
+if TYPE_CHECKING:
+    from qapla.ports import MetricsBackend
+
+MEMORY_DEADLINE_S = 1.0
+
+
+class Service(Generic[Entity, KeyType]):
+    """Answers as long as the memory or the store behind it does.
+
+    Args:
+        repository: what is asked.
+        breaker: counts failures of the memory; by default three in a row open it, for a second at first, for eight at last.
+        cache: keeps answers in this process; None for no cache. Other processes do not know of what is added here until their answers end.
+        memory_deadline_s: seconds after which the memory counts as failed.
+        metrics: see ``GuardedMemory``.
+    """
+
+    def __init__(
+        self,
+        repository: Repository[Entity, KeyType],
+        *,
+        breaker: Breaker | None = None,
+        cache: Cache | None = None,
+        memory_deadline_s: float = MEMORY_DEADLINE_S,
+        metrics: MetricsBackend | None = None,
+    ) -> None:
+        self.breaker = breaker or Breaker()
+        guarded = GuardedMemory(repository.memory_data_source, self.breaker, repository.name, memory_deadline_s, metrics)
+        self.repository = repository.through(guarded)
+        self.cache = cache
+
+    async def get_one(self, *values: Any, fields: Sequence[str] | None = None, memory: bool = True, **named: Any) -> Entity:
+        """Return the entity of a key; the arguments are those of ``Repository.query``.
+
+        Raises:
+            EntityNotFound: there is none, and the store behind the memory has said so.
+            StoreUnavailable: nobody can tell.
+        """
+        query = self.repository.query(*values, fields=fields, memory=memory, **named)
+        if self.cache is None or not memory:
+            return await self._read_one(query)
+        text, variant = query.keys[0].text, _variant(query)
+        found = self.cache.get(text, variant)
+        if found is None:
+            found = await self._read_into(self.cache, query, text, variant)
+        if found is MISSING:
+            raise EntityNotFound(
+                f"repository {self.repository.name!r} has no entity {query.keys[0].path!r}", repository=self.repository.name, key=text
+            )
+        answer: Entity = found
+        return answer
+
+    async def get_many(self, *ids: Any, fields: Sequence[str] | None = None, memory: bool = True, **named: Any) -> list[Entity]:
+        """Return the entities of many keys, in their order; those that do not exist are left out."""
+        query = self.repository.query(many=ids, fields=fields, memory=memory, **named)
+        if self.cache is None or not memory:
+            read = await self._read_many(query)
+            return [read[key.text] for key in query.keys if read[key.text] is not None]
+        cache, variant = self.cache, _variant(query)
+        answers = {key.text: cache.get(key.text, variant) for key in query.keys}
+        missing = tuple(key for key in dict.fromkeys(query.keys) if answers[key.text] is None)
+        if missing:
+            tokens = cache.begin(key.text for key in missing)
+            try:
+                read = await self._read_many(_narrowed(query, missing))
+                for key in missing:
+                    found = read.get(key.text)
+                    answers[key.text] = MISSING if found is None else found
+                    cache.put(key.text, variant, answers[key.text], tokens[key.text])
+            finally:
+                cache.end(tokens)
+        return [answers[key.text] for key in query.keys if answers[key.text] is not MISSING]
+
+    async def exists(self, *values: Any, memory: bool = True, **named: Any) -> bool:
+        """Tell whether there is an entity of this key."""
+        query = self.repository.query(*values, memory=memory, **named)
+        try:
+            return await query.exists
+        except MemoryUnavailable:
+            return await _without_memory(query).exists
+
+    async def add(self, entity: Entity, *entities: Entity, memory: bool = True) -> None:
+        """Keep entities; see ``Repository.add``. It does not depend on the memory."""
+        keys = [self.repository.key_of(one).text for one in (entity, *entities)]
+        try:
+            await self.repository.add(entity, *entities, memory=memory)
+        finally:
+            self._drop(keys)
+
+    async def delete(self, *values: Any, many: Sequence[Any] | None = None, memory: bool = True, **named: Any) -> None:
+        """Forget an entity, or many; they need not be there. It does not depend on the memory."""
+        query = self.repository.query(*values, many=many, memory=memory, **named)
+        try:
+            await query.delete
+        finally:
+            self._drop([key.text for key in query.keys])
+
+    def check(self) -> None:
+        """Raise if the memory is not asked now: for ``app["health"].add(name, service.check, required=False)``.
+
+        Raises:
+            StoreUnavailable: it is resting after failures.
+        """
+        if self.breaker.state != "closed":
+            message = f"the memory of repository {self.repository.name!r} does not answer; the store behind it does its work"
+            raise StoreUnavailable(message, repository=self.repository.name)
+
+    async def aclose(self) -> None:
+        """Close what the running event loop has opened."""
+        await self.repository.aclose()
+
+    async def _read_one(self, query: Query[Entity]) -> Entity:
+        try:
+            return await query.entity
+        except MemoryUnavailable:
+            return await _without_memory(query).entity
+
+    async def _read_many(self, query: Query[Entity]) -> dict[str, Any]:
+        try:
+            return await self.repository.read_all(query)
+        except MemoryUnavailable:
+            return await self.repository.read_all(_without_memory(query))
+
+    async def _read_into(self, cache: Cache, query: Query[Entity], text: str, variant: Hashable) -> Any:
+        tokens = cache.begin((text,))
+        try:
+            try:
+                found: Any = await self._read_one(query)
+            except EntityNotFound:
+                found = MISSING
+            cache.put(text, variant, found, tokens[text])
+        finally:
+            cache.end(tokens)
+        return found
+
+    def _drop(self, keys: list[str]) -> None:
+        if self.cache is not None:
+            self.cache.drop(keys)
+
+
+async def make_service(
+    kind: type[Repository[Any, Any]],
+    repository_cls: type[Repository[Entity, KeyType]],
+    memory_data_source_factory: Callable[[], Any],
+    fallback_data_source_factory: Callable[[], Any],
+    repository_expire_time: float | None = None,
+    *,
+    cache_type: CacheType | None = None,
+    cache_ttl: float | None = None,
+    cache_max_size: int = 1000,
+    cache_jitter: float = 0.1,
+    cb_failure_threshold: int = 3,
+    cb_recovery_timeout: float = 1.0,
+    memory_deadline_s: float = MEMORY_DEADLINE_S,
+    deadline_s: float | None = None,
+    metrics: MetricsBackend | None = None,
+) -> Service[Entity, KeyType]:
+    """Make a service of a class of repositories.
+
+    Args:
+        kind: what the class has to be.
+        repository_cls: the class.
+        memory_data_source_factory: makes the memory; may be a coroutine function.
+        fallback_data_source_factory: makes the store behind it; may be one, too.
+        repository_expire_time: seconds that an entry of the memory lives.
+        cache_type: how answers are kept in this process; None: not at all.
+        cache_ttl: seconds that they live there; ``repository_expire_time`` by default.
+        cache_max_size: of how many entities.
+        cache_jitter: see ``Cache``.
+        cb_failure_threshold: failures of the memory in a row after which it is not asked for a while.
+        cb_recovery_timeout: for how many seconds at first; at last for eight times as long.
+        memory_deadline_s: seconds after which the memory counts as failed.
+        deadline_s: seconds after which a call is a StoreTimedOut.
+        metrics: see ``GuardedMemory``.
+
+    Raises:
+        ConfigurationError: the class is of another kind, or an option is out of range.
+    """
+    if not (isinstance(repository_cls, type) and issubclass(repository_cls, kind)):
+        raise ConfigurationError(f"{repository_cls!r} is no {kind.__name__}")
+    if cb_failure_threshold < 1 or not cb_recovery_timeout > 0:
+        raise ConfigurationError("a breaker needs at least one failure and more than 0 seconds")
+    memory, fallback = await _made(memory_data_source_factory), await _made(fallback_data_source_factory)
+    repository = repository_cls(memory, fallback, repository_expire_time, deadline_s=deadline_s)
+    cache = None
+    if cache_type is not None:
+        cache = Cache(cache_type, cache_max_size, cache_ttl or repository_expire_time, cache_jitter)
+    breaker = Breaker(cb_failure_threshold, cb_recovery_timeout, 8 * cb_recovery_timeout)
+    return Service(repository, breaker=breaker, cache=cache, memory_deadline_s=memory_deadline_s, metrics=metrics)
+
+
+def _maker(kind: type[Repository[Any, Any]], name: str) -> Callable[..., Any]:
+    async def make(
+        repository_cls: type[Repository[Entity, KeyType]],
+        memory_data_source_factory: Callable[[], Any],
+        fallback_data_source_factory: Callable[[], Any],
+        repository_expire_time: float | None = None,
+        **options: Any,
+    ) -> Service[Entity, KeyType]:
+        return await make_service(
+            kind, repository_cls, memory_data_source_factory, fallback_data_source_factory, repository_expire_time, **options
+        )
+
+    make.__name__ = make.__qualname__ = name
+    make.__doc__ = f"Make a service of a {kind.__name__}; the arguments are those of ``make_service``."
+    return make
+
+
+make_hash_service = _maker(HashRepository, "make_hash_service")
+make_sorted_set_service = _maker(SortedSetRepository, "make_sorted_set_service")
+make_boolean_service = _maker(BooleanRepository, "make_boolean_service")
+make_geospatial_service = _maker(GeoSpatialRepository, "make_geospatial_service")
+make_document_service = _maker(DocumentRepository, "make_document_service")
+make_list_service = _maker(ListRepository, "make_list_service")
+make_set_service = _maker(SetRepository, "make_set_service")
+
+
+async def _made(factory: Callable[[], Any]) -> Any:
+    made = factory()
+    return await made if inspect.isawaitable(made) else made
+
+
+def _variant(query: Query[Any]) -> Hashable:
+    return (query.fields, query.options)
+
+
+def _narrowed(query: Query[Entity], keys: tuple[Any, ...]) -> Query[Entity]:
+    return Query(query.repository, keys, True, query.memory, query.fields, query.options)
+
+
+def _without_memory(query: Query[Entity]) -> Query[Entity]:
+    return Query(query.repository, query.keys, query.is_many, False, query.fields, query.options)

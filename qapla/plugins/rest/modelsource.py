@@ -74,7 +74,8 @@ class ModelSource:
     def _make(self, given: Given) -> Served:
         schema, withheld = self._read[given.name]
         options = self._options(given)
-        bulkhead = make_bulkhead(given.spec, given.name, options, find_address=find_address)
+        spec = replace(given.spec, engine=schema.engine)  # what was called MySQL may turn out to be MariaDB
+        bulkhead = make_bulkhead(spec, given.name, options, find_address=find_address)
         bulkhead.on_missing.append(lambda: self._mark_stale(given.name))
         return Served(given.name, schema, options, bulkhead, withheld=withheld)
 

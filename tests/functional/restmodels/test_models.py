@@ -19,6 +19,7 @@ from qapla.errors import ConfigurationError, ModelError, NotBound, NotOffered, T
 from qapla.plugins.rest.marks import Marks
 from qapla.plugins.rest.program import ModelApplication
 from qapla.testing.processes import free_port
+from qapla.testing.servers import make_database
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -293,6 +294,19 @@ def test_links_and_passwords(fresh_database: URL, engine_name: str, serving: Cal
     assert "password" not in web.get("/").text + web.get("/-/schema").text
     web.get("/person?password=like.*", status=400)
     web.patch_json("/person/1", {"password": "plain"}, status=400)
+
+
+def test_mariadb_that_is_called_mysql(serving: Callable[..., TestApp]) -> None:
+    """A server that says it is MariaDB is one, whatever the program calls it."""
+    with make_database("mariadb") as url, drivers.Mysql(url.set(drivername="mysql")) as db:
+        db.create_tables(Poll, Answer)
+        web = serving(rest)
+        row = {"text": "Why?", "asked_at": "2024-01-01T00:00:00"}
+
+        made = web.post_json("/poll", row, headers={"Prefer": "return=representation"})
+
+        assert made.json[0]["text"] == "Why?"
+        assert web.get("/api/").json[0]["engine"] == "mariadb"
 
 
 def test_read_only(tmp_path: Any, serving: Callable[..., TestApp], monkeypatch: pytest.MonkeyPatch) -> None:

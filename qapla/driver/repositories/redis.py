@@ -151,7 +151,7 @@ def _is_refusal(error: BaseException) -> bool:
 
 def _said(error: BaseException) -> str:
     """Return what the server said, without what redis-py puts before it: the command that it was said about."""
-    return str(error).rpartition("caused error: ")[2]
+    return str(error).rpartition("caused error: ")[2].lstrip("('\"")
 
 
 async def _close(client: Redis) -> None:

@@ -227,6 +227,15 @@ class TestPostgresql:
             connection.commit()
             assert read_table(statement, postgresql, connection=connection).num_rows == 0
             connection.exec_driver_sql("DROP TABLE pg_temp.many")
+            connection.exec_driver_sql("GRANT SELECT ON many TO pg_monitor")
+            connection.commit()
+            connection.exec_driver_sql("SET ROLE pg_monitor")
+            assert read_table(statement, postgresql, connection=connection).num_rows == 30_000
+            connection.exec_driver_sql("RESET ROLE")
+            connection.exec_driver_sql("ALTER TABLE many ENABLE ROW LEVEL SECURITY")
+            connection.commit()
+            assert read_table(statement, postgresql, connection=connection).num_rows == 30_000
+            connection.exec_driver_sql("DROP TABLE many")
             connection.commit()
         assert len(asked) == 1
 

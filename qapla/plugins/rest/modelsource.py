@@ -16,7 +16,7 @@ from qapla.database.address import find_address
 from qapla.database.bulkhead import make_bulkhead
 from qapla.database.catalog import Options, Served
 from qapla.database.check import read_schema
-from qapla.errors import QaplaError
+from qapla.errors import QaplaError, Unavailable
 from qapla.plugins.rest.narrowing import check_marks, narrow_schema, wanted_tables
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class ModelSource:
         self._number = 0
         self._stale: set[str] = set()
         self._lock = threading.Lock()
-        self._read = {each.name: self._read_schema(each) for each in given}
+        self._read = {each.name: self._read_first(each) for each in given}
         self._served: dict[str, Served] = {}
 
     def revision(self) -> int:
@@ -92,6 +92,12 @@ class ModelSource:
         if found[0].fingerprint != self._read[given.name][0].fingerprint:
             self._read[given.name] = found
             self._number += 1
+
+    def _read_first(self, given: Given) -> tuple[Any, Mapping[Any, frozenset[str]]]:
+        try:
+            return self._read_schema(given)
+        except Unavailable as error:
+            raise Unavailable(f"database {given.name!r} cannot be served: {error.message}", hint=error.hint, code=error.code) from error
 
     def _read_schema(self, given: Given) -> tuple[Any, Mapping[Any, frozenset[str]]]:
         tables = wanted_tables(self._marks)

@@ -150,7 +150,11 @@ class ModelApplication(Application):
         _require_fork()
         port = _read_number(os.environ.get("QAPLA_PORT", "").strip() or 8000 if port is None else port, "port", 65535)
         workers = _read_number(workers, "workers", 64)
-        check_port(host, port)
+        try:
+            check_port(host, port)
+        except ConfigurationError as error:  # its hint is for a command line
+            error.hint = error.hint and error.hint.replace("--port ", "port=").replace("--host ", "host=")
+            raise
         settings = self._look(database, (*_own_names(host), *_names("hosts", hosts)), _names("origins", origins))
         served = self
         serving = Serving(SERVED, workers, settings, secrets=(VARIABLE,), probe="api/", host=host, port=port)

@@ -388,7 +388,7 @@ class TestRun:
             taken.bind(("127.0.0.1", 0))
             taken.listen()
 
-            with pytest.raises(ConfigurationError, match=r"port \d+ is in use"):
+            with pytest.raises(ConfigurationError, match=r"port \d+ is in use .*another one: port=\d+"):
                 ModelApplication(rest).run(port=taken.getsockname()[1])
 
     def test_port_of_the_environment(self, monkeypatch: pytest.MonkeyPatch) -> None:

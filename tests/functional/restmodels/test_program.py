@@ -126,5 +126,5 @@ def test_says_what_is_wrong(program: Any) -> None:
     done = program(PROGRAM, QAPLA_DATABASE_URL="postgres://u:s3cret%25@127.0.0.1:1/x").run()
 
     assert done.returncode == 1
-    assert "Unavailable: " in done.stderr.splitlines()[-1]
+    assert "Unavailable: database 'x' cannot be served: " in done.stderr.splitlines()[-1]
     assert "s3cret" not in done.stderr + done.stdout

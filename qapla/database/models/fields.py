@@ -1,24 +1,21 @@
-"""The fields of models, each a column on every engine.
+"""The fields of models, each a column on every engine::
 
-===============  =======================  ==================================================================================
-field            Python                   column (PostgreSQL · MariaDB · SQLite)
-===============  =======================  ==================================================================================
-Integer          int                      ``INTEGER``; ``bits=16`` ``SMALLINT``, ``bits=64`` ``BIGINT``
-Float            float                    ``DOUBLE PRECISION``
-Decimal          decimal.Decimal          ``NUMERIC(precision, scale)``
-Char, Varchar    str                      ``VARCHAR(max_length)``; ``fixed=True``: ``CHAR``
-Text             str                      ``TEXT`` · ``LONGTEXT`` · ``TEXT``
-Boolean          bool                     ``BOOLEAN`` · ``TINYINT(1)`` · ``BOOLEAN``
-Date, Time       date, time               ``DATE``, ``TIME``; MariaDB with microseconds
-DateTime         datetime, without zone   ``TIMESTAMP`` · ``DATETIME(6)`` · ``DATETIME``
-Timestamp        datetime, in UTC         ``TIMESTAMPTZ`` · ``TIMESTAMP(6)`` · ``TIMESTAMPTZ``
-UUID, GUID       uuid.UUID                ``UUID``; ``CHAR(36)`` on MySQL; a GUID is made by itself
-JSON             what JSON can say        ``JSONB`` · ``JSON`` · ``JSON``
-Binary           bytes                    ``BYTEA`` · ``LONGBLOB`` · ``BLOB``
-IP               IPv4Address, IPv6Address ``INET`` · ``VARCHAR(45)`` · ``VARCHAR(45)``
-Enum             str, or your enum        ``CREATE TYPE … AS ENUM`` · ``ENUM`` · ``VARCHAR`` with a check
-Password         Hashed                   ``VARCHAR(255)``: argon2 or bcrypt, see ``password``
-===============  =======================  ==================================================================================
+    field            Python                   column (PostgreSQL · MariaDB · SQLite)
+    Integer          int                      INTEGER; bits=16 SMALLINT, bits=64 BIGINT
+    Float            float                    DOUBLE PRECISION
+    Decimal          decimal.Decimal          NUMERIC(precision, scale)
+    Char, Varchar    str                      VARCHAR(max_length); fixed=True: CHAR
+    Text             str                      TEXT · LONGTEXT · TEXT
+    Boolean          bool                     BOOLEAN · TINYINT(1) · BOOLEAN
+    Date, Time       date, time               DATE, TIME; MariaDB with microseconds
+    DateTime         datetime, without zone   TIMESTAMP · DATETIME(6) · DATETIME
+    Timestamp        datetime, in UTC         TIMESTAMPTZ · TIMESTAMP(6) · TIMESTAMPTZ
+    UUID, GUID       uuid.UUID                UUID; CHAR(36) on MySQL; a GUID is made by itself
+    JSON             what JSON can say        JSONB · JSON · JSON
+    Binary           bytes                    BYTEA · LONGBLOB · BLOB
+    IP               IPv4Address, IPv6Address INET · VARCHAR(45) · VARCHAR(45)
+    Enum             str, or your enum        CREATE TYPE … AS ENUM · ENUM · VARCHAR with a check
+    Password         Hashed                   VARCHAR(255): argon2 or bcrypt, see password
 """
 
 from __future__ import annotations

@@ -16,6 +16,8 @@
     IP               IPv4Address, IPv6Address INET · VARCHAR(45) · VARCHAR(45)
     Enum             str, or your enum        CREATE TYPE … AS ENUM · ENUM · VARCHAR with a check
     Password         Hashed                   VARCHAR(255): argon2 or bcrypt, see password
+
+A value that is none of its field is refused when it is assigned.
 """
 
 from __future__ import annotations

@@ -83,7 +83,13 @@ class Asking:
         if len(bounds) <= 1:
             return [found for found in map(keep, bounds) if found is not None]
         with ThreadPoolExecutor(min(len(bounds), MAX_AT_ONCE), thread_name_prefix="qapla-ask") as pool:
-            found = [each for each in pool.map(keep, bounds) if each is not None]
+            try:
+                found = [each for each in pool.map(keep, bounds) if each is not None]
+            except BaseException:  # somebody has pressed Ctrl-C, who would wait here for the slowest
+                pool.shutdown(wait=False, cancel_futures=True)
+                for bound in bounds:
+                    bound.stop()
+                raise
         self.errors = {bound.name: self.errors[bound.name] for bound in bounds if bound.name in self.errors}
         return found
 

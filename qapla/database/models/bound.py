@@ -21,6 +21,7 @@ from qapla.database.faults import is_missing, translate
 from qapla.database.functions import lend
 from qapla.database.models import creation
 from qapla.database.pending import is_pending, watch
+from qapla.database.runners import RUNNERS
 from qapla.errors import InputError, NotBound, QaplaError, Unavailable
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from qapla.database.spec import ConnectionSpec
 
 KEY = "qapla_bound"  # in the info of a session
+CONNECTION = "qapla_connection"  # that of its transaction
 STALE = "qapla_stale"
 
 _numbers = count()
@@ -123,6 +125,7 @@ class Bound:
         with self._lock:
             if self._session is None:
                 self._session = watch(Session(self.engine, expire_on_commit=False, info={KEY: self}))
+                event.listen(self._session, "after_begin", _note_connection)
                 event.listen(self._session, "after_flush", _note_flush)
                 event.listen(self._session, "after_flush_postexec", _read_anew)
             return self._session
@@ -131,6 +134,12 @@ class Bound:
     def has_written(self) -> bool:
         """Tell whether something is written through its session and not committed."""
         return self._session is not None and bool(is_pending(self._session))
+
+    def stop(self) -> None:
+        """Stop what another thread is running in the session, whose connection is of no use afterwards; where nothing runs, nothing."""
+        connection = self._session.info.get(CONNECTION) if self._session is not None else None
+        if connection is not None and not connection.closed and not connection.invalidated:
+            RUNNERS[self.dialect.key].cancel(connection.connection.driver_connection)
 
     def commit(self) -> None:
         """Commit what was written; rows that were changed and not saved are written first.
@@ -315,6 +324,10 @@ os.register_at_fork(after_in_child=_after_fork)
 def find_bound(session: Session | None) -> Bound | None:
     """Return the database whose session this is, None for a session that somebody else made."""
     return None if session is None else session.info.get(KEY)
+
+
+def _note_connection(session: Session, transaction: Any, connection: Connection) -> None:
+    session.info[CONNECTION] = connection
 
 
 def _note_flush(session: Session, context: Any) -> None:

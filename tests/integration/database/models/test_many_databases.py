@@ -215,6 +215,26 @@ def test_failure_in_the_middle(three):
     assert asked.count() == 24
 
 
+def test_interrupted(three):
+    """Whoever is interrupted does not wait for the slowest database: what runs is stopped, what waits is not begun."""
+    pause = {"postgresql": sa.func.pg_sleep, "mariadb": sa.func.sleep}
+
+    def wait(bound):
+        if bound.name == "sqlite":
+            time.sleep(0.3)
+            raise KeyboardInterrupt
+        bound.session.execute(sa.select(pause[bound.name](30))).all()
+
+    started = time.monotonic()
+    with pytest.raises(KeyboardInterrupt):
+        Votes.select().ask(wait)
+
+    assert time.monotonic() - started < 10
+    for each in three:
+        each.rollback()
+    assert Votes.select().count() == 24
+
+
 def test_asked_side_by_side(three):
     """Slow databases are waited for together, each at most as long as it is given; the fast ones have answered."""
     slow = sa.case((sa.func.coalesce(Votes.id, 0) > 0, sa.literal(True)), else_=False)

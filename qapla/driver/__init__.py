@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from qapla.driver.repositories.sorted_set import SortedSetRepository
     from qapla.driver.repositories.source import FallbackDataSource, MemoryDataSource
     from qapla.driver.repositories.sql import SQLFallbackDataSource
+    from qapla.driver.repositories.sync import sync
     from qapla.driver.repositories.table import entity_table
     from qapla.driver.write import WriteDriver
     from qapla.errors import EntityDamaged, EntityNotFound, EntityRefused, StoreTimedOut, StoreUnavailable, WrongKeyType
@@ -47,6 +48,7 @@ _PLACES = {
     "DocumentRepository": "qapla.driver.repositories.document",
     "HashRepository": "qapla.driver.repositories.hash",
     "RedisMemoryDataSource": "qapla.driver.repositories.redis",
+    "sync": "qapla.driver.repositories.sync",
     "SortedSetRepository": "qapla.driver.repositories.sorted_set",
     "SQLFallbackDataSource": "qapla.driver.repositories.sql",
     "entity_table": "qapla.driver.repositories.table",
@@ -122,6 +124,7 @@ __all__ = [
     "make_list_service",
     "make_set_service",
     "make_sorted_set_service",
+    "sync",
 ]
 
 

@@ -124,6 +124,13 @@ class Repository(Generic[Entity, KeyType]):
         other.memory_data_source = memory_data_source
         return other
 
+    @classmethod
+    def sync(cls, *sources: Any, **options: Any) -> Any:
+        """Make a repository whose calls wait for their answers, for who cannot await; the arguments are those of the class."""
+        from qapla.driver.repositories.sync import sync
+
+        return sync(cls(*sources, **options))
+
     # -- what a kind of repository says ------------------------------------
 
     @property

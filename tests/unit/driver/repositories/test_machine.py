@@ -14,6 +14,7 @@ from qapla.driver import DictFallbackDataSource, DictMemoryDataSource, EntityNot
 
 LIVES_S = 60.0
 KEYS = st.sampled_from(["a", "b", "c"])
+MOODS = st.sampled_from(["well", "down", "full"])
 
 
 @dataclass
@@ -82,23 +83,23 @@ class Repositories(RuleBasedStateMachine):
         self.former.append((key, self.truth.get(key), self.now))
         self.truth[key] = value
 
-    @rule(key=KEYS, value=st.integers(0, 3))
-    def add(self, key, value):
+    @rule(key=KEYS, value=st.integers(0, 3), mood=MOODS)
+    def add(self, key, value, mood):
+        self.change(self.writer.service.add(Thing(key, value)), key, value, mood)
+
+    @rule(key=KEYS, mood=MOODS)
+    def delete(self, key, mood):
+        self.change(self.writer.service.delete(key), key, None, mood)
+
+    def change(self, change, key, value, mood):
+        before, self.memory.mood = self.memory.mood, mood  # outages that begin and end around one change are the worst
         try:
-            self.wait(self.writer.service.add(Thing(key, value)))
+            self.wait(change)
         except StoreUnavailable:
             assert self.fallback.is_down
         else:
             self.become(key, value)
-
-    @rule(key=KEYS)
-    def delete(self, key):
-        try:
-            self.wait(self.writer.service.delete(key))
-        except StoreUnavailable:
-            assert self.fallback.is_down
-        else:
-            self.become(key, None)
+        self.memory.mood = before
 
     @rule(key=KEYS)
     def read_where_it_is_written(self, key):
@@ -132,7 +133,7 @@ class Repositories(RuleBasedStateMachine):
     def pass_time(self, time_s):
         self.now += time_s
 
-    @rule(mood=st.sampled_from(["well", "well", "down", "full"]))
+    @rule(mood=MOODS)
     def change_memory(self, mood):
         self.memory.mood = mood
 
@@ -141,7 +142,7 @@ class Repositories(RuleBasedStateMachine):
         self.memory._values.clear()
         self.memory._ends.clear()
 
-    @rule(is_down=st.booleans())
+    @rule(is_down=st.sampled_from([False, False, True]))
     def change_fallback(self, is_down):
         self.fallback.is_down = is_down
 

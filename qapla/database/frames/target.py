@@ -64,7 +64,11 @@ def open_place(using: Any) -> Iterator[Place]:
         bound = innermost() if using is None else find_using(using)
         with _translated(bound.engine, bound.name):
             has_written = bound.has_written
-            yield Place(bound.connection(), bound.dialect, bound.name, has_written)
+            try:
+                yield Place(bound.connection(), bound.dialect, bound.name, has_written)
+            except BaseException:
+                bound.session.info[PENDING] = has_written  # what was begun is undone, by a savepoint or by dropping the table aside
+                raise
         bound.session.info[PENDING] = True  # COPY goes past SQLAlchemy
     else:
         raise InputError(f"a {type(using).__name__} is no database", hint="using: one that is bound, its name, or an engine of SQLAlchemy")

@@ -170,6 +170,7 @@ class TestSameAsFrame:
         assert dict(frame.dtypes) == dict(Vote.select().as_df().dtypes)
         assert same(frame.compute(scheduler="threads"), Vote.select().as_df())
 
+    @pytest.mark.parametrize("engine_name", ["postgresql"])
     def test_question(self, opened):
         """Conditions, also on columns that are not selected, and selected columns; quotes and % are themselves."""
         queryset = Vote.select("id", "name").where(name__in=["%'\"", "日本"], votes__gt=0)
@@ -193,12 +194,14 @@ class TestSameAsFrame:
 
         assert same(frame.compute(), Vote.select().as_df())
 
+    @pytest.mark.parametrize("engine_name", ["postgresql"])
     def test_exact(self, opened):
         """Options of as_df() mean the same here."""
         frame = Vote.select("id", "price", "at").as_distributed_df(rows_per_partition=20, decimals="exact", as_text=["at"])
 
         assert same(frame.compute(), Vote.select("id", "price", "at").as_df(decimals="exact", as_text=["at"]))
 
+    @pytest.mark.parametrize("engine_name", ["postgresql"])
     def test_slice(self, opened):
         """A slice is one partition."""
         frame = Vote.select().orderby("-id")[5:10].as_distributed_df(rows_per_partition=2)
@@ -217,6 +220,7 @@ class TestSameAsFrame:
         assert frame.loc[3:5].compute().index.tolist() == [3, 4, 5]
         assert frame.compute().index.tolist() == list(range(1, COUNT + 1))
 
+    @pytest.mark.parametrize("engine_name", ["postgresql"])
     def test_index_without_divisions(self, opened):
         """Any column may be the index; of one that is not the key the divisions are not known."""
         frame = Vote.select("name", "votes").as_distributed_df(index="name", rows_per_partition=40)
@@ -224,13 +228,6 @@ class TestSameAsFrame:
         assert not frame.known_divisions
         assert frame.index.name == "name"
         assert len(frame.compute()) == COUNT
-
-    def test_processes(self, files):
-        """Other processes read it without knowing the model."""
-        with Sqlite(files[1]):
-            frame = Vote.select().as_distributed_df(rows_per_partition=2)
-
-        assert frame.votes.sum().compute(scheduler="processes", num_workers=1) == 33
 
 
 FILTERS = {
@@ -261,7 +258,12 @@ FILTERS = {
 }
 
 
-@pytest.mark.parametrize("name", FILTERS)
+# All on one engine; on the others those in which engines differ.
+DIFFERENT = ("collation", "blank", "decimal", "float", "boolean", "moment", "moment with zone", "and")
+CASES = [("postgresql", name) for name in FILTERS] + [(engine, name) for engine in ("sqlite", "mariadb") for name in DIFFERENT]
+
+
+@pytest.mark.parametrize(("engine_name", "name"), CASES)
 def test_filter(name, engine_name, whole):
     """A filter means on every engine what it means to pandas, whatever of it reaches the database."""
     expected, frame = whole(engine_name)
@@ -274,6 +276,7 @@ def test_filter(name, engine_name, whole):
 class TestTold:
     """What reaches the database."""
 
+    @pytest.mark.parametrize("engine_name", ["sqlite"])
     def test_columns(self, opened):
         """Only columns that are wanted are read."""
         frame = Vote.select().as_distributed_df()
@@ -282,6 +285,7 @@ class TestTold:
         assert "question.votes" in sql_of(frame.votes.sum(), opened)
         assert "question.price" not in sql_of(frame.votes.sum(), opened)
 
+    @pytest.mark.parametrize("engine_name", ["sqlite"])
     def test_filter(self, opened):
         """A comparison is a condition of the statement; the column it is about need not be among those that are wanted."""
         frame = Vote.select().as_distributed_df()
@@ -291,6 +295,7 @@ class TestTold:
         assert "question.votes >" in sql
         assert "question.name =" in sql
 
+    @pytest.mark.parametrize("engine_name", ["sqlite"])
     def test_filter_left_over(self, opened):
         """Of a filter that is offered in part, that part is told; the rest is Dask's."""
         frame = Vote.select().as_distributed_df()
@@ -300,6 +305,7 @@ class TestTold:
         assert "question.votes >" in sql_of(kept, opened)
         assert "Filter" in str(kept.expr.optimize(fuse=False).tree_repr())
 
+    @pytest.mark.parametrize("engine_name", ["postgresql"])
     def test_count(self, opened):
         """len() counts rows in the database."""
         frame = Vote.select().where(votes__gt=0).as_distributed_df(rows_per_partition=20)
@@ -327,6 +333,7 @@ class TestNothingRead:
             opened.session.execute(sa.text("DROP TABLE IF EXISTS other" if opened.dialect.key == "mariadb" else "DROP TABLE kept"))
             opened.commit()
 
+    @pytest.mark.parametrize("engine_name", ["sqlite"])
     def test_range_of_failure(self, opened):
         """A partition that fails tells its database and its range of keys, and no SQL."""
         opened.create_table(Gone)
@@ -454,7 +461,7 @@ class TestRefused:
     def test_unknown_type(self, files):
         """An expression without a type is refused, since a frame has types before it is read."""
         with Sqlite(files[0]):
-            with pytest.raises(QueryError, match="'size' is of a type that is not known.*as_text"):
+            with pytest.raises(QueryError, match=r"'size' is of a type that is not known.*as_text"):
                 Vote.select(sa.func.length(Vote.name).label("size")).as_distributed_df()
             typed = Vote.select(sa.func.length(Vote.name, type_=sa.Integer).label("size")).as_distributed_df()
         assert typed["size"].sum().compute() == 6
@@ -522,7 +529,7 @@ CLUSTER = """
             killer = threading.Thread(target=kill, args=(folder,))
             killer.start()
             slow = frame.map_partitions(slowly, folder, meta=frame._meta)
-            print("sum", slow.votes.sum().compute(), "rows", len(slow.compute()))
+            print("sum", slow.votes.sum().compute())
             killer.join()
         print("workers", len({path.name.split("-")[0] for path in Path(folder).iterdir()}))
 """
@@ -539,5 +546,5 @@ def test_worker_killed(tmp_path):
 
     assert done.returncode == 0, done.stderr
     said = done.stdout.split()
-    assert said[:4] == ["sum", "780", "rows", "40"]
-    assert int(said[5]) >= 2
+    assert said[:2] == ["sum", "780"]
+    assert int(said[3]) >= 2

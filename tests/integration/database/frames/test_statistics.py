@@ -15,8 +15,8 @@ from qapla.database.frames.ranges import is_in
 from qapla.database.frames.statistics import find_bounds
 from qapla.testing.servers import make_database
 
-COUNT = 1200
-SIZE = 200
+COUNT = 600
+SIZE = 100
 WORDS = ["Äpfel", "apfel", "Zebra", "%", "'", "straße", "STRASSE", "日本", "_", "é"]
 DRIVERS = {"sqlite": "sqlite+pysqlite", "postgresql": "postgresql+psycopg", "mariadb": "mysql+pymysql"}
 ANALYZE = {"postgresql": "ANALYZE {}", "mariadb": "ANALYZE TABLE {}", "sqlite": "ANALYZE {}"}
@@ -32,7 +32,7 @@ KEYS = {
     "text": ([("name", String(60))], lambda number: (f"{WORDS[number % 10]}{number:05}",)),
     "uuid": ([("id", Uuid())], lambda number: (uuid.uuid5(uuid.NAMESPACE_OID, str(number)),)),
     "moment": ([("at", DateTime())], lambda number: (datetime(2024, 1, 1) + timedelta(hours=number),)),
-    "composite": ([("order", Integer), ("product", String(20))], lambda number: (number // 300, f"p{number % 300}")),
+    "composite": ([("order", Integer), ("product", String(20))], lambda number: (number // 150, f"p{number % 150}")),
     "even composite": ([("order", Integer), ("line", Integer)], lambda number: (number // 2, number % 2)),
 }
 

@@ -127,6 +127,7 @@ class TestNew:
         assert db.has_written
         assert read(db) == ROWS
 
+    @pytest.mark.parametrize("engine_name", ["sqlite"])
     @pytest.mark.parametrize("make", [pa.Table.from_pandas, pl.from_pandas, lambda frame: dd.from_pandas(frame, npartitions=2)])
     def test_frames(self, make, db):
         """Frames of Arrow, Polars and Dask are written as those of pandas."""
@@ -322,6 +323,7 @@ class TestDask:
         assert (Vote.select().where(mood="happy").count(), new.id) == (20, 110)
         assert len(sa.inspect(db.engine).get_table_names()) == 2
 
+    @pytest.mark.parametrize("engine_name", ["postgresql"])
     def test_failed_partition(self, db):
         """When a partition fails nothing has happened, and it is told which one."""
         to_table(FRAME, "votes", keys="id")
@@ -335,6 +337,7 @@ class TestDask:
         assert read(db) == ROWS
         assert sa.inspect(db.engine).get_table_names() == ["votes"]
 
+    @pytest.mark.parametrize("engine_name", ["postgresql"])
     def test_written_twice(self, db, monkeypatch):
         """A partition whose worker died after its commit is in the table once."""
         monkeypatch.setattr("qapla.database.frames.distributed.write_part", lambda *given: [write_part(*given) for _ in range(2)][1])
@@ -343,6 +346,7 @@ class TestDask:
 
         assert read(db) == ROWS
 
+    @pytest.mark.parametrize("engine_name", ["postgresql"])
     def test_from_distributed(self, db):
         """A frame that was read from a database goes into another table, without being in one place."""
         to_table(FRAME, "vote", keys="id")

@@ -68,6 +68,27 @@ PAGES: dict[str, tuple[str, dict[str, str]]] = {
         },
     ),
     "drivers": ("Drivers", {"qapla.driver": "", "qapla.driver.read": "ReadDriver Page", "qapla.driver.write": "WriteDriver"}),
+    "repositories": (
+        "Repositories",
+        {
+            "qapla.driver.repositories.repository": "Repository",
+            "qapla.driver.repositories.query": "Query",
+            "qapla.driver.repositories.hash": "HashRepository",
+            "qapla.driver.repositories.document": "DocumentRepository",
+            "qapla.driver.repositories.sorted_set": "SortedSetRepository SortedSetOptions",
+            "qapla.driver.repositories.geospatial": "GeoSpatialRepository GeoSpatialOptions GeoMember",
+            "qapla.driver.repositories.members": "ListRepository ListOptions SetRepository SetOptions",
+            "qapla.driver.repositories.boolean": "BooleanRepository",
+            "qapla.driver.repositories.collection": "SortedSetEntity GeoSpatialEntity ListEntity SetEntity",
+            "qapla.driver.repositories.service": "Service make_service",
+            "qapla.driver.repositories.cache": "Cache CacheType",
+            "qapla.driver.repositories.redis": "RedisMemoryDataSource",
+            "qapla.driver.repositories.sql": "SQLFallbackDataSource",
+            "qapla.driver.repositories.table": "entity_table",
+            "qapla.driver.repositories.source": "MemoryDataSource FallbackDataSource",
+            "qapla.driver.repositories.sync": "sync",
+        },
+    ),
     "controllers": (
         "Controllers",
         {

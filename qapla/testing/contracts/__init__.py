@@ -44,15 +44,30 @@ an empty database::
 
 Several of its databases exist at the same time, and the contract may drop them and create them again. The tables are made by SQLAlchemy, so
 the engine's dialect has to be installed; see ``EngineContract`` for what else a class can say about its engine.
+
+``MemorySourceContract`` and ``FallbackSourceContract`` say what a repository asks of its memory and of the store behind it; a source of
+one's own is held to them by overriding the fixture ``source``. They are loaded when asked for: they need the extra ``repositories``.
 """
 
 from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from qapla.testing.contracts.driver import DriverContract, Drivers, read_value
 from qapla.testing.contracts.engine import EngineContract
 from qapla.testing.contracts.read import ReadDriverContract
 from qapla.testing.contracts.votes import VOTERS, VOTES, Base, Vote, Voter
 from qapla.testing.contracts.write import WriteDriverContract
+
+if TYPE_CHECKING:
+    from qapla.testing.contracts.fallback import FallbackSourceContract
+    from qapla.testing.contracts.memory import MemorySourceContract
+
+_PLACES = {
+    "FallbackSourceContract": "qapla.testing.contracts.fallback",
+    "MemorySourceContract": "qapla.testing.contracts.memory",
+}
 
 __all__ = [
     "VOTERS",
@@ -61,9 +76,17 @@ __all__ = [
     "DriverContract",
     "Drivers",
     "EngineContract",
+    "FallbackSourceContract",
+    "MemorySourceContract",
     "ReadDriverContract",
     "Vote",
     "Voter",
     "WriteDriverContract",
     "read_value",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_PLACES[name]), name)

@@ -120,37 +120,29 @@ def export(tmp_path: Path, url: sa.URL, tests_url: sa.URL) -> Project:
 
 @pytest.mark.parametrize("engine_name", ENGINE_NAMES)
 def test_exported_application(engine_name: str, tmp_path: Path) -> None:
-    """Its own tests pass, its linter finds nothing, and the database that is there is up to date without a migration of it."""
+    """Its own tests pass, its linter finds nothing, and the database that is there is up to date, and as its models say, as it is."""
     with make_database(engine_name) as url, make_database(engine_name) as other:
         tests_url = other.set(database=re.sub(r"(\.sqlite)?$", r"_tests\1", str(other.database), count=1))
         run_script(url, SHOP[engine_name])
         before = described(url)
         project = export(tmp_path, url, tests_url)
 
-        tests = project.run("-q", program="pytest")
-        linted = project.run("check", ".", program="ruff")
-        migrated = project.run("database", "migrate")
-        made = described(tests_url)
-        drop(tests_url)
+        try:
+            tests = project.run("-q", program="pytest")
+            linted = project.run("check", ".", program="ruff")
+            migrated = project.run("database", "migrate")
+            # On SQLite SQLAlchemy reads what somebody else wrote too badly; once is enough for the others.
+            checked = project.run("database", "check") if engine_name == "postgresql" else migrated
+            made = described(tests_url) if tests.returncode == 0 else before
+        finally:
+            drop(tests_url)
 
         assert tests.returncode == 0, tests.stdout + tests.stderr
         assert linted.returncode == 0, linted.stdout
         assert migrated.returncode == 0, migrated.stderr
+        assert checked.returncode == 0, checked.stdout + checked.stderr
         assert diff(before, described(url)) == ()
         assert diff(before, made) == ()
-
-
-def test_models_and_database_agree(tmp_path: Path) -> None:
-    """Once it is up to date, a comparison of the models with the database finds nothing to be done."""
-    with make_database("postgresql") as url:
-        run_script(url, SHOP["postgresql"])
-        project = export(tmp_path, url, url)
-
-        migrated = project.run("database", "migrate")
-        checked = project.run("database", "check")
-
-    assert migrated.returncode == 0, migrated.stderr
-    assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def drop(url: sa.URL) -> None:

@@ -14,7 +14,7 @@ from __future__ import annotations
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Integer
+from sqlalchemy import Integer, false
 
 from qapla.database.dialects import get_engine
 from qapla.database.frames.fields import list_fields
@@ -23,6 +23,7 @@ from qapla.database.frames.pandas import make_frame
 from qapla.database.frames.partitions import ROWS_PER_PARTITION, Partition, cut
 from qapla.database.frames.question import KEY, freeze
 from qapla.database.frames.statistics import find_bounds
+from qapla.database.frames.target import check_reachable
 from qapla.database.models.columns import meaning_of
 from qapla.database.models.description import engine_key
 from qapla.errors import Conflict, InputError, NotOffered, QueryError, nearest
@@ -55,7 +56,8 @@ def read_frame(
 ) -> DataFrame:
     """Return the rows of *queryset* as a Dask frame, with the columns and types of ``as_df()``.
 
-    Asked now are statistics only. A partition sees what is committed when it is read; those of one frame are read at different times.
+    Asked now are statistics only, and whether table and columns are there.
+    A partition sees what is committed when it is read; those of one frame are read at different times.
 
     Args:
         rows_per_partition: about how many rows a partition has. None: one partition for each database.
@@ -69,7 +71,8 @@ def read_frame(
     Raises:
         NotBound: no database is bound.
         QueryError: an order, or an unknown column; a table without a key; an expression of which nobody knows the type.
-        NotOffered: distinct rows over several databases.
+        NotOffered: distinct rows over several databases; a database in memory.
+        DatabaseError: a table or a column is not there. DatabasesFailed: in some of several databases.
         Conflict: a database has uncommitted changes, which other connections would not see.
         ConfigurationError: Dask is not installed.
     """
@@ -98,6 +101,7 @@ def _check(queryset: QuerySet[Any], rows_per_partition: int | None) -> None:
     if queryset.is_distinct and len(bounds) > 1:
         raise NotOffered("rows of several databases cannot be made distinct before they are read", hint="frame.drop_duplicates() does it")
     for bound in bounds:
+        check_reachable(bound)
         if bound.has_written:
             raise Conflict(
                 f"database {bound.name!r} has changes that are not committed, which a distributed frame would not see",
@@ -141,6 +145,7 @@ def _plan(
     limits = None
     table: Any = queryset.mapper.local_table
     with bound.engine.connect() as connection:
+        connection.execute(question.select(names, [false()], question.as_subquery())).close()  # what is not there is told now
         bounds = find_bounds(connection, table, key, rows_per_partition) if key and rows_per_partition else []
         if index is not None and len(key) == 1 and attributes[key[0]].key == index and meaning_of(key[0].type).kind in ORDERED_ALIKE:
             source = question.as_subquery()

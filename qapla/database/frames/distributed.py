@@ -18,7 +18,7 @@ from qapla.database.frames.intake import take_in
 from qapla.database.frames.loading import load
 from qapla.database.frames.making import drop, execute, name_aside, renumber
 from qapla.database.frames.storage import fits
-from qapla.database.frames.target import Place, is_same, open_place
+from qapla.database.frames.target import Place, check_reachable, is_same, open_place
 from qapla.database.frames.write import Written, finish, look, prepare, types_of
 from qapla.database.models.binding import innermost
 from qapla.database.models.bound import Bound
@@ -119,6 +119,7 @@ def write_part(
 
 def _check_pending(bound: Bound) -> None:
     """See that the block has no transaction open, which the last step would wait for."""
+    check_reachable(bound)
     session = bound.session
     if bound.has_written or session.new or session.dirty or session.deleted:
         said = f"database {bound.name!r} has changes that are not committed, and workers write through connections of their own"

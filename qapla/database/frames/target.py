@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.exc import DBAPIError
 
 from qapla.database.dialects import get_engine
+from qapla.database.direct import MEMORY
 from qapla.database.faults import translate
 from qapla.database.frames.storage import fits
 from qapla.database.models.binding import innermost
@@ -90,6 +91,17 @@ def find_table(place: Place, name: str, schema: str | None) -> Table | None:
         kind = table.kind.replace("_", " ") if table is not None else "thing"
         raise NotOffered(f"{name!r} is a {kind} of database {place.name!r}, which frames are not written to", hint="write to a table")
     return table
+
+
+def check_reachable(bound: Bound) -> None:
+    """See that other connections, and other processes, can open the database of *bound*.
+
+    Raises:
+        NotOffered: it is in the memory of this connection.
+    """
+    if bound.spec is not None and bound.spec.path == MEMORY:
+        said = f"database {bound.name!r} is in memory, where workers cannot open it"
+        raise NotOffered(said, hint="read it with as_df(), write frames of pandas, or open a file")
 
 
 def check_name(name: Any, engine: Engine, what: str) -> None:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import ast
 
 import pytest
+import sqlalchemy as sa
 
 from qapla.database.models.source import make_source
+from qapla.database.models.sourcefields import default_sql, escaped
 from qapla.database.models.sourcenames import Names, attribute_name, class_name, singular
 from qapla.database.models.sourcetext import broken, call, docstring, literal
 from qapla.database.models.sourcetypes import choose_word, split_name
 from qapla.database.schema.construction import Built, Check, Construction, Index, NamedType, Part
-from qapla.database.schema.description import Column, ColumnType, DatabaseSchema, Identity, Key, Table, TableName
+from qapla.database.schema.description import Column, ColumnType, DatabaseSchema, Identity, Key, Kind, Table, TableName
 
 EVIL = [
     '"""\nimport os; os.system("x")\n"""',
@@ -45,7 +47,8 @@ def test_attribute_names(column: str, expected: str) -> None:
     ("table", "expected"),
     [
         ("orders", "Order"), ("order_lines", "OrderLine"), ("ORDER_LINES", "OrderLine"), ("HTTPLog", "HTTPLog"),
-        ("2nd list", "Table2ndList"), ("", "Table"), ("-", "Table"), ("none", "NoneTable"), ("people", "Person"), ("Sales & Co.", "SalesCo"), ("表", "表"),
+        ("2nd list", "Table2ndList"), ("", "Table"), ("-", "Table"), ("none", "NoneTable"),
+        ("people", "Person"), ("Sales & Co.", "SalesCo"), ("表", "表"),
     ],
 )  # fmt: skip
 def test_class_names(table: str, expected: str) -> None:
@@ -58,7 +61,8 @@ def test_class_names(table: str, expected: str) -> None:
     ("word", "expected"),
     [
         ("orders", "order"), ("addresses", "address"), ("queries", "query"), ("boxes", "box"), ("status", "status"),
-        ("statuses", "status"), ("houses", "house"), ("news", "news"), ("classes", "class"), ("bus", "bus"), ("series", "series"), ("People", "Person"), ("as", "as"),
+        ("statuses", "status"), ("houses", "house"),
+        ("news", "news"), ("classes", "class"), ("bus", "bus"), ("series", "series"), ("People", "Person"), ("as", "as"),
     ],
 )  # fmt: skip
 def test_singular(word: str, expected: str) -> None:
@@ -189,3 +193,28 @@ def test_nothing_known_of_how_it_is_built() -> None:
     table = Table(TableName(None, "note"), "table", (Column("id", ColumnType("integer", "INTEGER"), False, None, "by_default"),))
 
     assert "class Note(Model)" in make_source(DatabaseSchema("sqlite", "3", None, (), (table,)))
+
+
+@pytest.mark.parametrize(
+    ("engine", "kind", "default", "expected"),
+    [
+        ("mysql", "text", "it's \\ so", "'it''s \\\\ so'"),
+        ("mysql", "integer", "5", "5"),
+        ("mysql", "timestamp", "CURRENT_TIMESTAMP(3)", "CURRENT_TIMESTAMP(3)"),
+        ("mariadb", "text", "'it''s'", "'it''s'"),
+        ("sqlite", "text", "'x'", "'x'"),
+        ("sqlite", "timestamp", "CURRENT_TIMESTAMP", "CURRENT_TIMESTAMP"),
+        ("sqlite", "timestamp", "datetime('now')", "(datetime('now'))"),
+        ("postgresql", "text", "'x'::text", "'x'::text"),
+    ],
+)
+def test_defaults(engine: str, kind: Kind, default: str, expected: str) -> None:
+    """A default is written as a CREATE TABLE takes it; catalogs leave out quotes or brackets."""
+    assert default_sql(Column("a", ColumnType(kind, kind), default=default), engine) == expected
+
+
+def test_no_parameters() -> None:
+    """SQL in which something looks like a parameter means itself."""
+    sql = "'a:b'::text || ' :c' || \'d\'"
+
+    assert str(sa.text(escaped(sql)).compile()) == sql

@@ -8,7 +8,7 @@ Decimal or an Enum; no part is empty.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
 from enum import Enum
@@ -22,29 +22,24 @@ UNSAFE = re.compile(r"[:%{}\x00-\x1f\x7f]")
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """The key of one entity.
+    """The key of one entity; two of the same text are the same.
 
     Attributes:
+        text: the key as stores have it, ``person:john_doe``.
         repository: the name of its repository.
         attrs: the attributes whose values are the parts.
-        parts: those values as text, not escaped.
-        values: the values themselves.
+        values: those values.
     """
 
-    repository: str
-    attrs: tuple[str, ...]
-    parts: tuple[str, ...]
-    values: tuple[Any, ...]
-
-    @property
-    def text(self) -> str:
-        """Return the key as stores have it, ``person:john_doe``."""
-        return ":".join(escape(part) for part in (self.repository, *self.parts))
+    text: str
+    repository: str = field(compare=False)
+    attrs: tuple[str, ...] = field(compare=False)
+    values: tuple[Any, ...] = field(compare=False)
 
     @property
     def path(self) -> str:
-        """Return the key without the name of its repository."""
-        return ":".join(escape(part) for part in self.parts)
+        """Return the text without the name of the repository."""
+        return self.text.partition(":")[2]
 
 
 def make_key(repository: str, attrs: tuple[str, ...], values: tuple[Any, ...]) -> Key:
@@ -53,12 +48,13 @@ def make_key(repository: str, attrs: tuple[str, ...], values: tuple[Any, ...]) -
     Raises:
         EntityRefused: a value is missing, empty, or of a kind that is no part of a key.
     """
-    return Key(repository, attrs, tuple(_read(repository, name, value) for name, value in zip(attrs, values, strict=True)), values)
+    parts = [repository, *(_read(repository, name, value) for name, value in zip(attrs, values, strict=True))]
+    return Key(":".join([escape(part) for part in parts]), repository, attrs, values)
 
 
 def escape(part: str) -> str:
     """Write *part* so that no separator is in it."""
-    return UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", part)
+    return part if UNSAFE.search(part) is None else UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", part)
 
 
 def marker_of(text: str) -> str:
@@ -67,6 +63,8 @@ def marker_of(text: str) -> str:
 
 
 def _read(repository: str, name: str, value: Any) -> str:
+    if type(value) is str and value and value.isascii():
+        return value
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, str):

@@ -312,8 +312,9 @@ class Repository(Generic[Entity, KeyType]):
                 await self._run(commands, texts[0], atomic=True)
                 self._stale.clear(texts)
             except StoreUnavailable as error:
+                level = logging.DEBUG if len(self._stale) else logging.WARNING  # one line says it for all writes of an outage
+                log.log(level, "repository %r: written behind the memory only: %s", self.name, error.message)
                 self._stale.mark(texts)
-                log.warning("repository %r: written behind the memory only: %s", self.name, error.message)
                 if error.answered:  # full, say: what is old can be removed at once
                     await self._is_fresh(texts)
             except BaseException:
@@ -389,7 +390,7 @@ class Repository(Generic[Entity, KeyType]):
             try:
                 await self.memory_data_source.run_if_absent(batches)
             except StoreUnavailable as error:
-                log.warning("repository %r: read behind the memory only: %s", self.name, error.message)
+                log.debug("repository %r: read behind the memory only: %s", self.name, error.message)
 
     def _replace(self, key: Key, document: Document) -> list[Command]:
         text, marker = key.text, marker_of(key.text)

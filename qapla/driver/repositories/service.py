@@ -16,6 +16,7 @@ from qapla.driver.repositories.document import DocumentRepository
 from qapla.driver.repositories.geospatial import GeoSpatialRepository
 from qapla.driver.repositories.guard import GuardedMemory, MemoryUnavailable
 from qapla.driver.repositories.hash import HashRepository
+from qapla.driver.repositories.keys import UNSAFE, escape
 from qapla.driver.repositories.members import ListRepository, SetRepository
 from qapla.driver.repositories.query import Query
 from qapla.driver.repositories.repository import Entity, KeyType, Repository
@@ -52,6 +53,10 @@ class Service(Generic[Entity, KeyType]):
         guarded = GuardedMemory(repository.memory_data_source, self.breaker, repository.name, memory_deadline_s, metrics)
         self.repository = repository.through(guarded)
         self.cache = cache
+        options_cls = repository.options_cls
+        self._prefix = f"{escape(repository.name)}:"
+        self._whole: Hashable = (None, None if options_cls is None else options_cls())  # the variant of a question without options
+        self._is_simple = len(repository.key_attrs) == 1
 
     async def get_one(self, *values: Any, fields: Sequence[str] | None = None, memory: bool = True, **named: Any) -> Entity:
         """Return the entity of a key; the arguments are those of ``Repository.query``.
@@ -60,6 +65,10 @@ class Service(Generic[Entity, KeyType]):
             EntityNotFound: there is none, and the store behind the memory has said so.
             StoreUnavailable: nobody can tell.
         """
+        if self.cache is not None and memory and fields is None and not named and self._is_simple:
+            found = self._find_simply(values)
+            if found is not None:
+                return found
         query = self.repository.query(*values, fields=fields, memory=memory, **named)
         if self.cache is None or not memory:
             return await self._read_one(query)
@@ -132,6 +141,13 @@ class Service(Generic[Entity, KeyType]):
     async def aclose(self) -> None:
         """Close what the running event loop has opened."""
         await self.repository.aclose()
+
+    def _find_simply(self, values: tuple[Any, ...]) -> Any:
+        """Return what the cache has under a key of one part of plain text; a question need not be made for it."""
+        if len(values) != 1 or type(values[0]) is not str or UNSAFE.search(values[0]) is not None:
+            return None
+        found = self.cache.get(self._prefix + values[0], self._whole) if self.cache is not None else None
+        return None if found is MISSING else found
 
     async def _read_one(self, query: Query[Entity]) -> Entity:
         try:

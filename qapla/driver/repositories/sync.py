@@ -5,89 +5,34 @@
     people = sync(service)
     people.get_one("john_doe")
 
-All calls of a process run on one event loop in a thread of its own, made on first use and anew after a fork; any thread may call. A call
-from a coroutine is refused: it would hold up the coroutine's own loop.
+    service = sync(make_hash_service)(PersonRepository, make_memory, make_fallback)
+
+All calls of a process run on one event loop in a thread of its own (``background.py``); any thread may call. A call from a coroutine is
+refused: it would hold up the coroutine's own loop. Deadlines are those of the repository and of the service.
 """
 
 from __future__ import annotations
 
-import asyncio
-import atexit
 import functools
 import inspect
-import os
-import threading
-from collections.abc import Coroutine
-from contextlib import suppress
-from typing import Any, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, overload
 
+from qapla.driver.repositories.background import LOOP
+from qapla.driver.repositories.query import Query
+from qapla.driver.repositories.repository import Repository
 from qapla.errors import ConfigurationError
 
-Answer = TypeVar("Answer")
-STOP_WAIT_S = 5.0
+if TYPE_CHECKING:
+    from qapla.database.breaker import Breaker
+    from qapla.driver.repositories.cache import Cache
+    from qapla.driver.repositories.service import Service
 
-
-class Loop:
-    """The event loop of this process, in a thread."""
-
-    def __init__(self) -> None:
-        self._running: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None
-        self._inherited: Any = None
-        self._begin_anew()
-
-    def run(self, asked: Coroutine[Any, Any, Answer]) -> Answer:
-        """Run a coroutine there, and wait for its answer.
-
-        Raises:
-            ConfigurationError: an event loop runs here.
-        """
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            return asyncio.run_coroutine_threadsafe(asked, self._get()).result()
-        asked.close()
-        raise ConfigurationError("a synchronous repository is used in a coroutine", hint="await the repository itself")
-
-    def stop(self) -> None:
-        """Close what hangs on the loop, and the loop; the next call makes another one."""
-        with self._lock:
-            running, self._running = self._running, None
-        if running is None or self._pid != os.getpid():
-            return
-        loop, thread = running
-        with suppress(Exception):
-            asyncio.run_coroutine_threadsafe(loop.shutdown_asyncgens(), loop).result(STOP_WAIT_S)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(STOP_WAIT_S)
-        if not thread.is_alive():
-            loop.close()
-
-    def _begin_anew(self) -> None:
-        self._pid = os.getpid()
-        self._lock = threading.Lock()
-        self._running = None
-
-    def _get(self) -> asyncio.AbstractEventLoop:
-        if self._pid != os.getpid():
-            self._inherited = self._running  # the parent's: neither used nor closed here
-            self._begin_anew()
-        with self._lock:
-            if self._running is None:
-                loop = asyncio.new_event_loop()
-                self._running = loop, threading.Thread(target=loop.run_forever, name="qapla-repositories", daemon=True)
-                self._running[1].start()
-            return self._running[0]
-
-
-LOOP = Loop()
-atexit.register(LOOP.stop)
+Entity = TypeVar("Entity")
 
 
 class Sync:
-    """Something whose methods are coroutines, called like functions.
-
-    ``repository.query(…)`` answers with a question whose ``entity``, ``entities``, ``exists`` and ``delete`` are the answers themselves.
-    """
+    """Something whose methods are coroutines, called like functions: all that it has, also what a class of one's own adds."""
 
     def __init__(self, inner: Any) -> None:
         self._inner = inner
@@ -95,28 +40,93 @@ class Sync:
     def __repr__(self) -> str:
         return f"sync({self._inner!r})"
 
+    def __dir__(self) -> list[str]:
+        return sorted({*(name for name in dir(self._inner) if not name.startswith("_")), *super().__dir__()})
+
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):
             raise AttributeError(name)
         found = getattr(self._inner, name)
         if inspect.iscoroutine(found):
-            return LOOP.run(found)
-        return self._waiting(found) if callable(found) else found
-
-    def _waiting(self, method: Any) -> Any:
-        @functools.wraps(method)
-        def call(*values: Any, **named: Any) -> Any:
-            answer = method(*(_bare(value) for value in values), **named)
-            if inspect.iscoroutine(answer):
-                return LOOP.run(answer)
-            return Sync(answer) if hasattr(answer, "only_key") else answer
-
-        return call
+            return _around(LOOP.run(found))
+        return _waiting(found) if inspect.isroutine(found) else _around(found)
 
 
+class SyncQuery(Sync, Generic[Entity]):
+    """A question; ``entity``, ``entities``, ``exists`` and ``delete`` are the answers themselves."""
+
+    entity: Entity
+    entities: list[Entity]
+    exists: bool
+    delete: None
+
+
+class SyncRepository(Sync, Generic[Entity]):
+    """A repository; its methods are those of ``Repository``, and ``query(…)`` returns a ``SyncQuery``."""
+
+    if TYPE_CHECKING:
+        name: str
+
+        def query(self, *values: Any, **named: Any) -> SyncQuery[Entity]: ...
+        def add(self, entity: Entity, *entities: Entity, memory: bool = True) -> None: ...
+        def aclose(self) -> None: ...
+
+
+class SyncService(Sync, Generic[Entity]):
+    """A service; its methods are those of ``Service``."""
+
+    if TYPE_CHECKING:
+        repository: SyncRepository[Entity]
+        breaker: Breaker
+        cache: Cache | None
+
+        def get_one(self, *values: Any, fields: Sequence[str] | None = None, memory: bool = True, **named: Any) -> Entity: ...
+        def get_many(self, *ids: Any, fields: Sequence[str] | None = None, memory: bool = True, **named: Any) -> list[Entity]: ...
+        def exists(self, *values: Any, memory: bool = True, **named: Any) -> bool: ...
+        def add(self, entity: Entity, *entities: Entity, memory: bool = True) -> None: ...
+        def delete(self, *values: Any, many: Sequence[Any] | None = None, memory: bool = True, **named: Any) -> None: ...
+        def check(self) -> None: ...
+        def aclose(self) -> None: ...
+
+
+@overload
+def sync(inner: Repository[Entity, Any]) -> SyncRepository[Entity]: ...
+@overload
+def sync(inner: Service[Entity, Any]) -> SyncService[Entity]: ...
+@overload
+def sync(inner: Callable[..., Any]) -> Callable[..., Any]: ...
 def sync(inner: Any) -> Any:
-    """Return a repository or a service whose calls wait for their answers."""
-    return Sync(inner)
+    """Return a repository, a service, or a coroutine function that makes one, whose calls wait for their answers.
+
+    Raises:
+        ConfigurationError: *inner* is something else.
+    """
+    if isinstance(inner, Sync):
+        return inner
+    if inspect.iscoroutinefunction(inner):
+        return _waiting(inner)
+    found = _around(inner)
+    if found is inner:
+        raise ConfigurationError(f"{inner!r} is no repository and no service", hint="sync(PersonRepository(…))")
+    return found
+
+
+def _waiting(method: Any) -> Any:
+    @functools.wraps(method)
+    def call(*values: Any, **named: Any) -> Any:
+        answer = method(*(_bare(value) for value in values), **{name: _bare(value) for name, value in named.items()})
+        return _around(LOOP.run(answer) if inspect.iscoroutine(answer) else answer)
+
+    return call
+
+
+def _around(found: Any) -> Any:
+    from qapla.driver.repositories.service import Service  # which has a synchronous side itself
+
+    for kind, around in ((Query, SyncQuery), (Repository, SyncRepository), (Service, SyncService)):
+        if isinstance(found, kind):
+            return around(found)
+    return found
 
 
 def _bare(value: Any) -> Any:

@@ -129,10 +129,11 @@ class Loop:
             here = asyncio.get_running_loop()
         except RuntimeError:
             return
+        hint = "await the repository itself"
         if self._running is not None and here is self._running[0]:
-            raise ConfigurationError("a synchronous repository is used by what runs on its own event loop", hint="await the repository itself")
+            raise ConfigurationError("a synchronous repository is used by what runs on its own event loop", hint=hint)
         if not is_notebook():
-            raise ConfigurationError("a synchronous repository is used in a coroutine", hint="await the repository itself")
+            raise ConfigurationError("a synchronous repository is used in a coroutine", hint=hint)
 
     # -- around a fork
 

@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
+from sqlalchemy.schema import DropConstraint, sort_tables_and_constraints
+from sqlalchemy.types import SchemaType
 
 from qapla.database.pending import unnoticed
 from qapla.errors import InputError, ModelError, NotFound, TableExists, nearest
@@ -19,6 +22,7 @@ if TYPE_CHECKING:
     from qapla.database.models.bound import Bound
 
 EXISTS = ("error", "skip")
+STILL_USED = "2BP01"  # dependent objects still exist
 
 
 def create_tables(database: Bound, models: Iterable[type], *, exists: str = "error") -> None:
@@ -64,8 +68,29 @@ def drop_tables(database: Bound, models: Iterable[type], *, missing: str = "erro
             return
         _prepare(database, there[0], "dropped")
         with _undone_together(database):
-            for metadata in _metadatas(there):
-                metadata.drop_all(database.connection(), tables=[table for table in there if table.metadata is metadata], checkfirst=False)
+            _drop(database, there)
+
+
+def _drop(database: Bound, tables: Sequence[Table]) -> None:
+    """Drop tables, and the types that were theirs. ``MetaData.drop_all`` would drop the types of all other tables, too."""
+    connection = database.connection()
+    ordered = list(reversed(sort_tables_and_constraints(tables)))
+    for table, keys in ordered:
+        if table is None and connection.dialect.supports_alter:
+            for key in keys:
+                connection.execute(DropConstraint(key))
+    for table, _ in ordered:
+        if table is not None:
+            table.drop(connection, checkfirst=False)
+    if not database.dialect.has_named_types:
+        return
+    for type in {column.type for table in tables for column in table.columns if isinstance(column.type, SchemaType)}:
+        try:
+            with connection.begin_nested():
+                type.drop(connection, checkfirst=True)
+        except DBAPIError as error:
+            if getattr(error.orig, "sqlstate", None) != STILL_USED:
+                raise
 
 
 def tables_of(model: Any) -> list[Table]:

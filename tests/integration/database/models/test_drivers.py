@@ -211,6 +211,24 @@ class TestTables:
                 db.drop_tables()
             db.drop_table(Alone, missing="skip")
 
+    def test_types_of_others(self, fresh_database: URL) -> None:
+        """Dropping a table leaves the enums of other tables alone, and takes its own along."""
+
+        class Painted(Base):
+            colour = models.Enum("red", "blue")
+
+        class Lit(Base):
+            light = models.Enum("on", "off")
+
+        with open_url(fresh_database) as db:
+            db.create_tables(Painted, Lit)
+            db.drop_table(Painted)
+            Lit(light="on").save()
+            db.create_table(Painted)
+            Painted(colour="blue").save()
+
+            assert (Lit.select().one().light, Painted.select().one().colour) == ("on", "blue")
+
     def test_no_silent_commit(self, fresh_database: URL) -> None:
         """Where the engine would commit what is under way to create a table, it is refused until that is committed by hand."""
 

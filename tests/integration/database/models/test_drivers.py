@@ -223,8 +223,8 @@ class TestTables:
         with open_url(fresh_database) as db:
             db.create_tables(Painted, Lit)
             db.drop_table(Painted)
-            Lit(light="on").save()
             db.create_table(Painted)
+            Lit(light="on").save()
             Painted(colour="blue").save()
 
             assert (Lit.select().one().light, Painted.select().one().colour) == ("on", "blue")

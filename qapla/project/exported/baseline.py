@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from sqlalchemy import orm
 
 from qapla.database.dialects import get_engine
-from qapla.database.models.sourcetext import literal
+from qapla.database.models.source.text import literal
 from qapla.database.schema.views import quoted
 
 if TYPE_CHECKING:

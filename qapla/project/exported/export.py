@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qapla.database.dialects import get_engine
 from qapla.database.models.source import make_source, name_models
-from qapla.database.models.sourcetext import call, literal
+from qapla.database.models.source.text import call, literal
 from qapla.database.schema.construction import read_construction
 from qapla.database.schema.views import read_extensions, read_views
 from qapla.errors import InputError, NameTaken, NotFound

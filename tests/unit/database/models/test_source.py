@@ -8,10 +8,10 @@ import pytest
 import sqlalchemy as sa
 
 from qapla.database.models.source import make_source
-from qapla.database.models.sourcefields import default_sql, escaped
-from qapla.database.models.sourcenames import Names, attribute_name, class_name, singular
-from qapla.database.models.sourcetext import broken, call, docstring, literal
-from qapla.database.models.sourcetypes import choose_word, split_name
+from qapla.database.models.source.fields import default_sql, escaped
+from qapla.database.models.source.names import Names, attribute_name, class_name, singular
+from qapla.database.models.source.text import broken, call, docstring, literal
+from qapla.database.models.source.types import choose_word, split_name
 from qapla.database.schema.construction import Built, Check, Construction, Index, NamedType, Part
 from qapla.database.schema.description import Column, ColumnType, DatabaseSchema, Identity, Key, Kind, Table, TableName
 

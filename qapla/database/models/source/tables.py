@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qapla.database.dialects import get_engine
-from qapla.database.models.sourcefields import default_constraint, escaped, is_plain_unique
-from qapla.database.models.sourcetext import broken, call, literal
-from qapla.database.models.sourcetypes import split_name
+from qapla.database.models.source.fields import default_constraint, escaped, is_plain_unique
+from qapla.database.models.source.text import broken, call, literal
+from qapla.database.models.source.types import split_name
 from qapla.database.schema.description import TableName
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qapla.database.models.sourceplan import ModelPlan, Plan
+    from qapla.database.models.source.plan import ModelPlan, Plan
     from qapla.database.schema.construction import Built, Index, Part
     from qapla.database.schema.description import ForeignKey, Key
 

@@ -16,7 +16,7 @@ from sqlalchemy.exc import CompileError
 
 from qapla.database.dialects import get_engine
 from qapla.database.models import fields
-from qapla.database.models.sourcetext import literal
+from qapla.database.models.source.text import literal
 from qapla.database.schema.declared import declared_type
 from qapla.database.schema.diff import same_text
 

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING
 from qapla.database.dialects import get_engine
 from qapla.database.models.keys import make_object_name
 from qapla.database.models.naming import plural
-from qapla.database.models.sourcetext import call, literal
-from qapla.database.models.sourcetypes import Word, choose_word, split_name
+from qapla.database.models.source.text import call, literal
+from qapla.database.models.source.types import Word, choose_word, split_name
 
 if TYPE_CHECKING:
-    from qapla.database.models.sourceplan import Link, ManyLink, ModelPlan, Plan
+    from qapla.database.models.source.plan import Link, ManyLink, ModelPlan, Plan
     from qapla.database.schema.description import Column
 
 _SEQUENCE = re.compile(r"nextval\('((?:[^']|'')*)'(?:::regclass)?\)")

@@ -11,16 +11,16 @@ from typing import TYPE_CHECKING
 
 from qapla.database import models
 from qapla.database.dialects import get_engine
-from qapla.database.models.sourcefields import field_lines, link_lines
-from qapla.database.models.sourceplan import make_plan
-from qapla.database.models.sourcetables import after_lines, table_lines
-from qapla.database.models.sourcetext import WIDTH, docstring, literal
+from qapla.database.models.source.fields import field_lines, link_lines
+from qapla.database.models.source.plan import make_plan
+from qapla.database.models.source.tables import after_lines, table_lines
+from qapla.database.models.source.text import WIDTH, docstring, literal
 from qapla.database.schema.construction import Construction
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qapla.database.models.sourceplan import ModelPlan, Plan
+    from qapla.database.models.source.plan import ModelPlan, Plan
     from qapla.database.schema.description import DatabaseSchema, Table
 
 _PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,60}")

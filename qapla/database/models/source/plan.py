@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from qapla.database.models.naming import plural
-from qapla.database.models.sourcebetween import find_between, is_plain
-from qapla.database.models.sourcenames import Names, attribute_name, class_name, singular
+from qapla.database.models.source.between import find_between, is_plain
+from qapla.database.models.source.names import Names, attribute_name, class_name, singular
 from qapla.database.schema.diff import same_text
 
 if TYPE_CHECKING:

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qapla.driver.repositories.geospatial import GeoMember, GeoSpatialRepository
     from qapla.driver.repositories.hash import HashRepository
     from qapla.driver.repositories.members import ListRepository, SetRepository
+    from qapla.driver.repositories.plugin import RepositoriesPlugin, WithRepositories
     from qapla.driver.repositories.redis import RedisMemoryDataSource
     from qapla.driver.repositories.service import (
         Service,
@@ -54,6 +55,7 @@ _PLACES = {
     "entity_table": "qapla.driver.repositories.table",
     "WriteDriver": "qapla.driver.write",
     **dict.fromkeys(("Page", "ReadDriver"), "qapla.driver.read"),
+    **dict.fromkeys(("RepositoriesPlugin", "WithRepositories"), "qapla.driver.repositories.plugin"),
     **dict.fromkeys(("Cache", "CacheType"), "qapla.driver.repositories.cache"),
     **dict.fromkeys(("GeoSpatialEntity", "ListEntity", "SetEntity", "SortedSetEntity"), "qapla.driver.repositories.collection"),
     **dict.fromkeys(("GeoMember", "GeoSpatialRepository"), "qapla.driver.repositories.geospatial"),
@@ -106,6 +108,7 @@ __all__ = [
     "Page",
     "ReadDriver",
     "RedisMemoryDataSource",
+    "RepositoriesPlugin",
     "SQLFallbackDataSource",
     "Service",
     "SetEntity",
@@ -114,6 +117,7 @@ __all__ = [
     "SortedSetRepository",
     "StoreTimedOut",
     "StoreUnavailable",
+    "WithRepositories",
     "WriteDriver",
     "WrongKeyType",
     "entity_table",

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         make_set_service,
         make_sorted_set_service,
     )
+    from qapla.driver.repositories.sharded import ShardedMemoryDataSource
     from qapla.driver.repositories.sorted_set import SortedSetRepository
     from qapla.driver.repositories.source import FallbackDataSource, MemoryDataSource
     from qapla.driver.repositories.sql import SQLFallbackDataSource
@@ -48,6 +49,7 @@ _PLACES = {
     "DictMemoryDataSource": "qapla.driver.repositories.dictmemory",
     "DocumentRepository": "qapla.driver.repositories.document",
     "HashRepository": "qapla.driver.repositories.hash",
+    "ShardedMemoryDataSource": "qapla.driver.repositories.sharded",
     "RedisMemoryDataSource": "qapla.driver.repositories.redis",
     "sync": "qapla.driver.repositories.sync",
     "SortedSetRepository": "qapla.driver.repositories.sorted_set",
@@ -113,6 +115,7 @@ __all__ = [
     "Service",
     "SetEntity",
     "SetRepository",
+    "ShardedMemoryDataSource",
     "SortedSetEntity",
     "SortedSetRepository",
     "StoreTimedOut",

@@ -61,15 +61,18 @@ class Loop:
         """Tell whether there is something to stop."""
         return self._running is not None
 
-    def run(self, asked: Coroutine[Any, Any, Answer]) -> Answer:
+    def run(self, asked: Coroutine[Any, Any, Answer], *, anywhere: bool = False) -> Answer:
         """Run a coroutine there, and wait for its answer. An exception that a signal raises meanwhile, as Ctrl-C does, cancels it.
+
+        Args:
+            anywhere: whether another event loop may be held up.
 
         Raises:
             ConfigurationError: an event loop runs here, and would be held up; a notebook's own may be.
             StoreUnavailable: the loop was stopped meanwhile.
         """
         try:
-            self._check_caller()
+            self._check_caller(anywhere)
             with self._lock:
                 future = asyncio.run_coroutine_threadsafe(asked, self._get())
                 self._calls += 1
@@ -124,7 +127,7 @@ class Loop:
             self._running[1].start()
         return self._running[0]
 
-    def _check_caller(self) -> None:
+    def _check_caller(self, anywhere: bool) -> None:
         try:
             here = asyncio.get_running_loop()
         except RuntimeError:
@@ -132,7 +135,7 @@ class Loop:
         hint = "await the repository itself"
         if self._running is not None and here is self._running[0]:
             raise ConfigurationError("a synchronous repository is used by what runs on its own event loop", hint=hint)
-        if not is_notebook():
+        if not anywhere and not is_notebook():
             raise ConfigurationError("a synchronous repository is used in a coroutine", hint=hint)
 
     # -- around a fork

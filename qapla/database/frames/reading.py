@@ -155,7 +155,7 @@ def _read_fast(statement: Any, connection: Connection, fields: list[Field], wish
 
 def _choose(connection: Connection, sql: str, readers: Sequence[str]) -> list[str]:
     """Return the readers to try, in order."""
-    if postgresql.get_state(connection).is_own or postgresql.estimate(connection, sql) <= postgresql.FEW_ROWS:
+    if postgresql.estimate(connection, sql) <= postgresql.FEW_ROWS or postgresql.get_state(connection).is_own:
         return [COPY]
     return list(readers)
 

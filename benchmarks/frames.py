@@ -9,7 +9,7 @@ had when everything was imported, connected and one row read the same way.
     as_arrow()                       beside pandas.read_sql through SQLAlchemy     at least 5 times, at most 0.2
     as_distributed_df().compute()    beside dask.dataframe.read_sql_table          at least 3 times
     … over 8 databases               beside as_df() of one after the other         no slower
-    … that take 0.5 s to answer      beside as_df() of one after the other         at least 1.5 times
+    … that take 0.5 s to answer      beside as_df() of one after the other         at least 1.5 times; compute(num_workers=8)
     select().all()                   beside SQLAlchemy's own ORM                   at most 1.2 of its time
     to_table()                       beside DataFrame.to_sql                       at least 5 times
 
@@ -234,8 +234,8 @@ def one_by_one(urls: list[str], rows: int, model: Any = Flight) -> tuple[float, 
     return seconds, mib, tell(found)
 
 
-def all_at_once(urls: list[str], rows: int, model: Any = Flight) -> tuple[float, float, list[Any]]:
-    """as_distributed_df() over all of them."""
+def all_at_once(urls: list[str], rows: int, model: Any = Flight, **how: Any) -> tuple[float, float, list[Any]]:
+    """as_distributed_df() over all of them; *how* is Dask's."""
     import connectorx  # noqa: F401 - as above
     import dask.dataframe  # noqa: F401 - as above
 
@@ -243,7 +243,7 @@ def all_at_once(urls: list[str], rows: int, model: Any = Flight) -> tuple[float,
         for url in urls:
             stack.enter_context(Postgresql(url))
         first = Flight.select()[0:1]
-        seconds, mib, found = timed(lambda: model.select().as_distributed_df().compute(), lambda: first.as_distributed_df().compute())
+        seconds, mib, found = timed(lambda: model.select().as_distributed_df().compute(**how), lambda: first.as_distributed_df().compute())
     return seconds, mib, tell(found)
 
 
@@ -253,8 +253,8 @@ def slow_one_by_one(urls: list[str], rows: int) -> tuple[float, float, list[Any]
 
 
 def slow_all_at_once(urls: list[str], rows: int) -> tuple[float, float, list[Any]]:
-    """as_distributed_df() over all slow databases."""
-    return all_at_once(urls, rows, SlowFlight)
+    """as_distributed_df() over all slow databases: as many threads as databases, since those that wait need no cores."""
+    return all_at_once(urls, rows, SlowFlight, num_workers=len(urls))
 
 
 def orm(urls: list[str], rows: int) -> tuple[float, float, list[Any]]:

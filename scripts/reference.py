@@ -86,6 +86,7 @@ PAGES: dict[str, tuple[str, dict[str, str]]] = {
             "qapla.driver.repositories.sql": "SQLFallbackDataSource",
             "qapla.driver.repositories.table": "entity_table",
             "qapla.driver.repositories.source": "MemoryDataSource FallbackDataSource",
+            "qapla.driver.repositories.sentinel": "SentinelMemoryDataSource",
             "qapla.driver.repositories.sharded": "ShardedMemoryDataSource",
             "qapla.driver.repositories.sync": "sync",
             "qapla.driver.repositories.plugin": "RepositoriesPlugin WithRepositories Repositories",

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qapla.driver.repositories.members import ListRepository, SetRepository
     from qapla.driver.repositories.plugin import RepositoriesPlugin, WithRepositories
     from qapla.driver.repositories.redis import RedisMemoryDataSource
+    from qapla.driver.repositories.sentinel import SentinelMemoryDataSource
     from qapla.driver.repositories.service import (
         Service,
         make_boolean_service,
@@ -49,6 +50,7 @@ _PLACES = {
     "DictMemoryDataSource": "qapla.driver.repositories.dictmemory",
     "DocumentRepository": "qapla.driver.repositories.document",
     "HashRepository": "qapla.driver.repositories.hash",
+    "SentinelMemoryDataSource": "qapla.driver.repositories.sentinel",
     "ShardedMemoryDataSource": "qapla.driver.repositories.sharded",
     "RedisMemoryDataSource": "qapla.driver.repositories.redis",
     "sync": "qapla.driver.repositories.sync",
@@ -112,6 +114,7 @@ __all__ = [
     "RedisMemoryDataSource",
     "RepositoriesPlugin",
     "SQLFallbackDataSource",
+    "SentinelMemoryDataSource",
     "Service",
     "SetEntity",
     "SetRepository",

@@ -14,7 +14,7 @@ import sys
 import threading
 import weakref
 from collections.abc import Coroutine
-from concurrent.futures import CancelledError
+from concurrent.futures import Future, InvalidStateError
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -73,20 +73,18 @@ class Loop:
         """
         try:
             self._check_caller(anywhere)
-            with self._lock:
-                future = asyncio.run_coroutine_threadsafe(asked, self._get())
-                self._calls += 1
         except BaseException:
             asked.close()
             raise
+        future: Future[Answer] = Future()  # ours, not asyncio's: it is known before the coroutine begins, whenever a signal comes
         try:
+            with self._lock:
+                self._calls.add(future)
+                asyncio.run_coroutine_threadsafe(_fulfil(future, asked), self._get())
             return future.result()
-        except CancelledError:
-            raise StoreUnavailable("the call was given up: repositories are being closed in this process") from None
         finally:
             future.cancel()  # does nothing to one that has answered
-            with self._lock:
-                self._calls -= 1
+            self._calls.discard(future)
 
     def hold(self) -> None:
         """Keep the loop until ``release``."""
@@ -118,7 +116,8 @@ class Loop:
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()
         self._running = None
-        self._calls = self._holders = 0
+        self._calls: set[Future[Any]] = set()  # for whose answers somebody waits
+        self._holders = 0
 
     def _get(self) -> asyncio.AbstractEventLoop:
         if self._running is None:
@@ -177,6 +176,30 @@ def _call(known: weakref.ref[Loop], name: str) -> None:
     loop = known()
     if loop is not None:
         getattr(loop, name)()
+
+
+async def _fulfil(future: Future[Answer], asked: Coroutine[Any, Any, Answer]) -> None:
+    """Await *asked* for *future*, and cancel it when that is cancelled."""
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    assert task is not None
+
+    def give_up(future: Future[Answer]) -> None:
+        if future.cancelled() and not loop.is_closed():
+            loop.call_soon_threadsafe(task.cancel)
+
+    future.add_done_callback(give_up)
+    try:
+        answer = await asked
+    except asyncio.CancelledError:
+        closing = StoreUnavailable("the call was given up: repositories are being closed in this process")
+        with suppress(InvalidStateError):  # nobody waits any more
+            future.set_exception(closing)
+    except BaseException as error:
+        with suppress(InvalidStateError):
+            future.set_exception(error)
+    else:
+        with suppress(InvalidStateError):
+            future.set_result(answer)
 
 
 async def _wind_up(loop: asyncio.AbstractEventLoop) -> None:

@@ -53,15 +53,19 @@ class RedisMemoryDataSource(MemoryDataSource):
 
     def __init__(self, url: str, **options: Any) -> None:
         self._url = url
-        self._options = {**OPTIONS, **options}
-        self.place = mask_text(url)
-        self._clients = PerLoop(self._open, _close)
+        self._begin(mask_text(url), options)
         try:
             client = self._open()
             client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)  # an unknown option is told here
         except (ValueError, TypeError, AttributeError):
             hint = "redis://user:password@host:port/0, and options that redis.asyncio.Redis knows"
             raise ConfigurationError(f"no client of Redis can be made of {self.place!r}", hint=hint) from None
+
+    def _begin(self, place: str, options: dict[str, Any]) -> None:
+        retry = Retry(NoBackoff(), 1)
+        self.place = place
+        self._options = {**OPTIONS, "retry": retry, "protocol": 2, **options, "decode_responses": False}
+        self._clients = PerLoop(self._open, self._close)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.place!r})"
@@ -108,10 +112,10 @@ class RedisMemoryDataSource(MemoryDataSource):
         await self._clients.aclose()
 
     def _open(self) -> Redis:
-        retry = Retry(NoBackoff(), 1)
-        client = Redis.from_url(self._url, **{"retry": retry, "protocol": 2, **self._options, "decode_responses": False})
-        client.response_callbacks.clear()  # replies as they are: sources that are no Redis answer the same
-        return client
+        return _unparsed(Redis.from_url(self._url, **self._options))
+
+    async def _close(self, client: Redis) -> None:
+        await client.aclose()
 
     @asynccontextmanager
     async def _translated(self, commands: Sequence[Command]) -> AsyncIterator[None]:
@@ -154,5 +158,7 @@ def _said(error: BaseException) -> str:
     return str(error).rpartition("caused error: ")[2].lstrip("('\"")
 
 
-async def _close(client: Redis) -> None:
-    await client.aclose()
+def _unparsed(client: Redis) -> Redis:
+    """Have *client* answer with replies as they are: sources that are no Redis answer the same."""
+    client.response_callbacks.clear()
+    return client

@@ -80,7 +80,15 @@ class WithDatabase:
 
 
 class Lent:
-    """Where the session goes among the arguments of one function."""
+    """Where the session goes among the arguments of one function.
+
+    Attributes:
+        kind: what is lent, for error messages.
+        decorator: by what.
+    """
+
+    kind = "a session"
+    decorator = "WithDatabase"
 
     def __init__(self, app: Application, database: str, argument: str, asynchronous: bool, function: Callable[..., Any]) -> None:
         self._app = app
@@ -94,15 +102,19 @@ class Lent:
             self._position = len(parameters)
         elif found is None or found.kind in (found.POSITIONAL_ONLY, found.VAR_POSITIONAL, found.VAR_KEYWORD):
             name = getattr(function, "__qualname__", repr(function))
-            hint = "add it, or name another one: WithDatabase(…, argument=…)"
-            raise ConfigurationError(f"function {name!r} has no parameter {argument!r} that takes a session by its name", hint=hint)
+            hint = f"add it, or name another one: {self.decorator}(…, argument=…)"
+            raise ConfigurationError(f"function {name!r} has no parameter {argument!r} that takes {self.kind} by its name", hint=hint)
         else:
             self._position = parameters.index(found) if found.kind is found.POSITIONAL_OR_KEYWORD else len(parameters)
         self.signature = whole.replace(parameters=[parameter for parameter in parameters if parameter.name != argument])
 
     def is_given(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
-        """Tell whether the caller has passed a session himself."""
-        return self._argument in keywords or (len(arguments) > self._position and is_session(arguments[self._position]))
+        """Tell whether the caller has passed one himself."""
+        return self._argument in keywords or (len(arguments) > self._position and self.holds(arguments[self._position]))
+
+    def holds(self, value: Any) -> bool:
+        """Tell whether *value* is what is lent."""
+        return is_session(value)
 
     def scope(self) -> Scope:
         """Begin the scope of one call.
@@ -132,10 +144,13 @@ class Lent:
 
     def call(self, function: Callable[..., Any], scope: Scope, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call *function* with the session of *scope* among its arguments."""
-        session = scope["database"][self._database]
+        return self.pass_on(function, scope["database"][self._database], arguments, keywords)
+
+    def pass_on(self, function: Callable[..., Any], lent: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
+        """Call *function* with *lent* among its arguments."""
         if len(arguments) > self._position:  # those behind it are given by position, so it has to be, too
-            return function(*arguments[: self._position], session, *arguments[self._position :], **keywords)
-        return function(*arguments, **keywords, **{self._argument: session})
+            return function(*arguments[: self._position], lent, *arguments[self._position :], **keywords)
+        return function(*arguments, **keywords, **{self._argument: lent})
 
 
 def is_session(value: Any) -> bool:

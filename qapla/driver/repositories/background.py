@@ -103,6 +103,7 @@ class Loop:
         """Give up what is under way, close what hangs on the loop, and the loop; the next call makes another one."""
         with self._lock:
             running, self._running = self._running, None
+            calls, self._calls = self._calls, set()
         if running is None:
             return
         loop, thread = running
@@ -112,6 +113,9 @@ class Loop:
         thread.join(STOP_WAIT_S)
         if not thread.is_alive():
             loop.close()
+        for future in calls:
+            with suppress(InvalidStateError):  # it has answered, or else never began
+                future.set_exception(_closing())
 
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()
@@ -191,15 +195,18 @@ async def _fulfil(future: Future[Answer], asked: Coroutine[Any, Any, Answer]) ->
     try:
         answer = await asked
     except asyncio.CancelledError:
-        closing = StoreUnavailable("the call was given up: repositories are being closed in this process")
         with suppress(InvalidStateError):  # nobody waits any more
-            future.set_exception(closing)
+            future.set_exception(_closing())
     except BaseException as error:
         with suppress(InvalidStateError):
             future.set_exception(error)
     else:
         with suppress(InvalidStateError):
             future.set_result(answer)
+
+
+def _closing() -> StoreUnavailable:
+    return StoreUnavailable("the call was given up: repositories are being closed in this process")
 
 
 async def _wind_up(loop: asyncio.AbstractEventLoop) -> None:

@@ -1,0 +1,34 @@
+"""Repositories of an application: entities in Redis, a database behind it, in views, tasks and notebooks.
+
+Adds      ``app["repositories"]["person"]``, a service that is called without ``await``; ``request.repositories``, the same;
+          ``app["repositories"].service("person")``, the service itself, for coroutines. In a scope of asyncio,
+          ``scope["repositories"]["person"]`` is the service itself. ``@WithRepositories(app, "person")``. A check ``repositories:<name>``
+          where ``app["health"]`` is there, and ``repository_breaker_open`` where ``app["metrics"]`` is.
+Settings  ``repositories:<name>:…``, which win over what the program declares: ``class``, the dotted name of a repository; ``redis``, the
+          name of a Redis (``redis:<name>:url``), ``default``; ``database``, the name of a declared database; ``model``, the dotted name
+          of a mapped class; ``expire_time``, ``not_found_expire_time``, ``deadline_s``, ``memory_deadline_s``, ``cache_type`` (``LRU``,
+          ``LFU``, ``TTL``), ``cache_ttl``, ``cache_max_size``, ``cb_failure_threshold``, ``cb_recovery_timeout``; ``required``: whether
+          the application is ready only while the memory answers; ``false``: the store behind it does its work.
+
+A service is made on first use, anew after a fork, and closed when the application stops.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pyramid.config import Configurator
+
+__all__ = ["Declared", "RepositoriesPlugin", "WithRepositories", "includeme"]
+
+from qapla.plugins.repositories.declared import Declared
+from qapla.plugins.repositories.decorators import WithRepositories
+from qapla.plugins.repositories.plugin import RepositoriesPlugin
+
+
+def includeme(config: Configurator) -> None:
+    """Add the plugin, with the repositories of the settings, to any Pyramid application."""
+    from qapla.web import include_plugin
+
+    include_plugin(config, RepositoriesPlugin())

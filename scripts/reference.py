@@ -89,7 +89,6 @@ PAGES: dict[str, tuple[str, dict[str, str]]] = {
             "qapla.driver.repositories.sentinel": "SentinelMemoryDataSource",
             "qapla.driver.repositories.sharded": "ShardedMemoryDataSource",
             "qapla.driver.repositories.sync": "sync",
-            "qapla.driver.repositories.plugin": "RepositoriesPlugin WithRepositories Repositories",
         },
     ),
     "controllers": (

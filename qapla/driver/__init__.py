@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from qapla.driver.repositories.geospatial import GeoMember, GeoSpatialRepository
     from qapla.driver.repositories.hash import HashRepository
     from qapla.driver.repositories.members import ListRepository, SetRepository
-    from qapla.driver.repositories.plugin import RepositoriesPlugin, WithRepositories
     from qapla.driver.repositories.redis import RedisMemoryDataSource
     from qapla.driver.repositories.sentinel import SentinelMemoryDataSource
     from qapla.driver.repositories.service import (
@@ -59,7 +58,6 @@ _PLACES = {
     "entity_table": "qapla.driver.repositories.table",
     "WriteDriver": "qapla.driver.write",
     **dict.fromkeys(("Page", "ReadDriver"), "qapla.driver.read"),
-    **dict.fromkeys(("RepositoriesPlugin", "WithRepositories"), "qapla.driver.repositories.plugin"),
     **dict.fromkeys(("Cache", "CacheType"), "qapla.driver.repositories.cache"),
     **dict.fromkeys(("GeoSpatialEntity", "ListEntity", "SetEntity", "SortedSetEntity"), "qapla.driver.repositories.collection"),
     **dict.fromkeys(("GeoMember", "GeoSpatialRepository"), "qapla.driver.repositories.geospatial"),
@@ -112,7 +110,6 @@ __all__ = [
     "Page",
     "ReadDriver",
     "RedisMemoryDataSource",
-    "RepositoriesPlugin",
     "SQLFallbackDataSource",
     "SentinelMemoryDataSource",
     "Service",
@@ -123,7 +120,6 @@ __all__ = [
     "SortedSetRepository",
     "StoreTimedOut",
     "StoreUnavailable",
-    "WithRepositories",
     "WriteDriver",
     "WrongKeyType",
     "entity_table",

@@ -47,6 +47,7 @@ class Loop:
     def __init__(self) -> None:
         self._running: tuple[asyncio.AbstractEventLoop, threading.Thread] | None = None
         self._inherited: Any = None
+        self._calls: set[Future[Any]] = set()  # for whose answers somebody waits
         self._forking: threading.Event | None = None
         self._begin_anew()
         known = weakref.ref(self)
@@ -120,7 +121,7 @@ class Loop:
     def _begin_anew(self) -> None:
         self._lock = threading.Lock()
         self._running = None
-        self._calls: set[Future[Any]] = set()  # for whose answers somebody waits
+        self._calls = set()
         self._holders = 0
 
     def _get(self) -> asyncio.AbstractEventLoop:

@@ -125,7 +125,7 @@ class Repository(Generic[Entity, KeyType]):
         return other
 
     @classmethod
-    def sync(cls, *sources: Any, **options: Any) -> Any:
+    def sync(cls, *sources: Any, **options: Any) -> SyncRepository[Entity]:
         """Make a repository whose calls wait for their answers, for who cannot await; the arguments are those of the class."""
         from qapla.driver.repositories.sync import sync
 

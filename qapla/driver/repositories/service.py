@@ -24,6 +24,7 @@ from qapla.driver.repositories.sorted_set import SortedSetRepository
 from qapla.errors import ConfigurationError, EntityNotFound, StoreUnavailable
 
 if TYPE_CHECKING:
+    from qapla.driver.repositories.sync import SyncService
     from qapla.ports import MetricsBackend
 
 MEMORY_DEADLINE_S = 1.0
@@ -57,6 +58,13 @@ class Service(Generic[Entity, KeyType]):
         self._prefix = f"{escape(repository.name)}:"
         self._whole: Hashable = (None, None if options_cls is None else options_cls())  # the variant of a question without options
         self._is_simple = len(repository.key_attrs) == 1
+
+    @property
+    def sync(self) -> SyncService[Entity]:
+        """Return the same service, whose calls wait for their answers, for who cannot await."""
+        from qapla.driver.repositories.sync import sync
+
+        return sync(self)
 
     async def get_one(self, *values: Any, fields: Sequence[str] | None = None, memory: bool = True, **named: Any) -> Entity:
         """Return the entity of a key; the arguments are those of ``Repository.query``.

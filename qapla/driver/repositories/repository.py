@@ -16,7 +16,7 @@ from abc import abstractmethod
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from copy import copy
-from typing import Any, ClassVar, Generic, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from typing_extensions import TypeVar
 
@@ -39,6 +39,9 @@ from qapla.errors import (
     StoreUnavailable,
     nearest,
 )
+
+if TYPE_CHECKING:
+    from qapla.driver.repositories.sync import SyncRepository
 
 Entity = TypeVar("Entity")
 KeyType = TypeVar("KeyType", default=str)

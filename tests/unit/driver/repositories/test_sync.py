@@ -89,7 +89,7 @@ def test_calls_wait(people):
 
 def test_services_wait():
     """So does a service."""
-    service = sync(Service(PersonRepository(DictMemoryDataSource(), DictFallbackDataSource())))
+    service = Service(PersonRepository(DictMemoryDataSource(), DictFallbackDataSource())).sync
     service.add(ADA)
 
     assert service.get_one("ada") == ADA

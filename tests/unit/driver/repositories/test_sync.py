@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import inspect
 import os
+import selectors
 import signal
+import socket
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -25,7 +27,7 @@ from qapla.driver import (
     make_hash_service,
     sync,
 )
-from qapla.driver.repositories.background import LOOP
+from qapla.driver.repositories.background import LOOP, Selector
 from qapla.errors import ConfigurationError
 from qapla.ports import current_request
 
@@ -260,3 +262,23 @@ def test_forks_under_load(people):
         assert [one.result() for one in running] == [None, None]
 
     assert codes == [0] * 10
+
+
+def test_a_child_does_not_end_the_watch_of_its_parent():
+    """What a child closes, the parent's loop still hears of: the kernel would otherwise forget it for both."""
+    near, far = socket.socketpair()
+    watch = Selector()
+    watch.register(near, selectors.EVENT_READ)
+
+    pid = os.fork()
+    if pid == 0:
+        watch.modify(near, selectors.EVENT_WRITE)
+        watch.unregister(near)
+        os._exit(0)
+    assert os.waitpid(pid, 0)[1] == 0
+    far.send(b"1")
+
+    assert [key.fileobj for key, _ in watch.select(2)] == [near]
+    watch.unregister(near)
+    for one in (watch, near, far):
+        one.close()

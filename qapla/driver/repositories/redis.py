@@ -6,6 +6,7 @@ Commands of one call are one round trip: a pipeline, or MULTI and EXEC where the
 
 from __future__ import annotations
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -21,7 +22,7 @@ from qapla.driver.repositories.source import Batch, Command, MemoryDataSource
 from qapla.errors import ConfigurationError, StoreTimedOut, StoreUnavailable, WrongKeyType
 from qapla.masking import mask_text
 
-OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 30}
+OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 30, "max_connections": 50}
 REFUSALS = ("OOM", "LOADING", "READONLY", "MISCONF", "NOREPLICAS", "MASTERDOWN", "BUSY", "TRYAGAIN", "CLUSTERDOWN")
 NO_DATABASE = re.compile(r"DB index is out of range|invalid DB index", re.IGNORECASE)
 
@@ -43,7 +44,8 @@ class RedisMemoryDataSource(MemoryDataSource):
 
     Args:
         url: ``redis://user:password@host:port/0``, ``rediss://…`` over TLS, ``unix:///path?db=0``.
-        options: keywords of ``redis.asyncio.Redis``, which win over ours: two seconds to connect, five to answer, one more try.
+        options: keywords of ``redis.asyncio.Redis``, which win over ours: two seconds to connect, five to answer, one more try, and at
+            most 50 connections (``max_connections``) of an event loop, for which others wait.
 
     Raises:
         ConfigurationError: the URL is none, or an option is unknown. No connection is opened to find out.
@@ -66,13 +68,14 @@ class RedisMemoryDataSource(MemoryDataSource):
         self.place = place
         self._options = {**OPTIONS, "retry": retry, "protocol": 2, **options, "decode_responses": False}
         self._clients = PerLoop(self._open, self._close)
+        self._gates = PerLoop(self._make_gate, _nothing)
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.place!r})"
 
     async def run(self, commands: Sequence[Command], *, atomic: bool = False) -> list[Any]:
         """Run *commands* in one round trip."""
-        async with self._translated(commands):
+        async with self._gates.get(), self._translated(commands):
             if len(commands) == 1:
                 return [await self._clients.get().execute_command(*commands[0])]
             async with self._clients.get().pipeline(transaction=atomic) as pipeline:
@@ -83,7 +86,11 @@ class RedisMemoryDataSource(MemoryDataSource):
 
     async def run_if_absent(self, batches: Sequence[Batch]) -> list[bool]:
         """Run each batch by a script, all in one round trip; one more when the server does not know the script yet."""
-        async with self._translated(batches[0][1]):
+        async with self._gates.get(), self._translated(batches[0][1]):
+            return await self._write_absent(batches)
+
+    async def _write_absent(self, batches: Sequence[Batch]) -> list[bool]:
+        for _ in range(2):
             client = self._clients.get()
             script = client.register_script(IF_ABSENT)
             async with client.pipeline(transaction=False) as pipeline:
@@ -93,11 +100,12 @@ class RedisMemoryDataSource(MemoryDataSource):
                 replies = await pipeline.execute(raise_on_error=False)
             if any(isinstance(reply, exceptions.NoScriptError) for reply in replies):
                 await client.script_load(IF_ABSENT)
-                return await self.run_if_absent(batches)  # what ran already exists now, and is not run again
+                continue  # what ran already exists now, and is not run again
             for reply in replies:
                 if isinstance(reply, Exception):
                     raise reply
             return [bool(reply) for reply in replies]
+        raise StoreUnavailable(f"Redis at {self.place!r} forgets its scripts", answered=True)
 
     async def ping(self) -> None:
         """Ask for a sign of life.
@@ -110,6 +118,11 @@ class RedisMemoryDataSource(MemoryDataSource):
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
         await self._clients.aclose()
+        await self._gates.aclose()
+
+    def _make_gate(self) -> asyncio.Semaphore:
+        """Return what callers wait at: redis-py's own pool refuses the one too many, which is no failure of the server."""
+        return asyncio.Semaphore(int(self._options["max_connections"]))
 
     def _open(self) -> Redis:
         return _unparsed(Redis.from_url(self._url, **self._options))
@@ -156,6 +169,10 @@ def _is_refusal(error: BaseException) -> bool:
 def _said(error: BaseException) -> str:
     """Return what the server said, without what redis-py puts before it: the command that it was said about."""
     return str(error).rpartition("caused error: ")[2].lstrip("('\"")
+
+
+async def _nothing(gate: asyncio.Semaphore) -> None:
+    """Close nothing."""
 
 
 def _unparsed(client: Redis) -> Redis:

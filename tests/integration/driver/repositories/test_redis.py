@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
+from qapla.driver import StoreUnavailable
 from qapla.driver.repositories.redis import RedisMemoryDataSource
+from qapla.errors import ConfigurationError
 from qapla.testing.contracts.memory import MemorySourceContract
 
 
@@ -14,3 +18,40 @@ class TestRedis(MemorySourceContract):
     @pytest.fixture
     def source(self, redis_url):
         return RedisMemoryDataSource(redis_url)
+
+
+def test_more_callers_than_connections_wait(redis_url):
+    """Callers wait for one of a bounded number of connections: that is no failure of Redis."""
+    source = RedisMemoryDataSource(redis_url, max_connections=5)
+
+    async def ask():
+        replies = await asyncio.gather(*(source.run([("EXISTS", f"nothing:{number}")]) for number in range(200)))
+        return replies, len(source._clients.get().connection_pool._available_connections)
+
+    replies, connections = asyncio.run(ask())
+
+    assert replies == [[0]] * 200
+    assert connections <= 5
+
+
+@pytest.mark.parametrize("url", ["redis.example.org", "http://redis.example.org", "redis://redis.example.org:port/0"])
+def test_url_that_is_none_is_told(url):
+    """A URL that is none is told when the source is made, and so is an option that nobody knows."""
+    with pytest.raises(ConfigurationError, match="redis"):
+        RedisMemoryDataSource(url)
+    with pytest.raises(ConfigurationError, match="redis"):
+        RedisMemoryDataSource("redis://redis.example.org", colour="red")
+
+
+def test_password_is_not_told():
+    """A server that cannot be reached, or refuses the login, is told without the password."""
+    with pytest.raises(StoreUnavailable) as caught:
+        asyncio.run(RedisMemoryDataSource("redis://me:hunter2@127.0.0.1:1/0").ping())
+
+    assert "hunter2" not in f"{caught.value!r} {caught.value} {RedisMemoryDataSource('redis://me:hunter2@127.0.0.1:1/0')!r}"
+
+
+def test_database_that_is_not_there_is_told(redis_url):
+    """A number of a database that the server does not have is a mistake of the settings, not an outage."""
+    with pytest.raises(ConfigurationError, match="no database of this number"):
+        asyncio.run(RedisMemoryDataSource(f"{redis_url.rpartition('/')[0]}/999").ping())

@@ -10,6 +10,7 @@ import json
 from typing import Any
 
 import msgspec
+import msgspec.inspect
 
 UNREADABLE = (msgspec.DecodeError, ValueError, TypeError, RecursionError)
 
@@ -41,7 +42,7 @@ class Decoder:
     def __init__(self, type: Any) -> None:
         self._type = type
         self._decoder = msgspec.json.Decoder(type, dec_hook=_from_plain)
-        self._is_loose = "Any" in repr(type) or type is object
+        self._is_loose = _has_any(type, set())
 
     def decode(self, text: bytes) -> Any:
         """Read what ``encode`` wrote.
@@ -67,6 +68,30 @@ class Decoder:
         if self._is_loose and not _same(read, value):
             raise TypeError("a value without a declared type would come back as another one")
         return text
+
+
+def _has_any(type: Any, seen: set[int]) -> bool:
+    """Tell whether a value somewhere in *type* is of no declared type."""
+    fields = getattr(type, "__pydantic_fields__", None)
+    if fields is not None:
+        if id(type) in seen:
+            return False
+        seen.add(id(type))
+        return any(_has_any(field.annotation, seen) for field in fields.values())
+    return _reaches_any(msgspec.inspect.type_info(type), seen)
+
+
+def _reaches_any(info: Any, seen: set[int]) -> bool:
+    if id(info) in seen:
+        return False
+    seen.add(id(info))
+    if isinstance(info, msgspec.inspect.AnyType):
+        return True
+    if isinstance(info, msgspec.inspect.CustomType):
+        return hasattr(info.cls, "__pydantic_fields__") and _has_any(info.cls, seen)
+    parts = [getattr(info, name, None) for name in ("type", "item_type", "key_type", "value_type")]
+    several = [part for name in ("types", "item_types", "fields") for part in getattr(info, name, ())]
+    return any(_reaches_any(part, seen) for part in [*parts, *several] if part is not None)
 
 
 def _same(read: Any, value: Any) -> bool:

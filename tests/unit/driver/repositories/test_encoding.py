@@ -180,6 +180,34 @@ def test_value_that_does_not_fit_is_refused(wrong):
     assert (caught.value.repository, caught.value.key) == ("things", "things:a")
 
 
+@dataclass
+class Loose:
+    more: dict[str, Any]
+    inner: Loose | None = None
+
+
+class LoosePydantic(pydantic.BaseModel):
+    inner: list[Loose]
+
+
+@pytest.mark.parametrize(
+    ("type", "wrap"),
+    [
+        (list[Loose], lambda inner: [inner]),
+        (dict[str, Loose], lambda inner: {"a": Loose({}, inner)}),
+        (LoosePydantic, lambda inner: LoosePydantic(inner=[inner])),
+    ],
+)
+def test_value_without_type_is_looked_at_wherever_it_is(type, wrap):
+    """Also deep inside of a value: what comes back is what was written, or it is refused."""
+    decoder = Decoder(type)
+    fine, wrong = wrap(Loose({"a": [1, None]})), wrap(Loose({"a": datetime(2024, 1, 1)}))
+
+    assert decoder.decode(decoder.check(fine)) == fine
+    with pytest.raises(TypeError):
+        decoder.check(wrong)
+
+
 def test_endless_value_is_refused():
     """A value that contains itself is refused, and not told."""
     endless: list[Any] = ["hidden"]

@@ -96,9 +96,7 @@ class SQLFallbackDataSource(FallbackDataSource):
         await self._work(forget)
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop."""
-        if self._asynchronous:
-            await self._database.aclose()
+        """Close nothing: the database is the application's, and its connections are closed with their event loop."""
 
     async def _work(self, work: Callable[[Session], Answer], writes: bool = True) -> Answer:
         try:

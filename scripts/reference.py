@@ -88,7 +88,12 @@ PAGES: dict[str, tuple[str, dict[str, str]]] = {
             "qapla.driver.repositories.source": "MemoryDataSource FallbackDataSource",
             "qapla.driver.repositories.sentinel": "SentinelMemoryDataSource",
             "qapla.driver.repositories.sharded": "ShardedMemoryDataSource",
-            "qapla.driver.repositories.sync": "sync",
+            "qapla.driver.repositories.sync": "sync SyncRepository SyncQuery SyncService",
+            "qapla.plugins.repositories": "",
+            "qapla.plugins.repositories.plugin": "RepositoriesPlugin",
+            "qapla.plugins.repositories.declared": "Declared Options",
+            "qapla.plugins.repositories.kept": "Repositories",
+            "qapla.plugins.repositories.decorators": "WithRepositories",
         },
     ),
     "controllers": (

@@ -106,7 +106,7 @@ class SQLFallbackDataSource(FallbackDataSource):
                     return await session.run_sync(work)
             return await asyncio.to_thread(self._in_thread, work, writes)
         except (SQLAlchemyError, OSError) as error:
-            raise self._as_ours(error) from error
+            raise self._as_ours(error) from None  # its text has the statement and the values of an entity
 
     def _in_thread(self, work: Callable[[Session], Answer], writes: bool) -> Answer:
         with self._database.transaction() if writes else self._database.session() as session:

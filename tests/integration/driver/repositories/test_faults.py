@@ -9,10 +9,21 @@ import time
 from dataclasses import dataclass
 
 import pytest
+from morfdict import Paths
 from redis import Redis
 
+from qapla.database import Database
 from qapla.database.breaker import Breaker
-from qapla.driver import DictFallbackDataSource, EntityNotFound, HashRepository, RedisMemoryDataSource, Service, StoreUnavailable
+from qapla.driver import (
+    DictFallbackDataSource,
+    EntityNotFound,
+    HashRepository,
+    RedisMemoryDataSource,
+    Service,
+    SQLFallbackDataSource,
+    StoreUnavailable,
+)
+from qapla.settings import Settings
 from qapla.testing import processes
 
 DEADLINE_S = 0.25
@@ -172,6 +183,35 @@ def test_flushed(stand):
         await stand.look()
 
     asyncio.run(live())
+
+
+def test_store_behind_is_killed(stand):
+    """PostgreSQL is killed: what the memory has is read on, nothing else is said to be missing, and after its return nothing is lost."""
+    durable = {"synchronous_commit": "on", "fsync": "on"}
+    with processes.server_folder() as folder:
+        database = Database("main")
+        url = processes.start_postgresql(folder / "store", os.getpid(), settings=durable)
+        database.configure(Settings({"db": {"main": {"url": url}}}), Paths())
+
+        async def live():
+            store = SQLFallbackDataSource(database)
+            await store.create_table()
+            service = Service(ThingRepository(RedisMemoryDataSource(stand.url), store, 60, deadline_s=3))
+            await service.add(Thing("a", 1), Thing("b", 2))
+            await asyncio.to_thread(processes.kill, folder / "store")
+            assert (await service.get_one("a")).value == 1
+            for ask in (service.get_one("c"), service.exists("c"), service.add(Thing("a", 9)), service.delete("b")):
+                with pytest.raises(StoreUnavailable, match="'main'"):
+                    await stand.timed(ask)
+            await asyncio.to_thread(processes.start_again, folder / "store")
+            assert [thing.value for thing in await service.get_many("a", "b", "c")] == [1, 2]
+            await service.add(Thing("a", 3))
+            assert (await service.get_one("a", memory=False)).value == 3
+
+        asyncio.run(live())
+        database.dispose()
+
+    assert stand.slowest_s < 3
 
 
 def test_both_down(stand):

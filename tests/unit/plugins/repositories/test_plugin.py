@@ -182,6 +182,20 @@ def test_coroutines_get_what_is_awaited(shop):
     assert asyncio.run(both()) == ("Ada", True)
 
 
+def test_asynchronous_generators_get_what_is_awaited(shop):
+    """So does an asynchronous generator."""
+
+    @WithRepositories(main, "person")
+    async def read(*ids, person):
+        for one in ids:
+            yield (await person.get_one(one)).name
+
+    async def collect():
+        return [name async for name in read("ada", "ada")]
+
+    assert asyncio.run(collect()) == ["Ada", "Ada"]
+
+
 def test_methods_get_services(shop):
     """So do methods, class methods and static methods."""
 

@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import pytest
 from celery import shared_task
+from pyramid.config import Configurator
 from pyramid.response import Response
 from redis import Redis
 from webtest import TestApp
@@ -139,6 +140,31 @@ def test_workers_that_fork(settings):
     assert codes == [0, 0, 0]
     assert [str(price.amount) for price in prices.get_many("tea", "0", "1", "2")] == ["4.00", "4.00", "5.00", "6.00"]
     shop.stop()
+
+
+def test_a_plain_pyramid_program(tmp_path, redis_url):
+    """Any Pyramid program includes the plugin; its settings declare the repositories, and nothing else does."""
+    settings = {
+        "qapla.redis.default.url": redis_url,
+        "qapla.db.main.url": f"sqlite:///{tmp_path / 'main.sqlite'}",
+        "qapla.repositories.price.class": f"{__name__}.PriceRepository",
+        "qapla.repositories.price.database": "main",
+        "qapla.repositories.price.expire_time": "60",
+    }
+    config = Configurator(settings=settings)
+    for part in ("qapla.plugins.redis", "qapla.database.web", "qapla.plugins.repositories"):
+        config.include(part)
+    config.add_route("price", "/{article}")
+    config.add_view(show, route_name="price")
+    web = TestApp(config.make_wsgi_app())
+    app = config.registry["qapla.app"]
+    app["repositories"].create_tables()
+    app["repositories"]["price"].add(Price("plain", Decimal("3")))
+
+    assert web.get("/plain").text == "3 1"
+    assert app["repositories"].service("price").repository.expire_time == 60
+    app["repositories"]["price"].delete("plain")
+    app.stop()
 
 
 PROGRAM = """

@@ -295,6 +295,18 @@ def test_an_outage_is_told(shop):
     assert shop["metrics"].seen["repository_breaker_open", "person"] == 0
 
 
+def test_a_memory_can_be_required(store):
+    """By a setting the application is ready only while the memory answers."""
+    shop = Shop().run_tests({"repositories:person:required": "true", "repositories:person:cb_recovery_timeout": 60})
+    assert shop["health"].run().is_ready
+    service = shop["repositories"].service("person")
+    service.repository.memory_data_source.source.away = True
+
+    assert not shop["repositories"]["person"].exists("ada")
+    assert not shop["health"].run().is_ready
+    shop.stop()
+
+
 def word_of(shop, name):
     """Return how a repository is"""
     return next(outcome.word for outcome in shop["health"].run().outcomes if outcome.name == f"repositories:{name}")

@@ -43,7 +43,7 @@ class LoopEngines:
 
     def __init__(self, open_engine: Callable[[], AsyncEngine]) -> None:
         self._open = open_engine
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._kept: dict[asyncio.AbstractEventLoop, tuple[AsyncEngine, AsyncGenerator[None]]] = {}
         self._closing: set[asyncio.Task[None]] = set()
 

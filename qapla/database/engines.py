@@ -54,7 +54,7 @@ class Engines:
     def __init__(self, open_sync: Callable[[], Engine], open_async: Callable[[], AsyncEngine]) -> None:
         self._open_sync = open_sync
         self._open_async = open_async
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._engine: Engine | None = None
         self._by_loop: LoopEngines | None = None
         _known.add(self)
@@ -110,7 +110,7 @@ class Engines:
     def _leave_to_parent(self) -> None:
         # No other thread lives in a child that has just been forked; one of the parent's may have held the lock.
         _inherited.extend(kept for kept in (self._engine, self._by_loop) if kept is not None)
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._engine = self._by_loop = None
 
 

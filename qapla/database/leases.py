@@ -35,7 +35,7 @@ class Leases:
         self._name = name
         self._engine: Engine | None = None
         self._streams: Pool | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._warm: list[PoolProxiedConnection] = []  # append and pop are atomic; the last one used is the first one taken
         self._waiting = 0
 

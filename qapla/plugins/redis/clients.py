@@ -68,7 +68,7 @@ class Clients:
 
     def _begin_anew(self) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._clients = {}
 
     def _open(self, name: str) -> Redis:

@@ -98,7 +98,7 @@ class Repositories:
 
     def _begin_anew(self) -> None:
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
         self._opened = {}
 
     def _open(self, name: str) -> Service[Any, Any]:

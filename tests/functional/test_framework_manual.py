@@ -153,7 +153,7 @@ class Reader:
         return done.stdout
 
     def start(self, block: Block, command: str, expected: str) -> None:
-        log = self.folder / f"{block.line}.log"
+        log = self.folder / f"{block.line}-{len(self.started)}.log"  # a block may start several
         with log.open("wb") as out:
             process = subprocess.Popen(
                 ["bash", "-c", "\n".join([*self.before, f"exec {command}"])],

@@ -210,27 +210,27 @@ class TestAgain:
     def test_with_relations_of_sqlalchemy(self) -> None:
         """So do models that are written in SQLAlchemy's own words, ``backref`` and all."""
 
-        def declare_artist() -> Any:
-            class Artist(models.Model):
-                __tablename__ = "declared_artist"
+        def declare_painter() -> Any:
+            class Painter(models.Model):
+                __tablename__ = "declared_painter"
                 id = sa.Column(sa.Integer, primary_key=True)
-                albums = relationship("Album", backref="artist")
+                albums = relationship("Painting", backref="artist")
 
-            return Artist
+            return Painter
 
-        class Album(models.Model):
-            __tablename__ = "declared_album"
+        class Painting(models.Model):
+            __tablename__ = "declared_painting"
             id = sa.Column(sa.Integer, primary_key=True)
-            artist_id = sa.Column(sa.Integer, sa.ForeignKey("declared_artist.id"))
+            artist_id = sa.Column(sa.Integer, sa.ForeignKey("declared_painter.id"))
 
-        declare_artist()
+        declare_painter()
         configure_mappers()
 
-        latter = declare_artist()
+        latter = declare_painter()
         configure_mappers()
 
-        assert sa.inspect(Album).relationships.artist.mapper.class_ is latter
-        assert latter(albums=[Album()]).albums[0].artist.__class__ is latter
+        assert sa.inspect(Painting).relationships.artist.mapper.class_ is latter
+        assert latter(albums=[Painting()]).albums[0].artist.__class__ is latter
 
     def test_another_module(self) -> None:
         """Two modules that declare the same table in one metadata are one error that names both."""

@@ -200,18 +200,30 @@ class Harbour:
         with self.app["database"]["main"].session() as session:
             return session.execute(text("SELECT n FROM counter WHERE name = :name"), {"name": name}).scalar_one()
 
+    def wait_until_idle(self, seconds=60):
+        """Wait until every message is done and acknowledged: on its way back to the queue a message is nowhere for a moment."""
+        seen = 0
+
+        def is_still_idle():
+            nonlocal seen
+            seen = seen + 1 if self.is_idle() else 0
+            return seen == 10
+
+        self.wait_until(is_still_idle, seconds)
+
     def is_idle(self):
-        """Tell whether every message is done and acknowledged."""
+        """Tell whether there is no message now, neither in the queue nor in the hands of a worker."""
         with self.app["celery"].connection_for_read() as connection:
             channel = connection.default_channel
             queue, unacked = self.app["celery"].conf.task_default_queue, channel.unacked_key
-            return channel.client.llen(queue) == 0 and channel.client.hlen(unacked) == 0
+            with channel.client.pipeline(transaction=True) as pipe:
+                return pipe.llen(queue).hlen(unacked).execute() == [0, 0]
 
     def log(self):
         """Return what the workers said."""
         return (self.folder / "worker.log").read_text()
 
-    def wait_until(self, is_true, seconds=25):
+    def wait_until(self, is_true, seconds=60):
         """Wait; fail with the log of the workers."""
         until = time.monotonic() + seconds
         while not is_true():

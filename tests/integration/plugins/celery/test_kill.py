@@ -17,7 +17,7 @@ def test_the_process_of_a_task_is_killed(harbour, tasks, place):
 
     harbour.kill(place)
 
-    harbour.wait_until(harbour.is_idle)
+    harbour.wait_until_idle()
     assert harbour.count("tide") == 1
     assert ("done already" in harbour.log()) == (place == "committed")
 
@@ -35,5 +35,5 @@ def test_the_whole_worker_is_killed(harbour, tasks, place):
     assert harbour.count("tide") == (1 if place == "committed" else 0)
     assert not harbour.is_idle()
     harbour.start_worker()
-    harbour.wait_until(harbour.is_idle)
+    harbour.wait_until_idle()
     assert harbour.count("tide") == 1

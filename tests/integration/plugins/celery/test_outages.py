@@ -41,5 +41,5 @@ def test_the_database_goes_away_and_comes_back(harbour, tasks, server):
     harbour.wait_until(lambda: harbour.log().count("something that it needs is away") >= 11)
     processes.start_again(server)
 
-    harbour.wait_until(harbour.is_idle, 60)
+    harbour.wait_until_idle()
     assert (harbour.count("tide"), harbour.count("ebb")) == (6, 5)

@@ -59,7 +59,8 @@ def test_the_sender_is_killed(harbour, when):
 
     harbour.start_worker()
 
-    harbour.wait_until(lambda: left(harbour) == 0 and harbour.is_idle() and harbour.count("tide"))
+    harbour.wait_until(lambda: left(harbour) == 0 and harbour.count("tide"))
+    harbour.wait_until_idle()
     assert (harbour.count("tide"), harbour.count("passed")) == (1, 1)
 
 
@@ -98,7 +99,8 @@ class TestBrokerAway:
 
         processes.start_again(broker)
 
-        harbour.wait_until(lambda: left(harbour) == 0 and harbour.is_idle() and harbour.count("tide") == 2, 60)
+        harbour.wait_until(lambda: left(harbour) == 0 and harbour.count("tide") == 2)
+        harbour.wait_until_idle()
         assert (harbour.count("passed"), harbour.count("ebb")) == (2, 0)
 
 
@@ -111,5 +113,6 @@ def test_a_worker_is_killed_while_it_publishes(harbour, tasks, place):
 
     harbour.kill(place)
 
-    harbour.wait_until(lambda: left(harbour) == 0 and harbour.is_idle() and harbour.count("tide"))
+    harbour.wait_until(lambda: left(harbour) == 0 and harbour.count("tide"))
+    harbour.wait_until_idle()
     assert (harbour.count("passed"), harbour.count("tide")) == (1, 1)

@@ -14,7 +14,8 @@ def test_many_tasks_in_processes_that_were_forked(harbour, tasks):
     for _ in range(30):
         tasks.note.delay("tide")
 
-    harbour.wait_until(lambda: harbour.count("tide") == 30 and harbour.is_idle())
+    harbour.wait_until(lambda: harbour.count("tide") == 30)
+    harbour.wait_until_idle()
     worker.send_signal(signal.SIGTERM)
     worker.wait(20)
 
@@ -29,7 +30,8 @@ def test_what_fails_is_rolled_back_and_logged(harbour, tasks):
     failed = tasks.forget.delay("tide")
     tasks.hasty.delay("ebb")
 
-    harbour.wait_until(lambda: "hasty" in harbour.log() and harbour.is_idle())
+    harbour.wait_until(lambda: "hasty" in harbour.log())
+    harbour.wait_until_idle()
     assert (harbour.count("tide"), harbour.count("ebb")) == (0, 0)
     assert f"forget[{failed.id}] raised unexpected: ValueError('tide')" in harbour.log()
     assert "its session is committed with the receipt, when the task ends (take the commit out" in harbour.log()
@@ -43,7 +45,8 @@ def test_a_task_that_hangs_is_ended(harbour, tasks):
     harbour.wait_for("middle")
     tasks.load.delay("ebb")
 
-    harbour.wait_until(lambda: harbour.count("ebb") == 1 and harbour.is_idle())
+    harbour.wait_until(lambda: harbour.count("ebb") == 1)
+    harbour.wait_until_idle()
 
     assert harbour.count("tide") == 0
     assert "SoftTimeLimitExceeded" in harbour.log()

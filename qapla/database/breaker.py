@@ -37,7 +37,7 @@ class Breaker:
         self._first_pause_s = self._pause_s = pause_s
         self._longest_s = longest_s
         self._clock = clock
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a transaction that is collected while it is held is rolled back, and reports
         self._failures = 0
         self._opened_at: float | None = None
         self._trying_since: float | None = None
@@ -84,6 +84,11 @@ class Breaker:
                 self._pause_s = min(2 * self._pause_s, self._longest_s)
             if self._failures >= self._threshold:
                 self._opened_at = self._clock()
+            self._trying_since = None
+
+    def gave_up(self) -> None:
+        """Report that the answer was not waited for: it is not known, and the next caller may try."""
+        with self._lock:
             self._trying_since = None
 
     @property

@@ -15,11 +15,16 @@ Item = TypeVar("Item")
 Place = tuple[asyncio.AbstractEventLoop, str]
 
 
+JOINED_S = 2.0  # a read that takes longer hangs, perhaps for ever: later callers ask anew, and do not wait for it
+LONGEST_S = 60.0  # then it is given up
+
+
 class Flights(Generic[Item]):
     """Reads under way, by key. A read that its key was written during is not joined any more."""
 
     def __init__(self) -> None:
         self._under_way: dict[Place, asyncio.Task[dict[str, Item]]] = {}
+        self._begun: dict[asyncio.Task[dict[str, Item]], float] = {}
 
     async def join(self, keys: Sequence[str], read: Callable[[Sequence[str]], Awaitable[dict[str, Item]]]) -> dict[str, Item]:
         """Return the items of *keys*; those that nobody reads now are read together.
@@ -27,10 +32,13 @@ class Flights(Generic[Item]):
         A caller who is cancelled does not cancel what others wait for.
         """
         loop = asyncio.get_running_loop()
-        tasks = {key: self._under_way[(loop, key)] for key in keys if (loop, key) in self._under_way}
+        joined = ((key, self._under_way.get((loop, key))) for key in keys) if self._under_way else ()
+        since = loop.time() - JOINED_S
+        tasks = {key: task for key, task in joined if task is not None and self._begun[task] > since}
         missing = [key for key in keys if key not in tasks]
         if missing:
             task = loop.create_task(_wait(read(missing)))
+            self._begun[task] = loop.time()
             for key in missing:
                 tasks[key] = self._under_way[(loop, key)] = task
             task.add_done_callback(self._landed)
@@ -49,6 +57,7 @@ class Flights(Generic[Item]):
                 del self._under_way[place]
 
     def _landed(self, task: asyncio.Task[dict[str, Item]]) -> None:
+        del self._begun[task]
         for place in [place for place, other in self._under_way.items() if other is task]:
             del self._under_way[place]
         if not task.cancelled():
@@ -73,4 +82,5 @@ class Queues:
 
 
 async def _wait(read: Awaitable[dict[str, Item]]) -> dict[str, Item]:
-    return await read
+    async with asyncio.timeout(LONGEST_S):
+        return await read

@@ -1,15 +1,18 @@
 """A breaker around the memory of a repository: while it does not answer, nobody waits for it.
 
-Only failures of the memory count. "There is none", a wrong type under a key, or a refusal of a memory that answers are no failures.
+Only failures of the memory count. "There is none", a wrong type under a key, or a refusal of a memory that answers are no failures. Nor
+is a caller who gives up at once; one who has waited is, or else short deadlines would keep everybody waiting for a memory that hangs.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from qapla.driver.repositories.deadlines import patience_s
 from qapla.driver.repositories.source import Batch, Command, MemoryDataSource
 from qapla.errors import StoreTimedOut, StoreUnavailable
 from qapla.ports import NullMetrics
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 log = logging.getLogger("qapla.repositories")
+FAIR_S = 0.05  # who waits less says nothing about the memory
 
 
 class MemoryUnavailable(StoreUnavailable):
@@ -67,8 +71,9 @@ class GuardedMemory(MemoryDataSource):
         if not self.breaker.allows():
             headers = {"Retry-After": str(self.breaker.retry_after_s)}
             raise MemoryUnavailable(f"the memory of repository {self.name!r} is not asked now: it did not answer", headers=headers)
+        began, limit_s = time.monotonic(), patience_s(self._deadline_s)
         try:
-            async with asyncio.timeout(self._deadline_s):
+            async with asyncio.timeout(limit_s):
                 answer = await ask()
         except StoreUnavailable as error:
             if error.answered:
@@ -78,14 +83,24 @@ class GuardedMemory(MemoryDataSource):
             kind = MemoryTimedOut if isinstance(error, StoreTimedOut) else MemoryUnavailable
             raise kind(error.message, hint=error.hint, answered=error.answered, repository=self.name, key=error.key) from error
         except TimeoutError as error:
-            self._failed(f"no answer within {self._deadline_s:g} s")
-            message = f"the memory of repository {self.name!r} did not answer within {self._deadline_s:g} s"
+            self._gave_up(began)
+            message = f"the memory of repository {self.name!r} did not answer within {limit_s:.3g} s"
             raise MemoryTimedOut(message, repository=self.name) from error
+        except asyncio.CancelledError:
+            self._gave_up(began)
+            raise
         except Exception:
             self._succeeded()  # it did answer: with an error about what was asked
             raise
         self._succeeded()
         return answer
+
+    def _gave_up(self, began: float) -> None:
+        waited_s = time.monotonic() - began
+        if waited_s >= min(FAIR_S, self._deadline_s):
+            self._failed(f"no answer within {waited_s:.3g} s")
+        else:
+            self.breaker.gave_up()
 
     def _failed(self, why: str) -> None:
         self.breaker.failed()

@@ -24,6 +24,7 @@ class Query(Generic[Entity]):
         is_many: whether they were given with ``many=``.
         memory: whether the memory is asked, too; without it the store behind it answers.
         fields: the only fields that are wanted; None for all.
+        deadline_s: seconds that an answer may take; None: as long as the repository says.
         options: what only this kind of repository understands.
     """
 
@@ -33,6 +34,7 @@ class Query(Generic[Entity]):
     memory: bool = True
     fields: tuple[str, ...] | None = None
     options: Any = None
+    deadline_s: float | None = None
 
     @property
     def entity(self) -> Coroutine[Any, Any, Entity]:
@@ -40,7 +42,7 @@ class Query(Generic[Entity]):
 
         Raises:
             EntityNotFound: there is none.
-            StoreUnavailable: nobody can tell.
+            StoreUnavailable: nobody can tell; StoreTimedOut: not in time.
         """
         self.only_key()
         return self.repository.read_one(self)

@@ -8,18 +8,18 @@ Writing   the store first, then the memory. Once the store has it, it is not los
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import re
 import typing
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Callable, Iterable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
+from math import inf
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from typing_extensions import TypeVar
 
+from qapla.driver.repositories.deadlines import LONGEST_S, Limit, check_seconds, detach
 from qapla.driver.repositories.dictmemory import DictMemoryDataSource
 from qapla.driver.repositories.entity import Document, EntityType
 from qapla.driver.repositories.flights import Flights, Queues
@@ -107,8 +107,8 @@ class Repository(Generic[Entity, KeyType]):
         if self.entity_cls is None:
             raise ConfigurationError(f"{type(self).__name__!r} has no entities", hint="class People(HashRepository[Person, str]): ...")
         for name, value in (("expire_time", expire_time), ("not_found_expire_time", not_found_expire_time), ("deadline_s", deadline_s)):
-            if value is not None and not value > 0:
-                raise ConfigurationError(f"{name!r} of repository {self.name!r} is {value!r}", hint="seconds, more than 0; None: no limit")
+            longest_s = inf if name == "deadline_s" else LONGEST_S
+            check_seconds(value, f"{name!r} of repository {self.name!r}", ConfigurationError, longest_s=longest_s)
         fallback_data_source.check(self.name, self.key_attrs, self.stored_fields)
         self.memory_data_source = memory_data_source
         self.fallback_data_source = fallback_data_source
@@ -175,6 +175,7 @@ class Repository(Generic[Entity, KeyType]):
         many: Iterable[Any] | None = None,
         memory: bool = True,
         fields: Sequence[str] | None = None,
+        deadline_s: float | None = None,
         **named: Any,
     ) -> Query[Entity]:
         """Ask about the entity of a key, or about many.
@@ -184,6 +185,7 @@ class Repository(Generic[Entity, KeyType]):
             many: the last part of the key, or a tuple of the last parts, of each entity.
             memory: whether the memory is asked.
             fields: the only fields that are wanted.
+            deadline_s: seconds that the answer may take; None: as many as the repository says; infinity: any number.
             named: key attributes, and what this kind of repository understands.
 
         Raises:
@@ -204,12 +206,13 @@ class Repository(Generic[Entity, KeyType]):
         else:
             keys = tuple(self._keys_of_many(parts, many))
         wanted = read_fields(fields, self.entity_type.fields, self.entity_type.name)
-        return Query(self, keys, many is not None, memory, wanted, self._read_options(options))
+        check_seconds(deadline_s, f"the deadline of a question to repository {self.name!r}", QueryError)
+        return Query(self, keys, many is not None, memory, wanted, self._read_options(options), deadline_s)
 
     async def read_one(self, query: Query[Entity]) -> Entity:
         """Return the entity of *query*; see ``Query.entity``."""
         key = query.only_key()
-        async with self._deadline(key.text):
+        async with self.limit(key.text, query.deadline_s):
             found = await self._from_memory(query, key) if query.memory else None
             if found is None:
                 document = (await self._load((key,), query.memory))[key.text]
@@ -226,7 +229,7 @@ class Repository(Generic[Entity, KeyType]):
 
     async def read_all(self, query: Query[Entity]) -> dict[str, Any]:
         """Return the entities of *query* by the texts of their keys, None for those that do not exist."""
-        async with self._deadline(query.keys[0].text if query.keys else self.name):
+        async with self.limit(query.keys[0].text if query.keys else self.name, query.deadline_s):
             found = await self._many_from_memory(query) if query.memory and query.keys else {}
             missing = [key for key in dict.fromkeys(query.keys) if key.text not in found]
             if missing:
@@ -239,7 +242,7 @@ class Repository(Generic[Entity, KeyType]):
     async def has(self, query: Query[Entity]) -> bool:
         """Tell whether the entity of *query* exists."""
         key = query.only_key()
-        async with self._deadline(key.text):
+        async with self.limit(key.text, query.deadline_s):
             if query.memory and await self._is_fresh((key.text,)):
                 exists, marker = await self._run([("EXISTS", key.text), ("GET", marker_of(key.text))], key.text)
                 if exists or marker is not None:
@@ -248,35 +251,41 @@ class Repository(Generic[Entity, KeyType]):
 
     # -- changes ------------------------------------------------------------
 
-    async def add(self, entity: Entity, *entities: Entity, memory: bool = True) -> None:
+    async def add(self, entity: Entity, *entities: Entity, memory: bool = True, deadline_s: float | None = None) -> None:
         """Keep entities, in place of those with the same keys: all of them, or none when an error is raised before the store has them.
 
         Args:
             memory: False leaves the memory alone; what it has under these keys is not believed any more.
+            deadline_s: seconds that it may take; None: as many as the repository says.
 
         Raises:
             EntityRefused: one is of another class, has no key, or a value that would not come back as it was.
             StoreUnavailable: the store behind the memory did not take them.
+            StoreTimedOut: it did not answer in time. It may yet take them, all or none.
         """
+        check_seconds(deadline_s, f"the deadline of a change in repository {self.name!r}", QueryError)
         documents: dict[Key, Document] = {}
         for one in (entity, *entities):
             key = self.key_of(one)
             documents[key] = self.document_of(one, key)
         commands = [command for key, document in documents.items() for command in self._replace(key, document)]
         texts = [key.text for key in documents]
-        await self._change(texts, lambda: self.fallback_data_source.put_many(list(documents.items())), commands if memory else None)
+        async with self.limit(texts[0], deadline_s):
+            await self._change(texts, lambda: self.fallback_data_source.put_many(list(documents.items())), commands if memory else None)
 
     async def delete(self, query: Query[Entity]) -> None:
         """Forget the entities of *query*; they need not have been there.
 
         Raises:
-            StoreUnavailable: the store behind the memory did not do it.
+            StoreUnavailable: the store behind the memory did not do it; StoreTimedOut: not in time, it may yet do it.
         """
         texts = [key.text for key in query.keys]
         commands: list[Command] = []
         for text in texts:
             commands += [("DEL", text), ("SET", marker_of(text), NOTHING, "PX", self._marker_ms)]
-        if texts:
+        if not texts:
+            return
+        async with self.limit(texts[0], query.deadline_s):
             await self._change(texts, lambda: self.fallback_data_source.delete_many(query.keys), commands if query.memory else None)
 
     def key_of(self, entity: Entity) -> Key:
@@ -290,6 +299,14 @@ class Repository(Generic[Entity, KeyType]):
             raise EntityRefused(f"repository {self.name!r} keeps {expected!r}, not {kind!r}", repository=self.name)
         return self._key(tuple(self.entity_type.get(entity, attr) for attr in self.key_attrs))
 
+    def limit(self, key: str, deadline_s: float | None) -> Limit:
+        """Return what ends a block after *deadline_s*, or when it is None after what the repository says."""
+        return Limit(self._deadline_s if deadline_s is None else deadline_s, self.name, key)
+
+    def is_in_doubt(self, key: str) -> bool:
+        """Tell whether a change of *key* that was given up may yet arrive: what is read now is not to be kept."""
+        return self._stale.is_in_doubt(key)
+
     async def aclose(self) -> None:
         """Close what the running event loop has opened in both sources."""
         await self.memory_data_source.aclose()
@@ -298,13 +315,13 @@ class Repository(Generic[Entity, KeyType]):
     # -- inside ---------------------------------------------------------------
 
     async def _change(self, texts: list[str], change: Callable[[], Any], commands: list[Command] | None) -> None:
-        async with self._deadline(texts[0]), self._queues.of(texts):
+        async with self._queues.of(texts):
             try:
                 await self._named(change(), texts[0])
             except EntityRefused:
                 raise
             except BaseException:
-                self._stale.mark(texts)  # nobody knows whether it arrived
+                self._stale.doubt(texts)  # nobody knows whether it arrived, or will
                 raise
             finally:
                 self._flights.forget(texts)
@@ -317,11 +334,14 @@ class Repository(Generic[Entity, KeyType]):
             except StoreUnavailable as error:
                 level = logging.DEBUG if len(self._stale) else logging.WARNING  # one line says it for all writes of an outage
                 log.log(level, "repository %r: written behind the memory only: %s", self.name, error.message)
-                self._stale.mark(texts)
+                if isinstance(error, StoreTimedOut):
+                    self._stale.doubt(texts)
+                else:
+                    self._stale.mark(texts)
                 if error.answered:  # full, say: what is old can be removed at once
                     await self._is_fresh(texts)
             except BaseException:
-                self._stale.mark(texts)
+                self._stale.doubt(texts)
                 raise
 
     async def _from_memory(self, query: Query[Entity], key: Key) -> Any:
@@ -369,6 +389,7 @@ class Repository(Generic[Entity, KeyType]):
         by_text = {key.text: key for key in keys}
 
         async def read(texts: Sequence[str]) -> dict[str, Document | None]:
+            detach()
             found = await self._named(self.fallback_data_source.get_many([by_text[text] for text in texts]), texts[0])
             documents = dict(zip(texts, found, strict=True))
             if copies:
@@ -411,12 +432,13 @@ class Repository(Generic[Entity, KeyType]):
         if not len(self._stale):
             return True
         due = self._stale.due(texts)
-        try:
-            await self.memory_data_source.run([("DEL", text, marker_of(text)) for text in due])
-            self._stale.clear(due)
-        except StoreUnavailable:
-            return not any(text in self._stale for text in texts)
-        return True
+        if due:
+            try:
+                await self.memory_data_source.run([("DEL", text, marker_of(text)) for text in due])
+                self._stale.clear(due)
+            except StoreUnavailable as error:
+                log.debug("repository %r: old entries are still in the memory: %s", self.name, error.message)
+        return not any(text in self._stale for text in texts)
 
     async def _drop_damaged(self, text: str) -> None:
         log.warning("repository %r: an entry of the memory could not be read, and is removed: %r", self.name, text)
@@ -436,20 +458,6 @@ class Repository(Generic[Entity, KeyType]):
             error.repository, error.key = error.repository or self.name, error.key or text
             raise
 
-    @asynccontextmanager
-    async def _deadline(self, text: str) -> AsyncIterator[None]:
-        if self._deadline_s is None:
-            yield
-            return
-        try:
-            async with asyncio.timeout(self._deadline_s) as limit:
-                yield
-        except TimeoutError as error:
-            if not limit.expired():
-                raise
-            message = f"repository {self.name!r} did not answer within {self._deadline_s:g} s"
-            raise StoreTimedOut(message, repository=self.name, key=text) from error
-
     def _key(self, values: tuple[Any, ...]) -> Key:
         return make_key(self.name, self.key_attrs, values)
 
@@ -468,7 +476,7 @@ class Repository(Generic[Entity, KeyType]):
         known = getattr(self.options_cls, "__dataclass_fields__", {})
         for name in given:
             if name not in known:
-                hint = nearest(name, [*known, *self.key_attrs, "many", "memory", "fields"])
+                hint = nearest(name, [*known, *self.key_attrs, "many", "memory", "fields", "deadline_s"])
                 raise QueryError(f"repository {self.name!r} knows no {name!r}", hint=hint)
         return None if self.options_cls is None else self.options_cls(**given)
 

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Hashable, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Generic
 
 from qapla.database.breaker import Breaker
 from qapla.driver.repositories.boolean import BooleanRepository
 from qapla.driver.repositories.cache import MISSING, Cache, CacheType
+from qapla.driver.repositories.deadlines import Limit
 from qapla.driver.repositories.document import DocumentRepository
 from qapla.driver.repositories.geospatial import GeoSpatialRepository
 from qapla.driver.repositories.guard import GuardedMemory, MemoryUnavailable
@@ -66,18 +68,20 @@ class Service(Generic[Entity, KeyType]):
 
         return sync(self)
 
-    async def get_one(self, *values: Any, fields: Sequence[str] | None = None, memory: bool = True, **named: Any) -> Entity:
+    async def get_one(
+        self, *values: Any, fields: Sequence[str] | None = None, memory: bool = True, deadline_s: float | None = None, **named: Any
+    ) -> Entity:
         """Return the entity of a key; the arguments are those of ``Repository.query``.
 
         Raises:
             EntityNotFound: there is none, and the store behind the memory has said so.
-            StoreUnavailable: nobody can tell.
+            StoreUnavailable: nobody can tell; StoreTimedOut: not in time.
         """
         if self.cache is not None and memory and fields is None and not named and self._is_simple:
             found = self._find_simply(values)
             if found is not None:
                 return found
-        query = self.repository.query(*values, fields=fields, memory=memory, **named)
+        query = self.repository.query(*values, fields=fields, memory=memory, deadline_s=deadline_s, **named)
         if self.cache is None or not memory:
             return await self._read_one(query)
         text, variant = query.keys[0].text, _variant(query)
@@ -91,9 +95,11 @@ class Service(Generic[Entity, KeyType]):
         answer: Entity = found
         return answer
 
-    async def get_many(self, *ids: Any, fields: Sequence[str] | None = None, memory: bool = True, **named: Any) -> list[Entity]:
+    async def get_many(
+        self, *ids: Any, fields: Sequence[str] | None = None, memory: bool = True, deadline_s: float | None = None, **named: Any
+    ) -> list[Entity]:
         """Return the entities of many keys, in their order; those that do not exist are left out."""
-        query = self.repository.query(many=ids, fields=fields, memory=memory, **named)
+        query = self.repository.query(many=ids, fields=fields, memory=memory, deadline_s=deadline_s, **named)
         if self.cache is None or not memory:
             read = await self._read_many(query)
             return [read[key.text] for key in query.keys if read[key.text] is not None]
@@ -107,30 +113,34 @@ class Service(Generic[Entity, KeyType]):
                 for key in missing:
                     found = read.get(key.text)
                     answers[key.text] = MISSING if found is None else found
-                    cache.put(key.text, variant, answers[key.text], tokens[key.text])
+                    if not self.repository.is_in_doubt(key.text):
+                        cache.put(key.text, variant, answers[key.text], tokens[key.text])
             finally:
                 cache.end(tokens)
         return [answers[key.text] for key in query.keys if answers[key.text] is not MISSING]
 
-    async def exists(self, *values: Any, memory: bool = True, **named: Any) -> bool:
+    async def exists(self, *values: Any, memory: bool = True, deadline_s: float | None = None, **named: Any) -> bool:
         """Tell whether there is an entity of this key."""
-        query = self.repository.query(*values, memory=memory, **named)
-        try:
-            return await query.exists
-        except MemoryUnavailable:
-            return await _without_memory(query).exists
+        query = self.repository.query(*values, memory=memory, deadline_s=deadline_s, **named)
+        async with self._limit(query):
+            try:
+                return await query.exists
+            except MemoryUnavailable:
+                return await _without_memory(query).exists
 
-    async def add(self, entity: Entity, *entities: Entity, memory: bool = True) -> None:
+    async def add(self, entity: Entity, *entities: Entity, memory: bool = True, deadline_s: float | None = None) -> None:
         """Keep entities; see ``Repository.add``. It does not depend on the memory."""
         keys = [self.repository.key_of(one).text for one in (entity, *entities)]
         try:
-            await self.repository.add(entity, *entities, memory=memory)
+            await self.repository.add(entity, *entities, memory=memory, deadline_s=deadline_s)
         finally:
             self._drop(keys)
 
-    async def delete(self, *values: Any, many: Sequence[Any] | None = None, memory: bool = True, **named: Any) -> None:
+    async def delete(
+        self, *values: Any, many: Sequence[Any] | None = None, memory: bool = True, deadline_s: float | None = None, **named: Any
+    ) -> None:
         """Forget an entity, or many; they need not be there. It does not depend on the memory."""
-        query = self.repository.query(*values, many=many, memory=memory, **named)
+        query = self.repository.query(*values, many=many, memory=memory, deadline_s=deadline_s, **named)
         try:
             await query.delete
         finally:
@@ -158,16 +168,22 @@ class Service(Generic[Entity, KeyType]):
         return None if found is MISSING else found
 
     async def _read_one(self, query: Query[Entity]) -> Entity:
-        try:
-            return await query.entity
-        except MemoryUnavailable:
-            return await _without_memory(query).entity
+        async with self._limit(query):
+            try:
+                return await query.entity
+            except MemoryUnavailable:
+                return await _without_memory(query).entity
 
     async def _read_many(self, query: Query[Entity]) -> dict[str, Any]:
-        try:
-            return await self.repository.read_all(query)
-        except MemoryUnavailable:
-            return await self.repository.read_all(_without_memory(query))
+        async with self._limit(query):
+            try:
+                return await self.repository.read_all(query)
+            except MemoryUnavailable:
+                return await self.repository.read_all(_without_memory(query))
+
+    def _limit(self, query: Query[Entity]) -> Limit:
+        """Return the deadline of both attempts together."""
+        return self.repository.limit(query.keys[0].text if query.keys else self.repository.name, query.deadline_s)
 
     async def _read_into(self, cache: Cache, query: Query[Entity], text: str, variant: Hashable) -> Any:
         tokens = cache.begin((text,))
@@ -176,7 +192,8 @@ class Service(Generic[Entity, KeyType]):
                 found: Any = await self._read_one(query)
             except EntityNotFound:
                 found = MISSING
-            cache.put(text, variant, found, tokens[text])
+            if not self.repository.is_in_doubt(text):
+                cache.put(text, variant, found, tokens[text])
         finally:
             cache.end(tokens)
         return found
@@ -273,8 +290,8 @@ def _variant(query: Query[Any]) -> Hashable:
 
 
 def _narrowed(query: Query[Entity], keys: tuple[Any, ...]) -> Query[Entity]:
-    return Query(query.repository, keys, True, query.memory, query.fields, query.options)
+    return replace(query, keys=keys, is_many=True)
 
 
 def _without_memory(query: Query[Entity]) -> Query[Entity]:
-    return Query(query.repository, query.keys, query.is_many, False, query.fields, query.options)
+    return replace(query, memory=False)

@@ -1,0 +1,77 @@
+"""How long a call may take, and what its parts may take of it.
+
+A memory that hangs gets half of what a call has left: the store behind it can still answer in time. What goes on behind a caller's back
+(``detach``) is nobody's deadline.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextvars import ContextVar
+from math import inf
+from types import TracebackType
+
+from qapla.errors import QaplaError, StoreTimedOut
+
+LONGEST_S = 1e12  # what Redis still takes as a time to live
+_ends: ContextVar[float | None] = ContextVar("qapla_call_ends", default=None)
+
+
+class Limit:
+    """Ends a block when its time is up; of blocks inside of each other the first end counts.
+
+    Args:
+        seconds: how long; None or infinity without limit.
+        repository: whose call it is, for the error.
+        key: likewise.
+
+    Raises:
+        StoreTimedOut: the time is up. What ran is cancelled.
+    """
+
+    __slots__ = ("_key", "_repository", "_seconds", "_timeout", "_token")
+
+    def __init__(self, seconds: float | None, repository: str, key: str) -> None:
+        self._seconds = seconds
+        self._repository, self._key = repository, key
+        self._timeout: asyncio.Timeout | None = None
+
+    async def __aenter__(self) -> None:
+        if self._seconds is None or self._seconds == inf:
+            return
+        ends, outer = time.monotonic() + self._seconds, _ends.get()
+        if outer is not None and outer <= ends:
+            return
+        self._timeout = asyncio.timeout(self._seconds)
+        await self._timeout.__aenter__()
+        self._token = _ends.set(ends)
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if self._timeout is None:
+            return
+        _ends.reset(self._token)
+        try:
+            await self._timeout.__aexit__(kind, error, trace)
+        except TimeoutError as late:
+            message = f"repository {self._repository!r} did not answer within {self._seconds:g} s"
+            raise StoreTimedOut(message, repository=self._repository, key=self._key) from late
+
+
+def patience_s(seconds: float) -> float:
+    """Return *seconds*, or half of what the running call has left where that is less."""
+    ends = _ends.get()
+    return seconds if ends is None else max(0.0, min(seconds, (ends - time.monotonic()) / 2))
+
+
+def detach() -> None:
+    """Let the running task, which a call has begun, outlive the call's deadline."""
+    _ends.set(None)
+
+
+def check_seconds(value: object, what: str, error: type[QaplaError], *, longest_s: float = inf) -> None:
+    """Raise *error* unless *value* is seconds, more than 0, or None; *what* names it."""
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= longest_s:
+        raise error(f"{what} is {value!r}", hint="seconds, more than 0; None: no limit")

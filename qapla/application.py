@@ -127,7 +127,7 @@ class Application:
                 if failed is not None:
                     log.error("plugin %r cannot stop", key, exc_info=error)
                 failed = failed or error
-            self._values.pop(key)
+            self._values.pop(key, None)  # it may have been stopped meanwhile, by a signal or another thread
         self.phase = "stopped"
         exits.forget(self)
         if failed is not None:

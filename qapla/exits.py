@@ -33,7 +33,8 @@ def forget(app: Application) -> None:
 
 def list_running() -> list[Application]:
     """Return the applications that this process started and has not stopped, the last one first."""
-    return [app for app, process in reversed(list(_running.items())) if process == os.getpid()]
+    found = [app for known in _running.keyrefs() if (app := known()) is not None]  # a list at once: other threads stop theirs meanwhile
+    return [app for app in reversed(found) if _running.get(app) == os.getpid()]
 
 
 def find_running(main: Application) -> Application | None:
@@ -52,9 +53,8 @@ def find_running(main: Application) -> Application | None:
 @atexit.register
 def stop_all() -> None:
     """Stop what still runs; an error is logged and keeps nobody else running."""
-    for app, process in reversed(list(_running.items())):
-        if process == os.getpid():
-            try:
-                app.stop()
-            except Exception as error:
-                log.error("application %r cannot stop", type(app).__name__, exc_info=error)
+    for app in list_running():
+        try:
+            app.stop()
+        except Exception as error:
+            log.error("application %r cannot stop", type(app).__name__, exc_info=error)

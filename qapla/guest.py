@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import weakref
 from typing import TYPE_CHECKING, Any
 
@@ -52,6 +53,29 @@ class Guest(Application):
             hint = "hosts and proxies are up to the program itself; an Application has them"
             raise SettingsError(f"setting 'web' in {self.settings.origin('web')} is not offered here", hint=hint)
         self.start_point, self.phase = "uwsgi", "web"
+        self._stopper: threading.Thread | None = None
+
+    def stop(self) -> None:
+        """Stop every plugin that was started; whoever asks while ``stop_soon`` is at it waits for that."""
+        stopper = self._stopper
+        if stopper is None or stopper is threading.current_thread() or not stopper.is_alive():
+            super().stop()
+        else:
+            stopper.join()
+
+    def stop_soon(self) -> None:
+        """Stop in a thread of its own: garbage is collected in the middle of anything, by a thread that holds locks or runs an event loop.
+
+        It is a daemon, since ``exits`` waits for it anyway, and since starting any other thread takes a lock of ``threading``.
+        """
+        self._stopper = threading.Thread(target=self._stop_logged, name="qapla-guest", daemon=True)
+        self._stopper.start()
+
+    def _stop_logged(self) -> None:
+        try:
+            self.stop()
+        except Exception:
+            log.exception("the application of a Pyramid program cannot stop")
 
 
 def make_guest(config: Configurator) -> Guest:
@@ -61,7 +85,8 @@ def make_guest(config: Configurator) -> Guest:
     for key, value in list(config.registry.settings.items()):
         if key.startswith(PREFIX):
             config.registry.settings[key] = shield(key, value)  # its debug toolbar shows them all
-    weakref.finalize(config.registry, app.stop).atexit = False  # at the end of the process, ``exits`` stops it, but not in a forked child
+    ending = weakref.finalize(config.registry, app.stop_soon)
+    ending.atexit = False  # at the end of the process, ``exits`` stops it, but not in a forked child
     for name, made in PROPERTIES.items():
         config.add_request_method(made, name, property=True)
     config.add_request_method(identity, property=True)

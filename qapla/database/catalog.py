@@ -134,7 +134,9 @@ class Catalog:
         self._entries: Mapping[str, Served] = {}
         self._revision: int | None = None
         self._checked_at = float("-inf")
-        self._lock = threading.Lock()
+        self._is_looking = False
+        self._closings = 0
+        self._lock = threading.RLock()  # a signal, or garbage, may stop an application while this thread holds it
 
     def __iter__(self) -> Iterator[Served]:
         """Yield every served database, by name."""
@@ -168,6 +170,7 @@ class Catalog:
         """Close every bulkhead; the catalog is empty afterwards."""
         with self._lock:
             closing, self._entries, self._revision = self._entries, {}, None
+            self._closings += 1
         for served in closing.values():
             served.bulkhead.close()
 
@@ -182,9 +185,21 @@ class Catalog:
         return self._entries
 
     def _check(self) -> None:
-        revision = self._source.revision()
+        if self._is_looking:  # this very thread: the lock is held
+            return
+        self._is_looking = True
+        try:
+            self._look()
+        finally:
+            self._is_looking = False
+
+    def _look(self) -> None:
+        closings = self._closings
+        revision: int | None = self._source.revision()
         if revision != self._revision:
             before, entries = self._entries, self._source.load(self._entries)
+            if closings != self._closings:  # meanwhile
+                before, entries, revision = entries, {}, None
             self._entries, self._revision = entries, revision
             kept = {id(served.bulkhead) for served in entries.values()}
             for served in before.values():

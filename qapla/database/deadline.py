@@ -20,7 +20,7 @@ LINGER_S = 10.0
 
 _running: dict[int, tuple[float, Callable[[], None]]] = {}
 _numbers = itertools.count()
-_lock = threading.Lock()
+_lock = threading.RLock()  # a transaction that is collected while it is held is rolled back, and watched
 _thread: threading.Thread | None = None
 
 
@@ -40,10 +40,11 @@ def unwatch(number: int) -> bool:
 
 def _start() -> None:
     global _thread
+    made = threading.Thread(target=_look, name="qapla-deadline", daemon=True)
     with _lock:
         if _thread is None:
-            _thread = threading.Thread(target=_look, name="qapla-deadline", daemon=True)
-            _thread.start()
+            _thread = made
+            made.start()
 
 
 def _look() -> None:
@@ -68,7 +69,7 @@ def _look() -> None:
 
 def _after_fork() -> None:
     global _thread, _lock
-    _lock, _thread = threading.Lock(), None
+    _lock, _thread = threading.RLock(), None
     _running.clear()
 
 

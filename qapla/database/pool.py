@@ -52,7 +52,7 @@ class Pool:
     """The connections of a program and the sessions on them. There is one per process, ``get_pool()``."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a generator that uses the pool may be collected, and ends, while it is held
         self._own: dict[str, Opened] = {}
         self._connections: Connections | None = None
         self._sessions: Owned[dict[Opened, Session]] = Owned(dict, _end)
@@ -65,10 +65,11 @@ class Pool:
     def init(self, config: Mapping[str, Any]) -> Self:
         """Take the connections of *config* in place of those that were there; see ``init_pool``."""
         addresses = read_addresses(config)
+        opened = {name: Opened(address) for name, address in addresses.items()}
+        connections = Connections({name: PoolConnection(name, own, partial(self._find, own)) for name, own in opened.items()})
         self.dispose()
         with self._lock:
-            self._own = {name: Opened(address) for name, address in addresses.items()}
-            self._connections = Connections({name: PoolConnection(name, own, partial(self._find, own)) for name, own in self._own.items()})
+            self._own, self._connections = opened, connections
         return self
 
     @property

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import gc
+import logging
+import queue
 import subprocess
 import sys
 import textwrap
+import threading
+from logging.handlers import QueueHandler
 
 import pytest
 from pyramid.config import Configurator
@@ -370,16 +374,62 @@ class TestGuest:
         assert done.stdout.split() == ["running", "stopped"]
 
     def test_stops_with_its_program(self):
-        """Where a Configurator is thrown away, so is what was started for it."""
-        stopped = []
+        """Where a Configurator is thrown away, so is what was started for it: not by the thread that collects it, which may hold locks."""
+        lock, stopped = threading.Lock(), queue.SimpleQueue()
 
         class Told(Plugin):
             key = "told"
 
             def stop(self, app):
-                stopped.append(self.key)
+                with lock:
+                    stopped.put(self.key)
 
         include_plugin(Configurator(), Told())
-        gc.collect()
+        with lock:
+            gc.collect()
 
-        assert stopped == ["told"]
+        assert stopped.get(timeout=30) == "told"
+
+    def test_is_stopped_before_the_process_ends(self):
+        """What is thrown away at the very end is stopped nevertheless, once."""
+        code = """
+            import gc, threading
+            from pyramid.config import Configurator
+            from qapla.plugin import Plugin
+            from qapla.web import include_plugin
+            begun = threading.Event()
+            class Told(Plugin):
+                key = "told"
+                def stop(self, app):
+                    begun.set()
+                    threading.Event().wait(0.3)  # the process is ending by then
+                    print("stopped")
+            include_plugin(Configurator(), Told())
+            gc.collect()
+            begun.wait()
+            print("ending")
+        """
+
+        done = subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)
+
+        assert done.stdout.split() == ["ending", "stopped"]
+
+    def test_tells_the_log_what_cannot_stop(self):
+        """Nobody waits for what is thrown away, so an error of it is in the log."""
+        told = queue.SimpleQueue()
+
+        class Stuck(Plugin):
+            key = "stuck"
+
+            def stop(self, app):
+                raise OSError("jammed")
+
+        log, handler = logging.getLogger("qapla.guest"), QueueHandler(told)
+        log.addHandler(handler)
+        try:
+            include_plugin(Configurator(), Stuck())
+            gc.collect()
+
+            assert "jammed" in told.get(timeout=30).getMessage()
+        finally:
+            log.removeHandler(handler)

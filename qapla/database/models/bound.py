@@ -80,7 +80,7 @@ class Bound:
         _opened.add(self)
         lend(self.engine)  # what SQLite's own functions cannot do: matching, lower case, what JSON contains
         self._session: Session | None = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a generator that closes it may be collected while it is held
 
     def __repr__(self) -> str:
         return f"<Bound {self.name!r} at {self.place!r}{'' if self.is_open else ', closed'}>"
@@ -124,10 +124,11 @@ class Bound:
             raise NotBound(f"database {self.name!r} is closed", hint="open it again: a with-block ends what was opened in it")
         with self._lock:
             if self._session is None:
-                self._session = watch(Session(self.engine, expire_on_commit=False, info={KEY: self}))
-                event.listen(self._session, "after_begin", _note_connection)
-                event.listen(self._session, "after_flush", _note_flush)
-                event.listen(self._session, "after_flush_postexec", _read_anew)
+                made = watch(Session(self.engine, expire_on_commit=False, info={KEY: self}))
+                event.listen(made, "after_begin", _note_connection)
+                event.listen(made, "after_flush", _note_flush)
+                event.listen(made, "after_flush_postexec", _read_anew)
+                self._session = made
             return self._session
 
     @property
@@ -189,7 +190,7 @@ class Bound:
 
     def _leave_to_parent(self) -> None:
         _inherited.append((self.engine, self._session))
-        self._session, self._is_open, self._lock = None, False, threading.Lock()
+        self._session, self._is_open, self._lock = None, False, threading.RLock()
 
     def errors(self) -> _Errors:
         """Return a context manager in which the driver's errors become ours, told with the name of this database."""

@@ -119,7 +119,7 @@ class Loop:
                 future.set_exception(_closing())
 
     def _begin_anew(self) -> None:
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # a signal, or garbage, may stop an application while this thread holds it
         self._running = None
         self._calls = set()
         self._holders = 0
@@ -127,8 +127,9 @@ class Loop:
     def _get(self) -> asyncio.AbstractEventLoop:
         if self._running is None:
             loop = asyncio.SelectorEventLoop(Selector())
-            self._running = loop, threading.Thread(target=loop.run_forever, name="qapla-repositories", daemon=True)
-            self._running[1].start()
+            thread = threading.Thread(target=loop.run_forever, name="qapla-repositories", daemon=True)
+            thread.start()
+            self._running = loop, thread
         return self._running[0]
 
     def _check_caller(self, anywhere: bool) -> None:

@@ -40,7 +40,7 @@ class PrometheusMetrics:
         self._series = series
         self._registry = CollectorRegistry()
         self._metrics: dict[str, Metric] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()  # what ends in the collector while it is held may count, too
 
     def increment(self, name: str, value: float = 1, **tags: str) -> None:
         """Add *value* to a counter."""
@@ -100,7 +100,7 @@ class Metric:
         self._made = made
         self._series = series
         self._children: dict[tuple[str, ...], Any] = {}
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
     def child(self, tags: dict[str, str]) -> Any:
         """Return what counts for *tags*.

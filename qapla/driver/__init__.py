@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qapla.driver.read import Page, ReadDriver
     from qapla.driver.repositories.boolean import BooleanRepository
     from qapla.driver.repositories.cache import Cache, CacheType
-    from qapla.driver.repositories.collection import GeoSpatialEntity, ListEntity, SetEntity, SortedSetEntity
+    from qapla.driver.repositories.collection import GeoSpatialEntity, ListEntity, SetEntity, SortedSetEntity, StreamEntity
     from qapla.driver.repositories.dictfallback import DictFallbackDataSource
     from qapla.driver.repositories.dictmemory import DictMemoryDataSource
     from qapla.driver.repositories.document import DocumentRepository
@@ -33,11 +33,13 @@ if TYPE_CHECKING:
         make_list_service,
         make_set_service,
         make_sorted_set_service,
+        make_stream_service,
     )
     from qapla.driver.repositories.sharded import ShardedMemoryDataSource
     from qapla.driver.repositories.sorted_set import SortedSetRepository
     from qapla.driver.repositories.source import FallbackDataSource, MemoryDataSource
     from qapla.driver.repositories.sql import SQLFallbackDataSource
+    from qapla.driver.repositories.stream import StreamEntry, StreamRepository
     from qapla.driver.repositories.sync import sync
     from qapla.driver.repositories.table import entity_table
     from qapla.driver.write import WriteDriver
@@ -59,7 +61,10 @@ _PLACES = {
     "WriteDriver": "qapla.driver.write",
     **dict.fromkeys(("Page", "ReadDriver"), "qapla.driver.read"),
     **dict.fromkeys(("Cache", "CacheType"), "qapla.driver.repositories.cache"),
-    **dict.fromkeys(("GeoSpatialEntity", "ListEntity", "SetEntity", "SortedSetEntity"), "qapla.driver.repositories.collection"),
+    **dict.fromkeys(
+        ("GeoSpatialEntity", "ListEntity", "SetEntity", "SortedSetEntity", "StreamEntity"), "qapla.driver.repositories.collection"
+    ),
+    **dict.fromkeys(("StreamEntry", "StreamRepository"), "qapla.driver.repositories.stream"),
     **dict.fromkeys(("GeoMember", "GeoSpatialRepository"), "qapla.driver.repositories.geospatial"),
     **dict.fromkeys(("ListRepository", "SetRepository"), "qapla.driver.repositories.members"),
     **dict.fromkeys(
@@ -72,6 +77,7 @@ _PLACES = {
             "make_list_service",
             "make_set_service",
             "make_sorted_set_service",
+            "make_stream_service",
         ),
         "qapla.driver.repositories.service",
     ),
@@ -120,6 +126,9 @@ __all__ = [
     "SortedSetRepository",
     "StoreTimedOut",
     "StoreUnavailable",
+    "StreamEntity",
+    "StreamEntry",
+    "StreamRepository",
     "WriteDriver",
     "WrongKeyType",
     "entity_table",
@@ -130,6 +139,7 @@ __all__ = [
     "make_list_service",
     "make_set_service",
     "make_sorted_set_service",
+    "make_stream_service",
     "sync",
 ]
 

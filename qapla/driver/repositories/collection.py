@@ -1,4 +1,4 @@
-"""What sorted sets, places, lists and sets have in common: an entity is its key and ``data``, its members.
+"""What sorted sets, places, lists, sets and streams have in common: an entity is its key and ``data``, its members.
 
 ``class Playlist(SortedSetEntity): id: str`` is a dataclass of its own fields, ``data`` and ``max_size``. Any other class of entities with
 the key's attributes and ``data`` will do, too. Members are bytes when they are read, whatever they were; in documents they are text where
@@ -58,6 +58,10 @@ class ListEntity(CollectionEntity):
 
 class SetEntity(CollectionEntity):
     """``data`` is a set of members; read, it is a frozenset."""
+
+
+class StreamEntity(CollectionEntity):
+    """``data`` is a list of entries, ``("1-1", {"what": "begun"})``; read, of ``StreamEntry``."""
 
 
 class CollectionRepository(Repository[Entity, KeyType]):

@@ -10,7 +10,8 @@ from typing import Any, ClassVar, TypeVar
 
 from qapla.driver.repositories.geohash import UNITS_M, Position, distance_m, is_in_box, snap
 from qapla.driver.repositories.source import Batch, Command, MemoryDataSource
-from qapla.errors import WrongKeyType
+from qapla.driver.repositories.streamid import LARGEST, read_id
+from qapla.errors import ConfigurationError, WrongKeyType
 
 SWEEP_EVERY = 1000  # commands; what has expired and is never asked for again is dropped then
 
@@ -29,6 +30,28 @@ class SortedSet(dict[bytes, float]):
 
 class Places(SortedSet):
     """Positions by member. In Redis it is a sorted set, too; no repository has use for that."""
+
+
+class Stream(dict[tuple[int, int], list[bytes]]):
+    """Names and values of fields, by ids that grow."""
+
+    last = (0, 0)
+
+    def append(self, id: tuple[int, int], fields: list[bytes]) -> None:
+        """Add an entry.
+
+        Raises:
+            ConfigurationError: its id does not grow. A repository looks before it writes.
+        """
+        if id <= self.last:
+            raise ConfigurationError("an id of an entry is equal to or smaller than the one before")
+        self[id], self.last = fields, id
+
+    def between(self, first: Any, last: Any, is_reverse: bool) -> list[Any]:
+        """Return the entries from *first* to *last* as Redis does."""
+        low, high = _bound(first, 0, (0, 0), 1), _bound(last, LARGEST, (LARGEST, LARGEST), -1)
+        found = [[b"%d-%d" % id, list(fields)] for id, fields in self.items() if low <= id <= high]
+        return found[::-1] if is_reverse else found
 
 
 Kind = TypeVar("Kind")
@@ -233,6 +256,23 @@ class DictMemoryDataSource(MemoryDataSource):
     def _smembers(self, key: str) -> list[bytes]:
         return list(self._find(key, set) or ())
 
+    # -- streams ----------------------------------------------------------
+
+    def _xadd(self, key: str, id: Any, *pairs: Any) -> bytes:
+        kept = self._make(key, Stream)
+        kept.append(read_id(id), [_bytes(part) for part in pairs])
+        return b"%d-%d" % kept.last
+
+    def _xlen(self, key: str) -> int:
+        return len(self._find(key, Stream) or ())
+
+    def _xrange(self, key: str, first: Any, last: Any, *options: Any) -> list[Any]:
+        """XRANGE key first last [COUNT n]"""
+        return (self._find(key, Stream) or Stream()).between(first, last, False)[: options[1] if options else None]
+
+    def _xrevrange(self, key: str, last: Any, first: Any, *options: Any) -> list[Any]:
+        return (self._find(key, Stream) or Stream()).between(first, last, True)[: options[1] if options else None]
+
     _commands: ClassVar[dict[str, Callable[..., Any]]] = {
         "DEL": _delete,
         "EXISTS": _exists,
@@ -252,10 +292,23 @@ class DictMemoryDataSource(MemoryDataSource):
         "SCARD": _scard,
         "SET": _set,
         "SMEMBERS": _smembers,
+        "XADD": _xadd,
+        "XLEN": _xlen,
+        "XRANGE": _xrange,
+        "XREVRANGE": _xrevrange,
         "ZADD": _zadd,
         "ZCARD": _zcard,
         "ZRANGE": _zrange,
     }
+
+
+def _bound(id: Any, other: int, end: tuple[int, int], step: int) -> tuple[int, int]:
+    """Return one end of a range of ids; ``(`` leaves the id itself out."""
+    if id in ("-", "+"):
+        return end
+    text = str(id)
+    first, second = read_id(text.removeprefix("("), other)
+    return (first, second + step) if text.startswith("(") else (first, second)  # compared only: it may be no id
 
 
 def _bytes(value: Any) -> bytes:

@@ -23,6 +23,7 @@ from qapla.driver.repositories.members import ListRepository, SetRepository
 from qapla.driver.repositories.query import Query
 from qapla.driver.repositories.repository import Entity, KeyType, Repository
 from qapla.driver.repositories.sorted_set import SortedSetRepository
+from qapla.driver.repositories.stream import StreamRepository
 from qapla.errors import ConfigurationError, EntityNotFound, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -278,6 +279,7 @@ make_geospatial_service = _maker(GeoSpatialRepository, "make_geospatial_service"
 make_document_service = _maker(DocumentRepository, "make_document_service")
 make_list_service = _maker(ListRepository, "make_list_service")
 make_set_service = _maker(SetRepository, "make_set_service")
+make_stream_service = _maker(StreamRepository, "make_stream_service")
 
 
 async def _made(factory: Callable[[], Any]) -> Any:

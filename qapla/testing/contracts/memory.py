@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qapla.driver.repositories.source import Command, MemoryDataSource
-from qapla.errors import WrongKeyType
+from qapla.errors import ConfigurationError, WrongKeyType
 
 PLACES = (13.361389, 38.115556, "Palermo", 15.087269, 37.502669, "Catania", 2.349014, 48.864716, "Paris")
 
@@ -163,6 +163,34 @@ class MemorySourceContract:
 
         assert [*replies[:2], sorted(replies[2])] == [2, 2, [b"b", b"\xff"]]
 
+    @pytest.mark.parametrize(
+        ("asked", "expected"),
+        [
+            (("XRANGE", "-", "+"), ["1-1", "1-2", "5-0"]),
+            (("XREVRANGE", "+", "-", "COUNT", 2), ["5-0", "1-2"]),
+            (("XRANGE", "1", "1"), ["1-1", "1-2"]),
+            (("XRANGE", "(1-1", "(5"), ["1-2", "5-0"]),
+            (("XREVRANGE", "(5-0", "1-2"), ["1-2"]),
+            (("XRANGE", "9", "+"), []),
+        ],
+        ids=str,
+    )
+    def test_streams(self, source: MemoryDataSource, key: str, asked: Sequence[Any], expected: list[str]) -> None:
+        """Entries have ids that grow, and are read between two of them, forwards and backwards, a number of them."""
+        self.run(source, ("XADD", key, "1-1", "a", b"\xff"), ("XADD", key, "1-2", "b", "2", "c", "3"), ("XADD", key, 5, "d", "4"))
+
+        found, size, nothing = self.run(source, (asked[0], key, *asked[1:]), ("XLEN", key), ("XLEN", f"{key}:none"))
+
+        assert ([id.decode() for id, _ in found], size, nothing) == (expected, 3, 0)
+        assert all(fields in ([b"a", b"\xff"], [b"b", b"2", b"c", b"3"], [b"d", b"4"]) for _, fields in found)
+
+    def test_ids_of_streams_grow(self, source: MemoryDataSource, key: str) -> None:
+        """An entry whose id does not grow is refused."""
+        self.run(source, ("XADD", key, "1-2", "a", "1"))
+
+        with pytest.raises(ConfigurationError, match="smaller"):
+            self.run(source, ("XADD", key, "1-2", "a", "1"))
+
     def test_written_if_absent(self, source: MemoryDataSource, key: str) -> None:
         """A batch is written where none of its keys exists, else nothing of it; each batch is judged by itself."""
         marker = f"marker:{{{key}}}"
@@ -187,7 +215,9 @@ class MemorySourceContract:
         assert 50_000 < lives_ms <= 60_000
 
     @pytest.mark.parametrize(
-        "asked", [("HGETALL",), ("HSET", "a", "1"), ("ZCARD",), ("ZADD", "1.0", "a"), ("LLEN",), ("RPUSH", "a"), ("SMEMBERS",)], ids=str
+        "asked",
+        [("HGETALL",), ("HSET", "a", "1"), ("ZCARD",), ("ZADD", "1.0", "a"), ("LLEN",), ("RPUSH", "a"), ("SMEMBERS",), ("XLEN",)],
+        ids=str,
     )
     def test_another_type_is_told(self, source: MemoryDataSource, key: str, asked: Sequence[Any]) -> None:
         """A key of another type is an error that names the key, says WRONGTYPE, and leaves the value alone."""

@@ -8,18 +8,15 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING
 
+from qapla.database.waiting import call_within
 from qapla.errors import TargetRefused, TimedOut, Unavailable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from qapla.database.spec import ConnectionSpec
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Found = TypeVar("Found")
 
 # Link-local networks and the metadata services of clouds: a database is never there, credentials often are.
 NEVER = tuple(
@@ -93,7 +90,8 @@ def resolve(host: str, port: int, timeout_s: float) -> list[str]:
     except ValueError:
         pass  # a name, or an address in decimal or octal, which the resolver reads like the drivers would
     try:
-        found = _within(timeout_s, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM))
+        # The C library's resolver cannot be interrupted.
+        found = call_within(timeout_s, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), name="resolve")
     except TimeoutError as error:
         raise TimedOut(f"host {host!r} was not found within {timeout_s:g} s", hint="is the name server reachable?") from error
     except (OSError, UnicodeError) as error:
@@ -111,24 +109,3 @@ def _forms(address: Address) -> list[Address]:
     if not inside:
         return [address]
     return [inside] if address.ipv4_mapped else [inside, address]
-
-
-def _within(timeout_s: float, work: Callable[[], Found]) -> Found:
-    """Do *work* in a thread that may be left behind: the C library's resolver cannot be interrupted."""
-    results: list[Found] = []
-    errors: list[BaseException] = []
-
-    def run() -> None:
-        try:
-            results.append(work())
-        except BaseException as error:
-            errors.append(error)
-
-    thread = threading.Thread(target=run, name="resolve", daemon=True)
-    thread.start()
-    thread.join(timeout_s)
-    if errors:
-        raise errors[0]
-    if not results:
-        raise TimeoutError
-    return results[0]

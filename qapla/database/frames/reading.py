@@ -26,8 +26,8 @@ from qapla.database.faults import translate
 from qapla.database.frames import copy, lists, literal, postgresql, rows
 from qapla.database.frames.arrays import convert
 from qapla.database.frames.fields import list_fields
-from qapla.database.frames.waiting import call_within
 from qapla.database.models.description import engine_key
+from qapla.database.waiting import call_within
 from qapla.errors import InputError, NotOffered, TimedOut
 
 if TYPE_CHECKING:
@@ -171,7 +171,7 @@ def _read_elsewhere(name: str, question: postgresql.Question, wish: Wish) -> pa.
         return None
     try:
         # A little longer than the statement may take there, whose end is told by the server; it may not answer at all.
-        found: pa.Table = call_within(wish.timeout_s and wish.timeout_s + GRACE_S, lambda: module.read(question))
+        found: pa.Table = call_within(wish.timeout_s and wish.timeout_s + GRACE_S, lambda: module.read(question), name="qapla-frame")
         return found
     except (KeyboardInterrupt, SystemExit):
         raise

@@ -1,4 +1,4 @@
-"""Wait for a call no longer than it may take. A reader in C or Rust cannot be interrupted: it is left behind, and ends with its server."""
+"""Wait for a call no longer than it may take. What runs in C or Rust cannot be interrupted: it is left behind, and ends by itself."""
 
 from __future__ import annotations
 
@@ -11,8 +11,11 @@ if TYPE_CHECKING:
 Answer = TypeVar("Answer")
 
 
-def call_within(seconds: float | None, call: Callable[[], Answer]) -> Answer:
+def call_within(seconds: float | None, call: Callable[[], Answer], *, name: str) -> Answer:
     """Return what *call* gives; without *seconds* whenever that is.
+
+    Args:
+        name: of the thread that it runs in.
 
     Raises:
         TimeoutError: it takes longer.
@@ -29,7 +32,7 @@ def call_within(seconds: float | None, call: Callable[[], Answer]) -> Answer:
         except BaseException as error:  # a panic of Rust is no Exception
             failed.append(error)
 
-    thread = threading.Thread(target=run, name="qapla-frame", daemon=True)
+    thread = threading.Thread(target=run, name=name, daemon=True)
     thread.start()
     thread.join(seconds)
     if failed:

@@ -18,6 +18,7 @@ from uuid import UUID
 from qapla.errors import EntityRefused
 
 UNSAFE = re.compile(r"[:%{}\x00-\x1f\x7f]")
+ESCAPED = re.compile("%([0-9A-F]{2})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,9 +58,26 @@ def escape(part: str) -> str:
     return part if UNSAFE.search(part) is None else UNSAFE.sub(lambda found: f"%{ord(found[0]):02X}", part)
 
 
+def read_key(text: str, repository: str, attrs: tuple[str, ...]) -> Key:
+    """Return the key whose text is *text*. Its values are text.
+
+    Raises:
+        ValueError: there is none.
+    """
+    _, *parts = text.split(":")
+    if len(parts) != len(attrs):
+        raise ValueError("a key of other parts")
+    return Key(text, repository, attrs, tuple(ESCAPED.sub(lambda found: chr(int(found[1], 16)), part) for part in parts))
+
+
 def marker_of(text: str) -> str:
     """Return the key of what is said about the key *text*: that nothing is behind it. Redis Cluster keeps both in one slot."""
     return f"marker:{{{text}}}"
+
+
+def subject_of(text: str) -> str:
+    """Return the key that a marker is about; of any other key itself."""
+    return text[len("marker:{") : -1] if text.startswith("marker:{") else text
 
 
 def _read(repository: str, name: str, value: Any) -> str:

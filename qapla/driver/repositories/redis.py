@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Hashable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import Any
 
 from redis import exceptions
@@ -17,6 +17,8 @@ from redis.asyncio import Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
+from qapla.driver.repositories import line
+from qapla.driver.repositories.invalidations import Invalidations
 from qapla.driver.repositories.loops import PerLoop
 from qapla.driver.repositories.source import Batch, Command, MemoryDataSource
 from qapla.errors import ConfigurationError, StoreTimedOut, StoreUnavailable, WrongKeyType
@@ -52,6 +54,7 @@ class RedisMemoryDataSource(MemoryDataSource):
     """
 
     name = "redis"
+    _url: str | None = None
 
     def __init__(self, url: str, **options: Any) -> None:
         self._url = url
@@ -66,6 +69,7 @@ class RedisMemoryDataSource(MemoryDataSource):
     def _begin(self, place: str, options: dict[str, Any]) -> None:
         retry = Retry(NoBackoff(), 1)
         self.place = place
+        self._given = options
         self._options = {**OPTIONS, "retry": retry, "protocol": 2, **options, "decode_responses": False}
         self._clients = PerLoop(self._open, self._close)
         self._gates = PerLoop(self._make_gate, _nothing)
@@ -107,6 +111,23 @@ class RedisMemoryDataSource(MemoryDataSource):
             return [bool(reply) for reply in replies]
         raise StoreUnavailable(f"Redis at {self.place!r} forgets its scripts", answered=True)
 
+    @property
+    def line(self) -> Hashable | None:
+        """Return what is the same for sources of one URL and the same options; None for a kind that has no URL."""
+        return None if self._url is None else self._hashable(self._url)
+
+    async def invalidations(self, prefixes: Sequence[str]) -> Invalidations:
+        """Tell which keys anybody changes, on a connection of its own (``line.py``)."""
+        client = self._open()
+        client.connection_pool.connection_kwargs.update(line.OPTIONS)  # also where the URL says something else
+        try:
+            listening = line.listen(client.connection_pool.get_connection, prefixes)
+            async with self._translated([("CLIENT", "TRACKING")]), aclosing(listening) as events:
+                async for event in events:
+                    yield event
+        finally:
+            await self._close(client)
+
     async def ping(self) -> None:
         """Ask for a sign of life.
 
@@ -124,8 +145,16 @@ class RedisMemoryDataSource(MemoryDataSource):
         """Return what callers wait at: redis-py's own pool refuses the one too many, which is no failure of the server."""
         return asyncio.Semaphore(int(self._options["max_connections"]))
 
+    def _hashable(self, *address: Hashable) -> Hashable:
+        try:
+            key = (type(self), *address, frozenset(self._given.items()))
+            hash(key)
+        except TypeError:
+            return self  # an option is a dict, say: nobody else is known to have the same
+        return key
+
     def _open(self) -> Redis:
-        return _unparsed(Redis.from_url(self._url, **self._options))
+        return _unparsed(Redis.from_url(str(self._url), **self._options))
 
     async def _close(self, client: Redis) -> None:
         await client.aclose()
@@ -162,6 +191,8 @@ class RedisMemoryDataSource(MemoryDataSource):
 
 def _is_refusal(error: BaseException) -> bool:
     if isinstance(error, exceptions.BusyLoadingError | exceptions.ReadOnlyError | exceptions.OutOfMemoryError):
+        return True
+    if isinstance(error, exceptions.ClusterDownError | exceptions.TryAgainError | exceptions.AskError):  # of a cluster, while it changes
         return True
     return isinstance(error, exceptions.ResponseError) and _said(error).startswith(REFUSALS)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from typing import Any
 
 from redis.asyncio import Redis
@@ -41,6 +41,11 @@ class SentinelMemoryDataSource(RedisMemoryDataSource):
         self._sentinel_options = {**impatient, **(sentinel_options or {})}
         self._asked: dict[int, Sentinel] = {}
         self._begin(f"{service} by Sentinel", options)
+
+    @property
+    def line(self) -> Hashable | None:
+        """Return what is the same for sources of one group and the same options."""
+        return self._hashable(self._service, *map(tuple, self._sentinels))
 
     def _open(self) -> Redis:
         sentinel = Sentinel(self._sentinels, sentinel_kwargs=self._sentinel_options)

@@ -7,10 +7,12 @@ stays where it was until its time to live is over, and would be read again if th
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from hashlib import blake2b
 from typing import Any
 
+from qapla.driver.repositories.invalidations import Invalidations, merge
+from qapla.driver.repositories.keys import subject_of
 from qapla.driver.repositories.redis import RedisMemoryDataSource
 from qapla.driver.repositories.source import Batch, Command, MemoryDataSource
 from qapla.errors import ConfigurationError
@@ -50,9 +52,7 @@ class ShardedMemoryDataSource(MemoryDataSource):
 
     def source_of(self, key: str) -> str:
         """Return the name of the source of *key*; a marker is where what it is about is."""
-        if key.startswith("marker:{"):
-            key = key[len("marker:{") : -1]
-        text = key.encode()
+        text = subject_of(key).encode()
         return max(self._seeds, key=lambda name: blake2b(text, digest_size=8, key=_fit(self._seeds[name])).digest())
 
     async def run(self, commands: Sequence[Command], *, atomic: bool = False) -> list[Any]:
@@ -81,6 +81,16 @@ class ShardedMemoryDataSource(MemoryDataSource):
             for index, answer in zip(share, answers, strict=True):
                 done[index] = answer
         return done
+
+    @property
+    def line(self) -> Hashable | None:
+        """Return what is the same for sources of the same sources; None where one of them does not tell of changes."""
+        lines = frozenset((name, source.line) for name, source in self.sources.items())
+        return None if any(line is None for _, line in lines) else (type(self), lines)
+
+    def invalidations(self, prefixes: Sequence[str]) -> Invalidations:
+        """Tell what all sources tell; when the line to one is lost, it is to all."""
+        return merge([source.invalidations(prefixes) for source in self.sources.values()])
 
     async def aclose(self) -> None:
         """Close what the running event loop has opened at each source."""

@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Hashable, Sequence
+from typing import Any, ClassVar
 
 from qapla.driver.repositories.entity import Document
+from qapla.driver.repositories.invalidations import Invalidations
 from qapla.driver.repositories.keys import Key
+from qapla.errors import ConfigurationError
 
 Command = tuple[Any, ...]  # a command of Redis and its arguments: ("HSET", "person:john_doe", "age", b"33")
 Batch = tuple[Sequence[str], Sequence[Command]]  # keys, and commands to run if none of them exists
@@ -20,6 +22,7 @@ class MemoryDataSource(ABC):
     """Fast, and may forget: runs commands of Redis. Replies are those of the protocol RESP2, not parsed: bytes, int, lists, None."""
 
     name: str = "memory"
+    keeps_writes: ClassVar[bool] = False  # whether it is one server that runs scripts and can be made not to forget (``behind.py``)
 
     @abstractmethod
     async def run(self, commands: Sequence[Command], *, atomic: bool = False) -> list[Any]:
@@ -40,6 +43,22 @@ class MemoryDataSource(ABC):
         The commands of a batch have the first of its keys as theirs.
         """
 
+    @property
+    def line(self) -> Hashable | None:
+        """Return what is the same for sources whose ``invalidations`` tell the same; None: they are not told here."""
+        return None
+
+    def invalidations(self, prefixes: Sequence[str]) -> Invalidations:
+        """Tell which keys that begin with one of *prefixes* anybody changes, or all keys at once, until it is closed or the line is lost.
+
+        It tells at least what was changed after the moment that it confirms first, and confirms again every second or so.
+
+        Raises:
+            ConfigurationError: it cannot be told here.
+            StoreUnavailable: the line is lost, and with it what is changed from now on. Ask again.
+        """
+        raise ConfigurationError(f"a memory of {self.name!r} does not tell of changes", hint="cache_invalidation=False")
+
     async def aclose(self) -> None:
         """Close what the running event loop has opened. The source can be used again."""
         return
@@ -49,6 +68,7 @@ class FallbackDataSource(ABC):
     """Slower, and does not forget: keeps a document per key."""
 
     name: str = "fallback"
+    has_terms: ClassVar[bool] = False  # whether ``begin_term`` and ``settle`` are there, which writing behind a memory needs
 
     @abstractmethod
     async def get_many(self, keys: Sequence[Key]) -> list[Document | None]:
@@ -74,6 +94,26 @@ class FallbackDataSource(ABC):
         Raises:
             StoreUnavailable: there is no answer.
         """
+
+    async def begin_term(self, repository: str) -> int:
+        """Make the caller the only one who may ``settle`` for *repository*, and return the number of his term.
+
+        Raises:
+            StoreUnavailable: there is no answer.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no terms")
+
+    async def settle(self, repository: str, term: int, documents: Sequence[tuple[Key, Document]], keys: Sequence[Key]) -> None:
+        """Keep *documents* and forget those of *keys*, all of it or nothing, while *term* is the last one of *repository*.
+
+        Whoever begins a term waits until what others settle now has ended; whatever they settle after that is refused.
+
+        Raises:
+            Superseded: it is not: nothing was changed, and never will be by this call.
+            StoreUnavailable: there is no answer.
+            EntityRefused: a document cannot be kept here.
+        """
+        raise NotImplementedError(f"{type(self).__name__} has no terms")
 
     def check(self, repository: str, attrs: tuple[str, ...], fields: tuple[str, ...]) -> None:
         """Raise a ConfigurationError if entities with these key attributes and fields cannot be kept here."""

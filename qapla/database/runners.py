@@ -165,7 +165,7 @@ class PostgresqlRunner(Runner):
 
     def cancel(self, connection: Any) -> None:
         """Cut the line; the server's own limit ends the statement there."""
-        _shut(connection.pgconn.socket)
+        shut(connection.pgconn.socket)
 
 
 class MysqlRunner(Runner):
@@ -231,7 +231,7 @@ class MysqlRunner(Runner):
     def cancel(self, connection: Any) -> None:
         """Cut the line; the server's own limit ends the statement there."""
         if connection._sock is not None:
-            _shut(connection._sock.fileno())
+            shut(connection._sock.fileno())
 
     def abandon(self, connection: Any) -> None:
         """Forget the unread rows: PyMySQL would read all of them before it lets go."""
@@ -302,7 +302,7 @@ def _no_local() -> NotOffered:
     return NotOffered("roles and settings of a transaction are not offered by this engine", hint="PostgreSQL has them")
 
 
-def _shut(descriptor: int) -> None:
+def shut(descriptor: int) -> None:
     """Shut a socket down under whoever waits for it, and leave the closing to its owner."""
     with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as line:
         line.shutdown(socket.SHUT_RDWR)

@@ -1,11 +1,11 @@
 """A declared ``Database`` as a fallback source: a mapped class, or one automatic table for all repositories.
 
-By a driver that awaits where one is installed (the extra ``asyncio``), else in threads. Everything of one call is one transaction.
+By a driver that awaits where one is installed (the extra ``asyncio``), else in threads (``sqlwork.py``). Everything of one call is one
+transaction.
 """
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,14 +15,16 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from qapla.database import dialects
 from qapla.database.faults import is_missing, translate
 from qapla.database.outage import find_outage
+from qapla.driver.repositories.deadlines import check_seconds
 from qapla.driver.repositories.encoding import UNREADABLE
 from qapla.driver.repositories.entity import Document, EntityType
 from qapla.driver.repositories.keys import Key
 from qapla.driver.repositories.objects import join, split
 from qapla.driver.repositories.source import FallbackDataSource
+from qapla.driver.repositories.sqlwork import Work
 from qapla.driver.repositories.table import LONGEST_KEY, LONGEST_NAME, entity_table
 from qapla.driver.upsert import upsert_all
-from qapla.errors import ConfigurationError, EntityDamaged, EntityRefused, ModelError, StoreTimedOut, StoreUnavailable, TimedOut, nearest
+from qapla.errors import ConfigurationError, EntityDamaged, EntityRefused, ModelError, StoreTimedOut, StoreUnavailable, Superseded, TimedOut, nearest
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -32,6 +34,8 @@ if TYPE_CHECKING:
 
 Answer = TypeVar("Answer")
 KEYS_AT_ONCE = 200
+TERMS = "qapla:terms"  # no repository: who writes behind a memory, by the names of repositories
+TIMEOUT_S = 10.0
 
 
 class SQLFallbackDataSource(FallbackDataSource):
@@ -42,21 +46,31 @@ class SQLFallbackDataSource(FallbackDataSource):
         model: a mapped class with an attribute for each field of the entities; its primary key, or something unique, is their key.
         table: without a model, the table of documents (``entity_table(metadata)``); by default ``qapla_entity``.
         asynchronous: whether a driver that awaits is used; None: where one is installed.
+        timeout_s: seconds after which the database counts as silent, and the line to it is cut; None: never.
 
     Raises:
         ModelError: *model* is not mapped.
     """
 
     def __init__(
-        self, database: Database, model: Any = None, *, table: Table | None = None, asynchronous: bool | None = None
+        self,
+        database: Database,
+        model: Any = None,
+        *,
+        table: Table | None = None,
+        asynchronous: bool | None = None,
+        timeout_s: float | None = TIMEOUT_S,
     ) -> None:
+        check_seconds(timeout_s, f"'timeout_s' of a fallback source in database {database.name!r}", ConfigurationError)
         if model is not None and table is not None:
             raise ConfigurationError("a fallback source has a model or a table, not both")
         self.name = database.name
         self._database = database
-        self._asynchronous = asynchronous
-        rows: _Documents | _Rows = _Documents(entity_table(MetaData()) if table is None else table) if model is None else _Rows(model)
+        self._worker = Work(database, asynchronous, timeout_s)
+        documents = _Documents(entity_table(MetaData()) if table is None else table)
+        rows: _Documents | _Rows = documents if model is None else _Rows(model)
         self._rows = rows
+        self._terms = documents.table  # a term is a row there, also where entities are rows of a model
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
@@ -68,6 +82,10 @@ class SQLFallbackDataSource(FallbackDataSource):
     async def create_table(self) -> None:
         """Create the table where it is not there yet; an application with migrations has it from these."""
         await self._work(lambda session: self._rows.table.create(session.connection(), checkfirst=True))
+
+    async def create_terms(self) -> None:
+        """Create the table of terms where it is not there yet: that of documents, which entities of a model do without otherwise."""
+        await self._work(lambda session: self._terms.create(session.connection(), checkfirst=True))
 
     async def get_many(self, keys: Sequence[Key]) -> list[Document | None]:
         """Return the document of each key."""
@@ -95,30 +113,45 @@ class SQLFallbackDataSource(FallbackDataSource):
 
         await self._work(forget)
 
+    async def begin_term(self, repository: str) -> int:
+        """Count up the row of *repository*'s terms."""
+
+        def count(session: Session) -> int:
+            term = self._term(session, repository) + 1
+            columns = self._terms.c
+            row = {columns.repository: TERMS, columns.key: repository, columns.data: str(term)}
+            upsert_all(session, self._terms, [columns.repository, columns.key], [row], is_only=True)
+            return term
+
+        return await self._work(count)
+
+    async def settle(self, repository: str, term: int, documents: Sequence[tuple[Key, Document]], keys: Sequence[Key]) -> None:
+        """Change rows in a transaction that holds the row of terms, and begins by looking there."""
+        rows = self._rows.prepare(sorted(documents, key=lambda document: document[0].text))
+
+        def work(session: Session) -> None:
+            if self._term(session, repository) != term:
+                raise Superseded(f"term {term} of repository {repository!r} is over", repository=repository)
+            if documents:
+                upsert_all(session, self._rows.table, self._rows.unique(documents[0][0]), rows, is_only=self._rows.is_only)
+            for some in _parts(sorted(keys, key=lambda key: key.text)):
+                session.execute(delete(self._rows.table).where(self._rows.where(some)))
+
+        await self._work(work)
+
+    def _term(self, session: Session, repository: str) -> int:
+        columns = self._terms.c
+        row = select(columns.data).where(columns.repository == TERMS, columns.key == repository).with_for_update()
+        return int(session.scalar(row) or 0)
+
     async def aclose(self) -> None:
         """Close nothing: the database is the application's, and its connections are closed with their event loop."""
 
     async def _work(self, work: Callable[[Session], Answer], writes: bool = True) -> Answer:
         try:
-            if self._awaits():
-                lend = self._database.async_transaction if writes else self._database.async_session
-                async with lend() as session:
-                    return await session.run_sync(work)
-            return await asyncio.to_thread(self._in_thread, work, writes)
+            return await self._worker.run(work, writes)
         except (SQLAlchemyError, OSError) as error:
             raise self._as_ours(error) from None  # its text has the statement and the values of an entity
-
-    def _in_thread(self, work: Callable[[Session], Answer], writes: bool) -> Answer:
-        with self._database.transaction() if writes else self._database.session() as session:
-            return work(session)
-
-    def _awaits(self) -> bool:
-        if self._asynchronous is None:
-            try:
-                self._asynchronous = self._database.async_engine is not None
-            except ConfigurationError:
-                self._asynchronous = False
-        return self._asynchronous
 
     def _as_ours(self, error: Exception) -> Exception:
         outage = find_outage(error)

@@ -24,11 +24,10 @@ from __future__ import annotations
 import inspect
 import sys
 from contextlib import AbstractContextManager, asynccontextmanager, nullcontext
-from functools import partial, wraps
+from functools import partial
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from qapla.errors import ConfigurationError
-from qapla.exits import find_running
+from qapla.lending import Lent, lend
 from qapla.scope import current
 
 if TYPE_CHECKING:
@@ -67,53 +66,26 @@ class WithDatabase:
         Raises:
             ConfigurationError: it has no such parameter, or is no function.
         """
-        if isinstance(function, classmethod | staticmethod):
-            return type(function)(self(function.__func__))
-        if isinstance(function, type) or not callable(function) or hasattr(function, "delay"):
-            hint = "put @WithDatabase below @shared_task" if hasattr(function, "delay") else "decorate a function or a method"
-            raise ConfigurationError(f"{function!r} cannot be given a database: it is no function", hint=hint)
-        lent = Lent(self._app, self._database, self._argument, self._asynchronous, function)
-        wrapped = wraps(function)(_wrap(function, lent))
-        wrapped.__signature__ = lent.signature  # type: ignore[attr-defined]
-        wrapped.__annotations__ = {name: kind for name, kind in wrapped.__annotations__.items() if name != self._argument}
-        return wrapped
+        lent = {self._database: self._argument}
+        given: Callable[..., Result] = lend(function, LentSession, _wrap, self._app, lent, asynchronous=self._asynchronous)
+        return given
 
 
-class Lent:
+class LentSession(Lent):
     """Where the session goes among the arguments of one function.
 
-    Attributes:
-        kind: what is lent, for error messages.
-        decorator: by what.
+    Args:
+        asynchronous: whether coroutines get a session to ``await``.
     """
 
-    kind = "a session"
-    decorator = "WithDatabase"
+    kind, owner, decorator = "a session", "a database", "WithDatabase"
 
-    def __init__(self, app: Application, database: str, argument: str, asynchronous: bool, function: Callable[..., Any]) -> None:
-        self._app = app
-        self._database = database
-        self._argument = argument
+    def __init__(self, *place: Any, asynchronous: bool) -> None:
+        super().__init__(*place)
         self._asynchronous = asynchronous
-        whole = inspect.signature(function)
-        parameters = list(whole.parameters.values())
-        found = whole.parameters.get(argument)
-        if found is None and any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters):
-            self._position = len(parameters)
-        elif found is None or found.kind in (found.POSITIONAL_ONLY, found.VAR_POSITIONAL, found.VAR_KEYWORD):
-            name = getattr(function, "__qualname__", repr(function))
-            hint = f"add it, or name another one: {self.decorator}(…, argument=…)"
-            raise ConfigurationError(f"function {name!r} has no parameter {argument!r} that takes {self.kind} by its name", hint=hint)
-        else:
-            self._position = parameters.index(found) if found.kind is found.POSITIONAL_OR_KEYWORD else len(parameters)
-        self.signature = whole.replace(parameters=[parameter for parameter in parameters if parameter.name != argument])
-
-    def is_given(self, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> bool:
-        """Tell whether the caller has passed one himself."""
-        return self._argument in keywords or (len(arguments) > self._position and self.holds(arguments[self._position]))
 
     def holds(self, value: Any) -> bool:
-        """Tell whether *value* is what is lent."""
+        """Tell whether *value* is a session."""
         return is_session(value)
 
     def scope(self) -> Scope:
@@ -122,7 +94,7 @@ class Lent:
         Raises:
             PluginError: the application does not run.
         """
-        return self._running().scope()
+        return self.find_app().scope()
 
     @asynccontextmanager
     async def async_scope(self) -> AsyncIterator[Scope]:
@@ -132,25 +104,15 @@ class Lent:
             PluginError: the application does not run.
         """
         if self._asynchronous:
-            async with self._running().scope() as scope:
+            async with self.find_app().scope() as scope:
                 yield scope
         else:
-            with self._running().scope() as scope:
+            with self.find_app().scope() as scope:
                 yield scope
-
-    def _running(self) -> Application:
-        """Return the application that is meant: in a test, the one that the test has started."""
-        return find_running(self._app) or self._app
 
     def call(self, function: Callable[..., Any], scope: Scope, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
         """Call *function* with the session of *scope* among its arguments."""
-        return self.pass_on(function, scope["database"][self._database], arguments, keywords)
-
-    def pass_on(self, function: Callable[..., Any], lent: Any, arguments: tuple[Any, ...], keywords: dict[str, Any]) -> Any:
-        """Call *function* with *lent* among its arguments."""
-        if len(arguments) > self._position:  # those behind it are given by position, so it has to be, too
-            return function(*arguments[: self._position], lent, *arguments[self._position :], **keywords)
-        return function(*arguments, **keywords, **{self._argument: lent})
+        return self.pass_on(function, scope["database"][self.name], arguments, keywords)
 
 
 def is_session(value: Any) -> bool:
@@ -163,7 +125,7 @@ def is_session(value: Any) -> bool:
     return asyncio is not None and isinstance(value, asyncio.AsyncSession)
 
 
-def _wrap(function: Callable[..., Any], lent: Lent) -> Callable[..., Any]:
+def _wrap(function: Callable[..., Any], lent: LentSession) -> Callable[..., Any]:
     if inspect.isasyncgenfunction(function):
         return wrap_async_generator(function, lent)
     if inspect.iscoroutinefunction(function):
@@ -171,7 +133,7 @@ def _wrap(function: Callable[..., Any], lent: Lent) -> Callable[..., Any]:
     return wrap_generator(function, lent) if inspect.isgeneratorfunction(function) else wrap_function(function, lent)
 
 
-def wrap_function(function: Callable[..., Any], lent: Lent) -> Callable[..., Any]:
+def wrap_function(function: Callable[..., Any], lent: LentSession) -> Callable[..., Any]:
     """Return *function*, called in a scope."""
 
     def run(*arguments: Any, **keywords: Any) -> Any:
@@ -183,7 +145,7 @@ def wrap_function(function: Callable[..., Any], lent: Lent) -> Callable[..., Any
     return run
 
 
-def wrap_coroutine(function: Callable[..., Any], lent: Lent) -> Callable[..., Any]:
+def wrap_coroutine(function: Callable[..., Any], lent: LentSession) -> Callable[..., Any]:
     """Return *function*, awaited in a scope."""
 
     async def run(*arguments: Any, **keywords: Any) -> Any:
@@ -195,7 +157,7 @@ def wrap_coroutine(function: Callable[..., Any], lent: Lent) -> Callable[..., An
     return run
 
 
-def wrap_generator(function: Callable[..., Any], lent: Lent) -> Callable[..., Any]:
+def wrap_generator(function: Callable[..., Any], lent: LentSession) -> Callable[..., Any]:
     """Return *function*, whose generator lives in a scope."""
 
     def run(*arguments: Any, **keywords: Any) -> Generator[Any, Any, Any]:
@@ -208,7 +170,7 @@ def wrap_generator(function: Callable[..., Any], lent: Lent) -> Callable[..., An
     return run
 
 
-def wrap_async_generator(function: Callable[..., Any], lent: Lent) -> Callable[..., Any]:
+def wrap_async_generator(function: Callable[..., Any], lent: LentSession) -> Callable[..., Any]:
     """Return *function*, whose asynchronous generator lives in a scope."""
 
     async def run(*arguments: Any, **keywords: Any) -> AsyncGenerator[Any, Any]:

@@ -16,11 +16,10 @@ stays what it is.
 from __future__ import annotations
 
 import inspect
-from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
-from qapla.database.decorators import Lent
 from qapla.errors import ConfigurationError
+from qapla.lending import Lent, lend
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -60,24 +59,14 @@ class WithRepositories:
         Raises:
             ConfigurationError: it has no such parameter, or is no function.
         """
-        if isinstance(function, classmethod | staticmethod):
-            return type(function)(self(function.__func__))
-        if isinstance(function, type) or not callable(function) or hasattr(function, "delay"):
-            hint = "put @WithRepositories below @shared_task" if hasattr(function, "delay") else "decorate a function or a method"
-            raise ConfigurationError(f"{function!r} cannot be given a repository: it is no function", hint=hint)
-        wrapped: Any = function
-        for name, argument in self._arguments.items():
-            lent = LentService(self._app, name, argument, False, wrapped)
-            inner, wrapped = wrapped, wraps(wrapped)(_wrap(wrapped, lent))
-            wrapped.__signature__ = lent.signature
-            wrapped.__annotations__ = {key: kind for key, kind in inner.__annotations__.items() if key != argument}
-        return wrapped
+        given: Callable[..., Result] = lend(function, LentService, _wrap, self._app, self._arguments)
+        return given
 
 
 class LentService(Lent):
     """Where the service goes among the arguments of one function."""
 
-    kind, decorator = "a repository", "WithRepositories"
+    kind, owner, decorator = "a repository", "a repository", "WithRepositories"
 
     def holds(self, value: Any) -> bool:
         """Tell whether *value* is a service, or a repository."""
@@ -93,8 +82,8 @@ class LentService(Lent):
         Raises:
             PluginError: the application does not run, or declares none of that name.
         """
-        repositories = self._running()["repositories"]
-        return repositories.service(self._database) if awaited else repositories[self._database]
+        repositories = self.find_app()["repositories"]
+        return repositories.service(self.name) if awaited else repositories[self.name]
 
 
 def _wrap(function: Callable[..., Any], lent: LentService) -> Callable[..., Any]:

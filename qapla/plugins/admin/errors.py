@@ -10,6 +10,7 @@ from pyramid.httpexceptions import HTTPException, HTTPSeeOther
 
 from qapla.errors import NotAuthenticated, NotFound, QaplaError
 from qapla.plugins.admin.forms import say
+from qapla.predicates import Below
 
 if TYPE_CHECKING:
     from pyramid.config import Configurator
@@ -31,27 +32,15 @@ TITLES = {
 }
 
 
-class AdminRequest:
+class AdminRequest(Below):
     """A view predicate: the path is one of the admin."""
 
-    def __init__(self, value: bool, _config: Configurator) -> None:
-        self.value = value
-
-    def text(self) -> str:
-        """Return the predicate as it is shown in a list of views."""
-        return f"admin_request = {self.value}"
-
-    phash = text
-
-    def __call__(self, _context: Any, request: Request) -> bool:
-        """Tell whether the path is below ``/admin``, without decoding it."""
-        path = request.environ.get("PATH_INFO", "")
-        return (path == "/admin" or path.startswith("/admin/")) is self.value
+    name, prefix = "admin_request", "/admin"
 
 
 def includeme(config: Configurator) -> None:
     """Register the exception views of everything below ``/admin``."""
-    config.add_view_predicate("admin_request", AdminRequest)
+    config.add_view_predicate(AdminRequest.name, AdminRequest)
     config.add_exception_view(ask_to_log_in, context=NotAuthenticated, admin_request=True)
     for kind in (Exception, HTTPException):
         config.add_exception_view(show_error, context=kind, admin_request=True, renderer="qapla.plugins.admin:templates/error.pt")

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from qapla.plugin import Plugin
+from qapla.predicates import Predicate
 
 if TYPE_CHECKING:
     from pyramid.config import Configurator
@@ -55,7 +56,7 @@ class AdminPlugin(Plugin):
         config.include("qapla.plugins.admin.errors")
         config.add_route("admin.jump", "/admin/-/jump")
         config.add_view(jump, route_name="admin.jump", renderer=template("jump.pt"))
-        config.add_view_predicate("table_only", TableOnly)
+        config.add_view_predicate(TableOnly.name, TableOnly)
         add_table_routes(config)
 
 
@@ -76,19 +77,12 @@ def add_table_routes(config: Configurator) -> None:
     config.add_view(records.show_row, route_name="admin.target", request_method="GET", renderer=template("record.pt"), table_only=False)
 
 
-class TableOnly:
+class TableOnly(Predicate):
     """A view predicate: the path names a table, not one of its rows."""
 
-    def __init__(self, value: bool, _config: Configurator) -> None:
-        self.value = value
+    name = "table_only"
 
-    def text(self) -> str:
-        """Return the predicate as it is shown in a list of views."""
-        return f"table_only = {self.value}"
-
-    phash = text
-
-    def __call__(self, context: Any, _request: Request) -> bool:
+    def __call__(self, context: Any, request: Request) -> bool:
         """Tell whether there is no key in the path."""
         return (context.key is None) is self.value
 

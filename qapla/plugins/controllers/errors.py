@@ -14,6 +14,7 @@ from pyramid.exceptions import PredicateMismatch
 from pyramid.httpexceptions import HTTPException, HTTPMethodNotAllowed, HTTPNoContent, status_map
 from pyramid.response import Response
 
+from qapla.predicates import Predicate
 from qapla.refusals import find_refusal
 
 if TYPE_CHECKING:
@@ -26,17 +27,10 @@ REGISTRY_KEY = "qapla.controllers"
 log = logging.getLogger(__name__)
 
 
-class ControllerRequest:
+class ControllerRequest(Predicate):
     """A view predicate: a controller's route has matched, and the error is one that is answered here: ``refused``, ``wrong method``."""
 
-    def __init__(self, value: str, _config: Configurator) -> None:
-        self.value = value
-
-    def text(self) -> str:
-        """Return the predicate as it is shown in a list of views."""
-        return f"controller_error = {self.value}"
-
-    phash = text
+    name = "controller_error"
 
     def __call__(self, context: Any, request: Any) -> bool:
         """Tell whether this error is answered here."""
@@ -49,7 +43,7 @@ class ControllerRequest:
 def includeme(config: Configurator) -> None:
     """Register the exception views. The contexts are the widest ones: a view of the application for any of our errors comes first."""
     config.include("qapla.refusals")  # for views that are no controllers
-    config.add_view_predicate("controller_error", ControllerRequest)
+    config.add_view_predicate(ControllerRequest.name, ControllerRequest)
     config.add_exception_view(show_refusal, context=Exception, controller_error="refused")
     config.add_exception_view(show_methods, context=PredicateMismatch, controller_error="wrong method")
 

@@ -9,13 +9,14 @@ import json
 import logging
 import re
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from pyramid.httpexceptions import HTTPException
 from pyramid.response import Response
 
 from qapla.errors import QaplaError, QueryError
 from qapla.plugins.rest import cors, watching
+from qapla.predicates import Below
 
 if TYPE_CHECKING:
     from pyramid.config import Configurator
@@ -43,27 +44,15 @@ class NotAcceptable(QaplaError):
     code = "PGRST107"
 
 
-class RestRequest:
+class RestRequest(Below):
     """A view predicate: the path is that of the REST API."""
 
-    def __init__(self, value: bool, _config: Configurator) -> None:
-        self.value = value
-
-    def text(self) -> str:
-        """Return the predicate as it is shown in a list of views."""
-        return f"rest_request = {self.value}"
-
-    phash = text
-
-    def __call__(self, _context: Any, request: Request) -> bool:
-        """Tell whether the path is that of the REST API, without decoding it."""
-        path = request.environ.get("PATH_INFO", "")
-        return (path == PREFIX or path.startswith(PREFIX + "/")) is self.value
+    name, prefix = "rest_request", PREFIX
 
 
 def includeme(config: Configurator) -> None:
     """Register the exception view for everything below ``/api``."""
-    config.add_view_predicate("rest_request", RestRequest)
+    config.add_view_predicate(RestRequest.name, RestRequest)
     for kind in (Exception, HTTPException):
         config.add_exception_view(render_error, context=kind, rest_request=True)
 

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qapla.driver.read import Page, ReadDriver
     from qapla.driver.repositories.boolean import BooleanRepository
     from qapla.driver.repositories.cache import Cache, CacheType
+    from qapla.driver.repositories.cluster import ClusterMemoryDataSource
     from qapla.driver.repositories.collection import GeoSpatialEntity, ListEntity, SetEntity, SortedSetEntity, StreamEntity
     from qapla.driver.repositories.dictfallback import DictFallbackDataSource
     from qapla.driver.repositories.dictmemory import DictMemoryDataSource
@@ -47,6 +48,7 @@ if TYPE_CHECKING:
 
 _PLACES = {
     "BooleanRepository": "qapla.driver.repositories.boolean",
+    "ClusterMemoryDataSource": "qapla.driver.repositories.cluster",
     "DictFallbackDataSource": "qapla.driver.repositories.dictfallback",
     "DictMemoryDataSource": "qapla.driver.repositories.dictmemory",
     "DocumentRepository": "qapla.driver.repositories.document",
@@ -99,6 +101,7 @@ __all__ = [
     "BooleanRepository",
     "Cache",
     "CacheType",
+    "ClusterMemoryDataSource",
     "DictFallbackDataSource",
     "DictMemoryDataSource",
     "DocumentRepository",

@@ -138,13 +138,14 @@ def start_mariadb(folder: Path, owner: int, *, settings: Mapping[str, str] | Non
     return f"mysql://root@127.0.0.1:{port}/"
 
 
-def start_redis(folder: Path, owner: int) -> str:
+def start_redis(folder: Path, owner: int, *, settings: Mapping[str, str] | None = None) -> str:
     """Start Redis, in memory only, and return its URL."""
     server = get_program("redis-server", "redis-server", "valkey-server")
     account, port = _prepare(folder, "redis"), free_port()
-    command = [server, "--port", str(port), "--bind", "127.0.0.1", "--dir", str(folder), "--save", "", "--appendonly", "no"]
-    _start(folder, owner, account, command, signal.SIGTERM, ["redis", port])
-    return f"redis://127.0.0.1:{port}/0"
+    all_settings = {"port": str(port), "bind": "127.0.0.1", "dir": str(folder), "save": "", "appendonly": "no", **(settings or {})}
+    command = [server, *(part for name, value in all_settings.items() for part in (f"--{name}", value))]
+    _start(folder, owner, account, command, signal.SIGTERM, ["redis", int(all_settings["port"])])
+    return f"redis://127.0.0.1:{all_settings['port']}/0"
 
 
 def stop(folder: Path) -> None:

@@ -20,7 +20,9 @@ def write(statement: Any, connection: Connection) -> str:
     driver: Any = connection.connection.driver_connection
     dialect = copy(connection.dialect)
 
-    class Compiler(dialect.statement_compiler):  # type: ignore[name-defined]
+    base: Any = dialect.statement_compiler  # which one that is, only the engine knows
+
+    class Compiler(base):
         """The dialect's own compiler, with psycopg's quotes around every value."""
 
         def render_literal_value(self, value: Any, type_: Any) -> str:

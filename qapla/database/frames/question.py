@@ -95,7 +95,9 @@ def _compile(statement: Select[Any], engine: Engine) -> Any:
     dialect.identifier_preparer._double_percents = False  # text() does it again, where the driver wants it
     dialect.identifier_preparer._strings = {}  # of names as they are quoted, which the engine's own one would share
 
-    class Compiler(dialect.statement_compiler):  # type: ignore[name-defined]
+    base: Any = dialect.statement_compiler  # which one that is, only the engine knows
+
+    class Compiler(base):
         """The engine's own compiler, which marks where parameters are, whatever the driver's style."""
 
         bindtemplate = compilation_bindtemplate = property(lambda self: f"{MARK}{INNER}%(name)s{END}", lambda self, template: None)

@@ -16,10 +16,11 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.crc import key_slot
 
+from qapla.driver.repositories.invalidations import Invalidations
 from qapla.driver.repositories.loops import PerLoop
 from qapla.driver.repositories.nodes import NodeAway, Nodes, Share
 from qapla.driver.repositories.redis import IF_ABSENT, RedisMemoryDataSource
-from qapla.driver.repositories.source import Batch, Command
+from qapla.driver.repositories.source import Batch, Command, MemoryDataSource
 from qapla.errors import ConfigurationError, StoreUnavailable
 
 IF_ABSENT_SHA = sha1(IF_ABSENT.encode(), usedforsecurity=False).hexdigest()
@@ -40,6 +41,7 @@ class ClusterMemoryDataSource(RedisMemoryDataSource):
     """
 
     name = "cluster"
+    keeps_writes = False  # several servers
 
     def __init__(self, nodes: Sequence[tuple[str, int]], **options: Any) -> None:
         if not nodes or not all(isinstance(one, tuple | list) and len(one) == 2 for one in nodes):
@@ -97,6 +99,10 @@ class ClusterMemoryDataSource(RedisMemoryDataSource):
         async with self._gates.get(), self._translated(batches[0][1]):
             await self._clients.get().run(shares)
         return [bool(share.replies[0]) for share in shares]
+
+    def invalidations(self, prefixes: Sequence[str]) -> Invalidations:
+        """Refuse to tell of changes: nodes come and go, and each tells of its own keys only."""
+        return MemoryDataSource.invalidations(self, prefixes)
 
     async def ping(self) -> None:
         """Ask every primary for a sign of life.

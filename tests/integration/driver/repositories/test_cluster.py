@@ -296,3 +296,5 @@ def test_mistakes_are_told():
         ClusterMemoryDataSource([("a.example.org", 6379)], colour="red")
     with pytest.raises(ConfigurationError, match="'FLUSHALL' has no key"):
         asyncio.run(ClusterMemoryDataSource([("a.example.org", 6379)]).run([("FLUSHALL",)]))
+    with pytest.raises(ConfigurationError, match="does not tell of changes"):
+        ClusterMemoryDataSource([("a.example.org", 6379)]).invalidations(["thing:"])

@@ -1,6 +1,8 @@
 """Answers kept in this process, by the key of their entity, so that a change of it takes all of them away.
 
 What comes from a cache is shared by all who get it: do not change it.
+
+A cache that is told what other processes change (``tracking.py``) answers only while it is believed: while nothing can be untold.
 """
 
 from __future__ import annotations
@@ -10,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Hashable, Iterable
 from enum import Enum
+from math import inf
 from typing import Any
 
 from cachetools import LFUCache, LRUCache
@@ -61,11 +64,17 @@ class Cache:
             if value is not None and not value > 0:
                 raise ConfigurationError(f"the time to live of a cache is {value!r}", hint="seconds, more than 0")
         make: Any = LRUCache if type is CacheType.TTL else type.value
-        self._entries: Any = make(max_size)
+        self._make = lambda: make(max_size)
         self._ttl_s, self._missing_ttl_s = ttl_s, missing_ttl_s or ttl_s
         self._jitter = jitter
         self._clock = clock
+        self._believed_until = inf
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Forget everything, and who may hold its lock: for a process that was forked."""
         self._lock = threading.Lock()
+        self._entries: Any = self._make()
         self._reading: dict[str, object] = {}
 
     def __len__(self) -> int:
@@ -73,6 +82,9 @@ class Cache:
 
     def get(self, key: str, variant: Hashable) -> Any:
         """Return the answer, MISSING where there is no such entity, None where nothing is known."""
+        now = self._clock()
+        if now >= self._believed_until:
+            return None
         with self._lock:
             answers = self._entries.get(key)
             if answers is None:
@@ -81,7 +93,7 @@ class Cache:
             if found is None:
                 return None
             value, end = found
-            if end is not None and end <= self._clock():
+            if end is not None and end <= now:
                 del answers[variant]
                 return None
             return value
@@ -94,9 +106,10 @@ class Cache:
     def put(self, key: str, variant: Hashable, value: Any, token: object) -> None:
         """Keep an answer, unless its entity was changed since it began to be read."""
         ttl_s = self._missing_ttl_s if value is MISSING else self._ttl_s
-        end = None if ttl_s is None else self._clock() + ttl_s * (1 - self._jitter * random.random())  # noqa: S311
+        now = self._clock()
+        end = None if ttl_s is None else now + ttl_s * (1 - self._jitter * random.random())  # noqa: S311
         with self._lock:
-            if self._reading.get(key) is not token:
+            if self._reading.get(key) is not token or now >= self._believed_until:
                 return
             self._entries.setdefault(key, {})[variant] = (value, end)
 
@@ -114,8 +127,30 @@ class Cache:
                 self._entries.pop(key, None)
                 self._reading.pop(key, None)
 
+    def interrupt(self, keys: Iterable[str]) -> None:
+        """Let nothing be kept that is being read of *keys* now."""
+        with self._lock:
+            for key in keys:
+                self._reading.pop(key, None)
+
     def clear(self) -> None:
-        """Forget everything."""
+        """Forget everything, and what is being read now."""
         with self._lock:
             self._entries.clear()
             self._reading.clear()
+
+    # -- one that is told what others change
+
+    @property
+    def is_believed(self) -> bool:
+        """Tell whether it answers now."""
+        return self._clock() < self._believed_until
+
+    def believe(self, time_s: float) -> None:
+        """Let it answer for *time_s* seconds from now on."""
+        self._believed_until = self._clock() + time_s
+
+    def doubt(self) -> None:
+        """Forget everything, and do not answer until it is believed again."""
+        self._believed_until = -inf
+        self.clear()

@@ -74,6 +74,7 @@ class Repository(Generic[Entity, KeyType]):
     kept_apart: ClassVar[tuple[str, ...]] = ()  # fields that this kind of repository keeps in its own way
     options_cls: ClassVar[Any] = None
     entity_type: ClassVar[EntityType]
+    _on_store_read: Callable[[Iterable[str]], None] | None = None
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
@@ -121,10 +122,16 @@ class Repository(Generic[Entity, KeyType]):
         self._flights: Flights[Document | None] = Flights()
         self._queues = Queues()
 
-    def through(self, memory_data_source: MemoryDataSource) -> Self:
-        """Return this repository with its memory behind another one, a breaker's say; what is known about stale entries is shared."""
+    def through(self, memory_data_source: MemoryDataSource, on_store_read: Callable[[Iterable[str]], None] | None = None) -> Self:
+        """Return this repository with its memory behind another one, a breaker's say; what is known about stale entries is shared.
+
+        Args:
+            memory_data_source: the other memory.
+            on_store_read: called with the texts of keys whose answers are those of the store behind the memory, before these are returned.
+        """
         other = copy(self)
         other.memory_data_source = memory_data_source
+        other._on_store_read = on_store_read
         return other
 
     @classmethod
@@ -307,6 +314,10 @@ class Repository(Generic[Entity, KeyType]):
         """Tell whether a change of *key* that was given up may yet arrive: what is read now is not to be kept."""
         return self._stale.is_in_doubt(key)
 
+    async def repair(self) -> None:
+        """Remove marked entries from the memory, if there are any and it takes commands; else the next call will."""
+        await self._is_fresh(())
+
     async def aclose(self) -> None:
         """Close what the running event loop has opened in both sources."""
         await self.memory_data_source.aclose()
@@ -396,7 +407,10 @@ class Repository(Generic[Entity, KeyType]):
                 await self._copy_back({by_text[text]: documents[text] for text in texts if self._flights.is_current(text)})
             return documents
 
-        return await self._flights.join(list(by_text), read)
+        found = await self._flights.join(list(by_text), read)
+        if self._on_store_read is not None:
+            self._on_store_read(by_text)
+        return found
 
     async def _copy_back(self, documents: dict[Key, Document | None]) -> None:
         batches: list[Batch] = []

@@ -24,6 +24,7 @@ from qapla.driver.repositories.query import Query
 from qapla.driver.repositories.repository import Entity, KeyType, Repository
 from qapla.driver.repositories.sorted_set import SortedSetRepository
 from qapla.driver.repositories.stream import StreamRepository
+from qapla.driver.repositories.tracking import Listener, Tracking, track
 from qapla.errors import ConfigurationError, EntityNotFound, StoreUnavailable
 
 if TYPE_CHECKING:
@@ -39,9 +40,14 @@ class Service(Generic[Entity, KeyType]):
     Args:
         repository: what is asked.
         breaker: counts failures of the memory; by default three in a row open it, for a second at first, for eight at last.
-        cache: keeps answers in this process; None for no cache. Other processes do not know of what is added here until their answers end.
+        cache: keeps answers in this process; None for no cache.
+        cache_invalidation: whether the cache is told what others change (``tracking.py``); None: where the memory tells it. Without it
+            others' changes are seen when answers end.
         memory_deadline_s: seconds after which the memory counts as failed.
-        metrics: see ``GuardedMemory``.
+        metrics: see ``GuardedMemory`` and ``Listener``.
+
+    Raises:
+        ConfigurationError: the cache is to be told of changes, and there is none, or the memory does not tell of them.
     """
 
     def __init__(
@@ -50,15 +56,19 @@ class Service(Generic[Entity, KeyType]):
         *,
         breaker: Breaker | None = None,
         cache: Cache | None = None,
+        cache_invalidation: bool | None = None,
         memory_deadline_s: float = MEMORY_DEADLINE_S,
         metrics: MetricsBackend | None = None,
     ) -> None:
         self.breaker = breaker or Breaker()
         guarded = GuardedMemory(repository.memory_data_source, self.breaker, repository.name, memory_deadline_s, metrics)
-        self.repository = repository.through(guarded)
         self.cache = cache
         options_cls = repository.options_cls
         self._prefix = f"{escape(repository.name)}:"
+        self._tracking = self._find_tracking(repository, cache_invalidation)
+        self.repository = repository.through(guarded, None if cache is None or self._tracking is None else cache.interrupt)
+        if cache is not None and self._tracking is not None:
+            self._listener = Listener(cache, repository.name, self._prefix, metrics, self.repository.repair)
         self._whole: Hashable = (None, None if options_cls is None else options_cls())  # the variant of a question without options
         self._is_simple = len(repository.key_attrs) == 1
 
@@ -88,6 +98,7 @@ class Service(Generic[Entity, KeyType]):
         text, variant = query.keys[0].text, _variant(query)
         found = self.cache.get(text, variant)
         if found is None:
+            self._wake()
             found = await self._read_into(self.cache, query, text, variant)
         if found is MISSING:
             raise EntityNotFound(
@@ -108,6 +119,7 @@ class Service(Generic[Entity, KeyType]):
         answers = {key.text: cache.get(key.text, variant) for key in query.keys}
         missing = tuple(key for key in dict.fromkeys(query.keys) if answers[key.text] is None)
         if missing:
+            self._wake()
             tokens = cache.begin(key.text for key in missing)
             try:
                 read = await self._read_many(_narrowed(query, missing))
@@ -159,7 +171,24 @@ class Service(Generic[Entity, KeyType]):
 
     async def aclose(self) -> None:
         """Close what the running event loop has opened."""
+        if self._tracking is not None:
+            await self._tracking.leave(self._listener)
         await self.repository.aclose()
+
+    def _find_tracking(self, repository: Repository[Entity, KeyType], is_wanted: bool | None) -> Tracking | None:
+        if is_wanted is False:
+            return None
+        if self.cache is None:
+            if is_wanted:
+                message = f"the service of repository {repository.name!r} has no cache to be told of changes"
+                raise ConfigurationError(message, hint="cache_type=CacheType.LRU")
+            return None
+        source = repository.memory_data_source
+        return track(source) if is_wanted or source.line is not None else None
+
+    def _wake(self) -> None:
+        if self._tracking is not None:
+            self._tracking.wake(self._listener)
 
     def _find_simply(self, values: tuple[Any, ...]) -> Any:
         """Return what the cache has under a key of one part of plain text; a question need not be made for it."""
@@ -215,6 +244,7 @@ async def make_service(
     cache_ttl: float | None = None,
     cache_max_size: int = 1000,
     cache_jitter: float = 0.1,
+    cache_invalidation: bool | None = None,
     cb_failure_threshold: int = 3,
     cb_recovery_timeout: float = 1.0,
     memory_deadline_s: float = MEMORY_DEADLINE_S,
@@ -233,6 +263,7 @@ async def make_service(
         cache_ttl: seconds that they live there; ``repository_expire_time`` by default.
         cache_max_size: of how many entities.
         cache_jitter: see ``Cache``.
+        cache_invalidation: whether the cache is told what other processes change; see ``Service``.
         cb_failure_threshold: failures of the memory in a row after which it is not asked for a while.
         cb_recovery_timeout: for how many seconds at first; at last for eight times as long.
         memory_deadline_s: seconds after which the memory counts as failed.
@@ -252,7 +283,14 @@ async def make_service(
     if cache_type is not None:
         cache = Cache(cache_type, cache_max_size, cache_ttl or repository_expire_time, cache_jitter)
     breaker = Breaker(cb_failure_threshold, cb_recovery_timeout, 8 * cb_recovery_timeout)
-    return Service(repository, breaker=breaker, cache=cache, memory_deadline_s=memory_deadline_s, metrics=metrics)
+    return Service(
+        repository,
+        breaker=breaker,
+        cache=cache,
+        cache_invalidation=cache_invalidation,
+        memory_deadline_s=memory_deadline_s,
+        metrics=metrics,
+    )
 
 
 def _maker(kind: type[Repository[Any, Any]], name: str) -> Callable[..., Any]:

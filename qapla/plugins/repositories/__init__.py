@@ -7,8 +7,9 @@ Adds      ``app["repositories"]["person"]``, a service that is called without ``
 Settings  ``repositories:<name>:…``, which win over what the program declares: ``class``, the dotted name of a repository; ``redis``, the
           name of a Redis (``redis:<name>:url``), ``default``; ``database``, the name of a declared database; ``model``, the dotted name
           of a mapped class; ``expire_time``, ``not_found_expire_time``, ``deadline_s``, ``memory_deadline_s``, ``cache_type`` (``LRU``,
-          ``LFU``, ``TTL``), ``cache_ttl``, ``cache_max_size``, ``cb_failure_threshold``, ``cb_recovery_timeout``; ``required``: whether
-          the application is ready only while the memory answers; ``false``: the store behind it does its work.
+          ``LFU``, ``TTL``), ``cache_ttl``, ``cache_max_size``; ``cache_invalidation``: whether what other processes change ends answers of
+          the cache, as a Redis tells it; ``cb_failure_threshold``, ``cb_recovery_timeout``; ``required``: whether the application is ready
+          only while the memory answers; ``false``: the store behind it does its work.
 
 A service is made on first use, anew after a fork, and closed when the application stops.
 """

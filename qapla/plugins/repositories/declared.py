@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 SECONDS = ("expire_time", "not_found_expire_time", "deadline_s", "memory_deadline_s", "cache_ttl", "cb_recovery_timeout")
 NUMBERS = ("cache_max_size", "cb_failure_threshold")
 NAMES = ("redis", "database", "cache_type")
+SWITCHES = ("cache_invalidation", "required")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,7 @@ class Options:
         cache_type: ``LRU``, ``LFU`` or ``TTL``; None: answers are not kept in the process.
         cache_ttl: seconds that they are; ``expire_time`` by default.
         cache_max_size: of how many entities.
+        cache_invalidation: whether they end when another process changes something; None: where the memory tells it, as Redis does.
         cb_failure_threshold: failures in a row after which the memory is not asked for a while.
         cb_recovery_timeout: for how many seconds at first; at last for eight times as long.
         required: whether the application is ready only while the memory answers.
@@ -54,6 +56,7 @@ class Options:
     cache_type: str | None = None
     cache_ttl: float | None = None
     cache_max_size: int = 1000
+    cache_invalidation: bool | None = None
     cb_failure_threshold: int = 3
     cb_recovery_timeout: float = 1.0
     required: bool = False
@@ -131,7 +134,14 @@ class Declared:
             cache = Cache(CacheType[options.cache_type], options.cache_max_size, options.cache_ttl or options.expire_time)
         pause_s = options.cb_recovery_timeout
         breaker = Breaker(options.cb_failure_threshold, pause_s, 8 * pause_s)
-        return Service(repository, breaker=breaker, cache=cache, memory_deadline_s=options.memory_deadline_s, metrics=app.find("metrics"))
+        return Service(
+            repository,
+            breaker=breaker,
+            cache=cache,
+            cache_invalidation=options.cache_invalidation,
+            memory_deadline_s=options.memory_deadline_s,
+            metrics=app.find("metrics"),
+        )
 
     def _make_fallback(self, app: Application) -> FallbackDataSource:
         from qapla.driver.repositories.sql import SQLFallbackDataSource
@@ -176,14 +186,15 @@ def read_options(settings: Settings, key: str) -> dict[str, Any]:
     given = settings.get(key) or {}
     if not hasattr(given, "items"):
         raise settings.wrong(key, "options by name")
-    known = (*SECONDS, *NUMBERS, *NAMES, "model", "required", "class")
+    known = (*SECONDS, *NUMBERS, *NAMES, *SWITCHES, "model", "class")
     for name in given:
         if name not in known:
             hint = nearest(name, known) or f"known are {', '.join(known)}"
             raise SettingsError(f"setting '{key}:{name}' in {settings.origin(f'{key}:{name}')} is unknown", hint=hint)
     read: dict[str, Any] = {}
     kinds = [*((name, float, "seconds") for name in SECONDS), *((name, int, "a number") for name in NUMBERS)]
-    for name, kind, expected in (*kinds, *((name, str, "a name") for name in NAMES), ("required", bool, "true or false")):
+    kinds += [*((name, str, "a name") for name in NAMES), *((name, bool, "true or false") for name in SWITCHES)]
+    for name, kind, expected in kinds:
         if given.get(name) is not None:
             read[name] = settings.read(f"{key}:{name}", kind, None, expected)
     if given.get("model") is not None:

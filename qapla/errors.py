@@ -24,6 +24,7 @@
     │   ├── NameTaken
     │   ├── NothingPending              a commit that would keep nothing, while work waits elsewhere
     │   ├── SeveralRows                 a question for one row has more
+    │   ├── Superseded                  somebody else writes behind a memory now
     │   ├── TableExists                 it is there already
     │   ├── WrongKeyType                a key of Redis holds another type than its repository keeps
     │   └── PreconditionFailed     412  If-Match did not hold
@@ -241,6 +242,10 @@ class WrongKeyType(OfRepository, Conflict):
     """A key of Redis holds a value of another type than its repository keeps there (WRONGTYPE)."""
 
     code = "42809"  # wrong_object_type
+
+
+class Superseded(OfRepository, Conflict):
+    """Somebody else writes into the store behind a memory now: what this one still had in hand is refused, as it may be old."""
 
 
 class NothingPending(Conflict):

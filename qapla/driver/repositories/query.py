@@ -25,6 +25,7 @@ class Query(Generic[Entity]):
         memory: whether the memory is asked, too; without it the store behind it answers.
         fields: the only fields that are wanted; None for all.
         deadline_s: seconds that an answer may take; None: as long as the repository says.
+        is_alone: whether the store behind the memory has to answer alone: what waits for it cannot be read, either.
         options: what only this kind of repository understands.
     """
 
@@ -35,6 +36,7 @@ class Query(Generic[Entity]):
     fields: tuple[str, ...] | None = None
     options: Any = None
     deadline_s: float | None = None
+    is_alone: bool = False
 
     @property
     def entity(self) -> Coroutine[Any, Any, Entity]:

@@ -54,6 +54,7 @@ class RedisMemoryDataSource(MemoryDataSource):
     """
 
     name = "redis"
+    keeps_writes = True
     _url: str | None = None
 
     def __init__(self, url: str, **options: Any) -> None:

@@ -4,6 +4,7 @@ Reading   the memory; then its marker, which says that nothing is behind it; the
           What is found is copied into the memory, unless somebody has written there meanwhile.
 Writing   the store first, then the memory. Once the store has it, it is not lost: a memory that does not take it is logged, and its old
           entry is marked (``staleness.py``) until it is removed. It is never served for longer than its time to live.
+          That is write-through. With ``write_policy="behind"`` the memory is written, and by a worker the store (``behind.py``).
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 
 from typing_extensions import TypeVar
 
+from qapla.driver.repositories.behind import QUEUE_SIZE, Behind
 from qapla.driver.repositories.deadlines import LONGEST_S, Limit, check_seconds, detach
 from qapla.driver.repositories.dictmemory import DictMemoryDataSource
 from qapla.driver.repositories.entity import Document, EntityType
 from qapla.driver.repositories.flights import Flights, Queues
 from qapla.driver.repositories.keys import Key, make_key, marker_of
+from qapla.driver.repositories.pending import Write
 from qapla.driver.repositories.query import Query, read_fields
 from qapla.driver.repositories.source import Batch, Command, FallbackDataSource, MemoryDataSource
 from qapla.driver.repositories.staleness import Staleness
+from qapla.driver.repositories.writer import Writer
 from qapla.errors import (
     ConfigurationError,
     EntityDamaged,
@@ -49,6 +53,7 @@ KeyType = TypeVar("KeyType", default=str)
 log = logging.getLogger("qapla.repositories")
 
 NOTHING, EMPTY = b"0", b"1"  # what a marker says: nothing is there; an entity without members, which Redis cannot hold, is
+WRITE_POLICIES = ("through", "behind")
 LONGEST_MARKER_S = 30.0  # other processes believe a marker as long as it lives
 
 
@@ -63,9 +68,15 @@ class Repository(Generic[Entity, KeyType]):
         expire_time: seconds that an entry of the memory lives; None for ever.
         not_found_expire_time: seconds that "there is none" is remembered; by default ``expire_time``, at most 30.
         deadline_s: seconds that a call may take; None without limit.
+        write_policy: ``through``: a write is done when the store has it; ``behind``: when Redis has it and will not lose it, and a worker
+            (``writer``) writes it into the store. The same in every process.
+        queue_size: how many entities may wait for that; a write of one more is refused.
+
+    Attributes:
+        writer: the worker of write-behind, ``async with people.writer.running(): …``; None where writing goes through.
 
     Raises:
-        ConfigurationError: there are no entities, or the store cannot keep them.
+        ConfigurationError: there are no entities, or the stores cannot keep them in this way.
     """
 
     name: ClassVar[str]
@@ -104,6 +115,8 @@ class Repository(Generic[Entity, KeyType]):
         *,
         not_found_expire_time: float | None = None,
         deadline_s: float | None = None,
+        write_policy: str = "through",
+        queue_size: int = QUEUE_SIZE,
     ) -> None:
         if self.entity_cls is None:
             raise ConfigurationError(f"{type(self).__name__!r} has no entities", hint="class People(HashRepository[Person, str]): ...")
@@ -121,6 +134,15 @@ class Repository(Generic[Entity, KeyType]):
         self._stale = Staleness(expire_time)
         self._flights: Flights[Document | None] = Flights()
         self._queues = Queues()
+        if write_policy not in WRITE_POLICIES:
+            hint = nearest(write_policy, WRITE_POLICIES) or " or ".join(WRITE_POLICIES)
+            raise ConfigurationError(f"repository {self.name!r} has no write policy {write_policy!r}", hint=hint)
+        self.write_policy = write_policy
+        self._behind: Behind | None = None
+        self.writer: Writer | None = None
+        if write_policy == "behind":
+            self._behind = Behind(self.name, memory_data_source, fallback_data_source, queue_size)
+            self.writer = Writer(self.name, self.key_attrs, self._behind, memory_data_source, fallback_data_source)
 
     def through(self, memory_data_source: MemoryDataSource, on_store_read: Callable[[Iterable[str]], None] | None = None) -> Self:
         """Return this repository with its memory behind another one, a breaker's say; what is known about stale entries is shared.
@@ -222,7 +244,7 @@ class Repository(Generic[Entity, KeyType]):
         async with self.limit(key.text, query.deadline_s):
             found = await self._from_memory(query, key) if query.memory else None
             if found is None:
-                document = (await self._load((key,), query.memory))[key.text]
+                document = (await self._load((key,), query))[key.text]
                 if document is None:
                     raise self._not_found(key)
                 found = self.from_document(query, key, document)
@@ -240,7 +262,7 @@ class Repository(Generic[Entity, KeyType]):
             found = await self._many_from_memory(query) if query.memory and query.keys else {}
             missing = [key for key in dict.fromkeys(query.keys) if key.text not in found]
             if missing:
-                documents = await self._load(missing, query.memory)
+                documents = await self._load(missing, query)
                 for key in missing:
                     document = documents[key.text]
                     found[key.text] = None if document is None else self.from_document(query, key, document)
@@ -251,10 +273,14 @@ class Repository(Generic[Entity, KeyType]):
         key = query.only_key()
         async with self.limit(key.text, query.deadline_s):
             if query.memory and await self._is_fresh((key.text,)):
-                exists, marker = await self._run([("EXISTS", key.text), ("GET", marker_of(key.text))], key.text)
+                commands = [("EXISTS", key.text), *self._ask_waiting((key,)), ("GET", marker_of(key.text))]
+                exists, *waiting, marker = await self._run(commands, key.text)
+                write = self._waits(key, waiting[0][0]) if waiting else None
+                if write is not None:
+                    return write.document is not None
                 if exists or marker is not None:
                     return bool(exists) or marker == EMPTY
-            return (await self._load((key,), query.memory))[key.text] is not None
+            return (await self._load((key,), query))[key.text] is not None
 
     # -- changes ------------------------------------------------------------
 
@@ -278,6 +304,10 @@ class Repository(Generic[Entity, KeyType]):
         commands = [command for key, document in documents.items() for command in self._replace(key, document)]
         texts = [key.text for key in documents]
         async with self.limit(texts[0], deadline_s):
+            if self._behind is not None:
+                waiting: dict[str, Document | None] = {key.text: document for key, document in documents.items()}
+                await self._write_behind(self._behind, waiting, commands if memory else None)
+                return
             await self._change(texts, lambda: self.fallback_data_source.put_many(list(documents.items())), commands if memory else None)
 
     async def delete(self, query: Query[Entity]) -> None:
@@ -293,6 +323,9 @@ class Repository(Generic[Entity, KeyType]):
         if not texts:
             return
         async with self.limit(texts[0], query.deadline_s):
+            if self._behind is not None:
+                await self._write_behind(self._behind, dict.fromkeys(texts), commands if query.memory else None)
+                return
             await self._change(texts, lambda: self.fallback_data_source.delete_many(query.keys), commands if query.memory else None)
 
     def key_of(self, entity: Entity) -> Key:
@@ -312,14 +345,29 @@ class Repository(Generic[Entity, KeyType]):
 
     def is_in_doubt(self, key: str) -> bool:
         """Tell whether a change of *key* that was given up may yet arrive: what is read now is not to be kept."""
-        return self._stale.is_in_doubt(key)
+        return self._stale.is_in_doubt(key) or (self._behind is not None and self._behind.is_in_doubt(key))
 
     async def repair(self) -> None:
         """Remove marked entries from the memory, if there are any and it takes commands; else the next call will."""
         await self._is_fresh(())
 
+    def check_waiting(self) -> None:
+        """Raise if writes wait for too long, as far as this process knows.
+
+        Raises:
+            StoreUnavailable: they do.
+        """
+        if self._behind is not None:
+            self._behind.check()
+
+    async def write_pending(self) -> int:
+        """Write into the store what waits, until nothing does, and return how many writes that were; see ``Writer.write_pending``."""
+        return 0 if self.writer is None else await self.writer.write_pending()
+
     async def aclose(self) -> None:
-        """Close what the running event loop has opened in both sources."""
+        """Close what the running event loop has opened in both sources; a worker writes what waits before, for three seconds at most."""
+        if self.writer is not None:
+            await self.writer.stop()
         await self.memory_data_source.aclose()
         await self.fallback_data_source.aclose()
 
@@ -355,17 +403,41 @@ class Repository(Generic[Entity, KeyType]):
                 self._stale.doubt(texts)
                 raise
 
+    async def _write_behind(self, behind: Behind, documents: dict[str, Document | None], commands: list[Command] | None) -> None:
+        if commands is None:
+            commands = [("DEL", text, marker_of(text)) for text in documents]
+        try:
+            await behind.write(self._run, documents, commands)
+        finally:
+            self._flights.forget(list(documents))
+
+    def _ask_waiting(self, keys: Sequence[Key]) -> list[Command]:
+        """Return what reads writes that the store does not have yet; after the entries, and before the store is asked."""
+        return [] if self._behind is None else [self._behind.pending.read([key.text for key in keys])]
+
+    def _waits(self, key: Key, value: bytes | None) -> Write | None:
+        return None if self._behind is None else self._behind.read(key, value)
+
     async def _from_memory(self, query: Query[Entity], key: Key) -> Any:
         text = key.text
         if not await self._is_fresh((text,)):
             return None
+        commands = self.read_commands(key, query)
+        replies = await self._run([*commands, *self._ask_waiting((key,))], text)
+        waiting = None if self._behind is None else replies.pop()[0]
         try:
-            found = self.parse(query, key, await self._run(self.read_commands(key, query), text), exists=False)
+            found = self.parse(query, key, replies, exists=False)
             if found is not None:
                 return found
         except EntityDamaged:
             await self._drop_damaged(text)
-            return None
+            if waiting is None:
+                return None
+        write = self._waits(key, waiting)
+        if write is not None:
+            if write.document is None:
+                raise self._not_found(key)
+            return self.from_document(query, key, write.document)
         marker = (await self._run([("GET", marker_of(text))], text))[0]
         return self._from_marker(query, key, marker)
 
@@ -376,10 +448,18 @@ class Repository(Generic[Entity, KeyType]):
         keys = [key for key in keys if key.text not in self._stale]
         commands = [self.read_commands(key, query) for key in keys]
         flat = [command for some in commands for command in some]
-        *replies, markers = await self._run([*flat, ("MGET", *(marker_of(key.text) for key in keys))], keys[0].text) if keys else [[]]
+        if not keys:
+            return {}
+        more = [*self._ask_waiting(keys), ("MGET", *(marker_of(key.text) for key in keys))]
+        replies = await self._run([*flat, *more], keys[0].text)
+        waiting, markers = replies[len(flat)] if self._behind else [None] * len(keys), replies[-1]
         found: dict[str, Any] = {}
-        size = len(commands[0]) if commands else 0
-        for index, (key, marker) in enumerate(zip(keys, markers, strict=True)):
+        size = len(commands[0])
+        for index, (key, value, marker) in enumerate(zip(keys, waiting, markers, strict=True)):
+            write = self._waits(key, value)
+            if write is not None:
+                found[key.text] = None if write.document is None else self.from_document(query, key, write.document)
+                continue
             try:
                 entity = self.parse(query, key, replies[index * size : (index + 1) * size], exists=marker == EMPTY)
             except EntityDamaged:
@@ -396,7 +476,21 @@ class Repository(Generic[Entity, KeyType]):
             return self.parse(query, key, DictMemoryDataSource().apply(self.read_commands(key, query)), exists=True)
         raise self._not_found(key)
 
-    async def _load(self, keys: Sequence[Key], copies: bool) -> dict[str, Document | None]:
+    async def _load(self, keys: Sequence[Key], query: Query[Entity]) -> dict[str, Document | None]:
+        """Return the documents of *keys* from behind the memory, whose entries and what waits there have been asked for, if at all."""
+        if self._behind is None or query.memory:
+            return await self._read_store(keys, query.memory)
+        waiting = None if query.is_alone else await self._behind.find(self._run, keys)
+        known = waiting or {}
+        rest = [key for key in keys if key.text not in known]
+        found = {**known, **(await self._read_store(rest, False) if rest else {})}
+        unknown = [key for key in keys if found[key.text] is None]
+        if waiting is None and unknown:
+            message = f"nobody can tell whether repository {self.name!r} has entity {unknown[0].path!r}: it may wait to be written"
+            raise StoreUnavailable(message, repository=self.name, key=unknown[0].text)
+        return found
+
+    async def _read_store(self, keys: Sequence[Key], copies: bool) -> dict[str, Document | None]:
         by_text = {key.text: key for key in keys}
 
         async def read(texts: Sequence[str]) -> dict[str, Document | None]:
@@ -413,20 +507,23 @@ class Repository(Generic[Entity, KeyType]):
         return found
 
     async def _copy_back(self, documents: dict[Key, Document | None]) -> None:
-        batches: list[Batch] = []
+        entries: list[tuple[str, str, list[Command]]] = []
         for key, document in documents.items():
             if key.text in self._stale:
                 continue
             text, marker = key.text, marker_of(key.text)
             commands = [] if document is None else self.write_commands(key, document)
             if commands:
-                batches.append(((text, marker), commands + self._expire(text)))
+                entries.append((text, marker, commands + self._expire(text)))
             else:
                 said = NOTHING if document is None else EMPTY
-                batches.append(((marker, text), [("SET", marker, said, "PX", self._marker_ms)]))
-        if batches:
+                entries.append((text, marker, [("SET", marker, said, "PX", self._marker_ms)]))
+        if entries:
             try:
-                await self.memory_data_source.run_if_absent(batches)
+                if self._behind is None:
+                    await self.memory_data_source.run_if_absent([_batch(*entry) for entry in entries])
+                else:
+                    await self._run([self._behind.pending.copy(entries)], entries[0][0])
             except StoreUnavailable as error:
                 log.debug("repository %r: read behind the memory only: %s", self.name, error.message)
 
@@ -504,6 +601,11 @@ def _find_argument(cls: type) -> Any:
         if isinstance(origin, type) and issubclass(origin, Repository):
             return typing.get_args(base)[0]
     return None
+
+
+def _batch(text: str, marker: str, commands: list[Command]) -> Batch:
+    """Return commands for where neither key exists; the first one is that of the commands."""
+    return ((text, marker) if commands[0][1] == text else (marker, text)), commands
 
 
 def _snake(name: str) -> str:

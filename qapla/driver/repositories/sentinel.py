@@ -30,6 +30,7 @@ class SentinelMemoryDataSource(RedisMemoryDataSource):
     """
 
     name = "sentinel"
+    keeps_writes = False  # a failover may lose what was told
 
     def __init__(
         self, sentinels: Sequence[tuple[str, int]], service: str, *, sentinel_options: dict[str, Any] | None = None, **options: Any

@@ -8,9 +8,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from qapla.database.breaker import Breaker
+from qapla.driver.repositories.behind import QUEUE_SIZE
 from qapla.driver.repositories.boolean import BooleanRepository
 from qapla.driver.repositories.cache import MISSING, Cache, CacheType
 from qapla.driver.repositories.deadlines import Limit
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from qapla.ports import MetricsBackend
 
 MEMORY_DEADLINE_S = 1.0
+Answer = TypeVar("Answer")
 
 
 class Service(Generic[Entity, KeyType]):
@@ -71,6 +73,8 @@ class Service(Generic[Entity, KeyType]):
             self._listener = Listener(cache, repository.name, self._prefix, metrics, self.repository.repair)
         self._whole: Hashable = (None, None if options_cls is None else options_cls())  # the variant of a question without options
         self._is_simple = len(repository.key_attrs) == 1
+        if repository.writer is not None and metrics is not None:
+            repository.writer.metrics = metrics
 
     @property
     def sync(self) -> SyncService[Entity]:
@@ -163,11 +167,12 @@ class Service(Generic[Entity, KeyType]):
         """Raise if the memory is not asked now: for ``app["health"].add(name, service.check, required=False)``.
 
         Raises:
-            StoreUnavailable: it is resting after failures.
+            StoreUnavailable: it is resting after failures; or writes wait too long for the store behind it.
         """
         if self.breaker.state != "closed":
             message = f"the memory of repository {self.repository.name!r} does not answer; the store behind it does its work"
             raise StoreUnavailable(message, repository=self.repository.name)
+        self.repository.check_waiting()
 
     async def aclose(self) -> None:
         """Close what the running event loop has opened."""
@@ -202,14 +207,20 @@ class Service(Generic[Entity, KeyType]):
             try:
                 return await query.entity
             except MemoryUnavailable:
-                return await _without_memory(query).entity
+                return self._not_kept(query, await _without_memory(query).entity)
 
     async def _read_many(self, query: Query[Entity]) -> dict[str, Any]:
         async with self._limit(query):
             try:
                 return await self.repository.read_all(query)
             except MemoryUnavailable:
-                return await self.repository.read_all(_without_memory(query))
+                return self._not_kept(query, await self.repository.read_all(_without_memory(query)))
+
+    def _not_kept(self, query: Query[Entity], answer: Answer) -> Answer:
+        """Return what the store alone has answered; where it is written behind, that may be old, and is not kept."""
+        if self.repository.write_policy == "behind":
+            self._drop([key.text for key in query.keys])
+        return answer
 
     def _limit(self, query: Query[Entity]) -> Limit:
         """Return the deadline of both attempts together."""
@@ -249,6 +260,8 @@ async def make_service(
     cb_recovery_timeout: float = 1.0,
     memory_deadline_s: float = MEMORY_DEADLINE_S,
     deadline_s: float | None = None,
+    write_policy: str = "through",
+    queue_size: int = QUEUE_SIZE,
     metrics: MetricsBackend | None = None,
 ) -> Service[Entity, KeyType]:
     """Make a service of a class of repositories.
@@ -268,6 +281,8 @@ async def make_service(
         cb_recovery_timeout: for how many seconds at first; at last for eight times as long.
         memory_deadline_s: seconds after which the memory counts as failed.
         deadline_s: seconds after which a call is a StoreTimedOut.
+        write_policy: ``through`` or ``behind``; see ``Repository``.
+        queue_size: how many entities may wait to be written behind.
         metrics: see ``GuardedMemory``.
 
     Raises:
@@ -278,7 +293,9 @@ async def make_service(
     if cb_failure_threshold < 1 or not cb_recovery_timeout > 0:
         raise ConfigurationError("a breaker needs at least one failure and more than 0 seconds")
     memory, fallback = await _made(memory_data_source_factory), await _made(fallback_data_source_factory)
-    repository = repository_cls(memory, fallback, repository_expire_time, deadline_s=deadline_s)
+    repository = repository_cls(
+        memory, fallback, repository_expire_time, deadline_s=deadline_s, write_policy=write_policy, queue_size=queue_size
+    )
     cache = None
     if cache_type is not None:
         cache = Cache(cache_type, cache_max_size, cache_ttl or repository_expire_time, cache_jitter)
@@ -334,4 +351,4 @@ def _narrowed(query: Query[Entity], keys: tuple[Any, ...]) -> Query[Entity]:
 
 
 def _without_memory(query: Query[Entity]) -> Query[Entity]:
-    return replace(query, memory=False)
+    return replace(query, memory=False, is_alone=True)

@@ -95,18 +95,18 @@ class FallbackDataSource(ABC):
             StoreUnavailable: there is no answer.
         """
 
-    async def begin_term(self, repository: str) -> int:
-        """Make the caller the only one who may ``settle`` for *repository*, and return the number of his term.
+    async def begin_term(self, repository: str, term: str) -> None:
+        """Let nobody but who knows *term*, a name that was never used before, ``settle`` for *repository* from now on.
+
+        It waits until what others settle now has ended; whatever they settle after that is refused.
 
         Raises:
             StoreUnavailable: there is no answer.
         """
         raise NotImplementedError(f"{type(self).__name__} has no terms")
 
-    async def settle(self, repository: str, term: int, documents: Sequence[tuple[Key, Document]], keys: Sequence[Key]) -> None:
-        """Keep *documents* and forget those of *keys*, all of it or nothing, while *term* is the last one of *repository*.
-
-        Whoever begins a term waits until what others settle now has ended; whatever they settle after that is refused.
+    async def settle(self, repository: str, term: str, documents: Sequence[tuple[Key, Document]], keys: Sequence[Key]) -> None:
+        """Keep *documents* and forget those of *keys*, all of it or nothing, while *term* is the last one that was begun.
 
         Raises:
             Superseded: it is not: nothing was changed, and never will be by this call.

@@ -24,7 +24,17 @@ from qapla.driver.repositories.source import FallbackDataSource
 from qapla.driver.repositories.sqlwork import Work
 from qapla.driver.repositories.table import LONGEST_KEY, LONGEST_NAME, entity_table
 from qapla.driver.upsert import upsert_all
-from qapla.errors import ConfigurationError, EntityDamaged, EntityRefused, ModelError, StoreTimedOut, StoreUnavailable, Superseded, TimedOut, nearest
+from qapla.errors import (
+    ConfigurationError,
+    EntityDamaged,
+    EntityRefused,
+    ModelError,
+    StoreTimedOut,
+    StoreUnavailable,
+    Superseded,
+    TimedOut,
+    nearest,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import ColumnElement
@@ -113,36 +123,27 @@ class SQLFallbackDataSource(FallbackDataSource):
 
         await self._work(forget)
 
-    async def begin_term(self, repository: str) -> int:
-        """Count up the row of *repository*'s terms."""
+    async def begin_term(self, repository: str, term: str) -> None:
+        """Write *term* into the row of *repository*, which everybody holds who settles."""
+        columns = self._terms.c
+        row = {columns.repository: TERMS, columns.key: repository, columns.data: term}
+        await self._work(lambda session: upsert_all(session, self._terms, [columns.repository, columns.key], [row], is_only=True))
 
-        def count(session: Session) -> int:
-            term = self._term(session, repository) + 1
-            columns = self._terms.c
-            row = {columns.repository: TERMS, columns.key: repository, columns.data: str(term)}
-            upsert_all(session, self._terms, [columns.repository, columns.key], [row], is_only=True)
-            return term
-
-        return await self._work(count)
-
-    async def settle(self, repository: str, term: int, documents: Sequence[tuple[Key, Document]], keys: Sequence[Key]) -> None:
-        """Change rows in a transaction that holds the row of terms, and begins by looking there."""
+    async def settle(self, repository: str, term: str, documents: Sequence[tuple[Key, Document]], keys: Sequence[Key]) -> None:
+        """Change rows in a transaction that begins by holding the row with the term."""
         rows = self._rows.prepare(sorted(documents, key=lambda document: document[0].text))
+        columns = self._terms.c
+        held = select(columns.data).where(columns.repository == TERMS, columns.key == repository).with_for_update()
 
         def work(session: Session) -> None:
-            if self._term(session, repository) != term:
-                raise Superseded(f"term {term} of repository {repository!r} is over", repository=repository)
-            if documents:
+            if session.scalar(held) != term:
+                raise Superseded(f"somebody else writes behind repository {repository!r} now", repository=repository)
+            if rows:
                 upsert_all(session, self._rows.table, self._rows.unique(documents[0][0]), rows, is_only=self._rows.is_only)
             for some in _parts(sorted(keys, key=lambda key: key.text)):
                 session.execute(delete(self._rows.table).where(self._rows.where(some)))
 
         await self._work(work)
-
-    def _term(self, session: Session, repository: str) -> int:
-        columns = self._terms.c
-        row = select(columns.data).where(columns.repository == TERMS, columns.key == repository).with_for_update()
-        return int(session.scalar(row) or 0)
 
     async def aclose(self) -> None:
         """Close nothing: the database is the application's, and its connections are closed with their event loop."""

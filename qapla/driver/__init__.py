@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from qapla.driver.repositories.geospatial import GeoMember, GeoSpatialRepository
     from qapla.driver.repositories.hash import HashRepository
     from qapla.driver.repositories.members import ListRepository, SetRepository
+    from qapla.driver.repositories.mongo import MongoFallbackDataSource
     from qapla.driver.repositories.redis import RedisMemoryDataSource
     from qapla.driver.repositories.sentinel import SentinelMemoryDataSource
     from qapla.driver.repositories.service import (
@@ -53,6 +54,7 @@ _PLACES = {
     "DictMemoryDataSource": "qapla.driver.repositories.dictmemory",
     "DocumentRepository": "qapla.driver.repositories.document",
     "HashRepository": "qapla.driver.repositories.hash",
+    "MongoFallbackDataSource": "qapla.driver.repositories.mongo",
     "SentinelMemoryDataSource": "qapla.driver.repositories.sentinel",
     "ShardedMemoryDataSource": "qapla.driver.repositories.sharded",
     "RedisMemoryDataSource": "qapla.driver.repositories.redis",
@@ -97,6 +99,12 @@ _PLACES = {
     ),
 }
 
+_EXTRAS = {
+    **dict.fromkeys(("msgspec", "redis", "cachetools"), "repositories"),
+    **dict.fromkeys(("pymongo", "bson"), "mongodb"),
+    **dict.fromkeys(("google", "grpc"), "datastore"),
+}
+
 __all__ = [
     "BooleanRepository",
     "Cache",
@@ -116,6 +124,7 @@ __all__ = [
     "ListEntity",
     "ListRepository",
     "MemoryDataSource",
+    "MongoFallbackDataSource",
     "Page",
     "ReadDriver",
     "RedisMemoryDataSource",
@@ -153,7 +162,8 @@ def __getattr__(name: str) -> Any:
     try:
         return getattr(import_module(_PLACES[name]), name)
     except ModuleNotFoundError as error:
-        if error.name not in ("msgspec", "redis", "cachetools"):
+        missing = (error.name or "").partition(".")[0]
+        if missing not in _EXTRAS:
             raise
-        hint = "pip install 'qapla[repositories]'"
+        hint = f"pip install 'qapla[{_EXTRAS[missing]}]'"
         raise ConfigurationError(f"{name!r} needs {error.name!r}, which is not installed", hint=hint) from error

@@ -130,9 +130,10 @@ class TestMemoryThatHangs:
         memory.hangs = True
 
         async def ask():
-            return await asyncio.gather(*(call(service, deadline_s=2.0) for call in CALLS.values()))
+            reads = [service.get_one("ada", deadline_s=2.0), service.get_many("ada", deadline_s=2.0), service.exists("ada", deadline_s=2.0)]
+            return await asyncio.gather(*reads, service.add(Person("bob", "Bob"), deadline_s=2.0), service.delete("eve", deadline_s=2.0))
 
-        assert asyncio.run(ask())[0] == ADA
+        assert asyncio.run(ask()) == [ADA, [ADA], True, None, None]
         assert service.breaker.state == "open"
 
     def test_callers_who_did_not_wait_tell_nothing(self, service, memory):

@@ -422,24 +422,21 @@ class Repository(Generic[Entity, KeyType]):
         text = key.text
         if not await self._is_fresh((text,)):
             return None
-        commands = self.read_commands(key, query)
-        replies = await self._run([*commands, *self._ask_waiting((key,))], text)
-        waiting = None if self._behind is None else replies.pop()[0]
         try:
-            found = self.parse(query, key, replies, exists=False)
+            found = self.parse(query, key, await self._run(self.read_commands(key, query), text), exists=False)
             if found is not None:
                 return found
+            is_damaged = False
         except EntityDamaged:
             await self._drop_damaged(text)
-            if waiting is None:
-                return None
-        write = self._waits(key, waiting)
-        if write is not None:
-            if write.document is None:
-                raise self._not_found(key)
-            return self.from_document(query, key, write.document)
-        marker = (await self._run([("GET", marker_of(text))], text))[0]
-        return self._from_marker(query, key, marker)
+            is_damaged = True
+        *waiting, marker = await self._run([*self._ask_waiting((key,)), ("GET", marker_of(text))], text)
+        write = self._waits(key, waiting[0][0]) if waiting else None
+        if write is None:
+            return None if is_damaged else self._from_marker(query, key, marker)
+        if write.document is None:
+            raise self._not_found(key)
+        return self.from_document(query, key, write.document)
 
     async def _many_from_memory(self, query: Query[Entity]) -> dict[str, Any]:
         """Return what the memory knows, by key: entities, and None where it knows that there is none."""

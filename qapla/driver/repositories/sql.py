@@ -62,6 +62,8 @@ class SQLFallbackDataSource(FallbackDataSource):
         ModelError: *model* is not mapped.
     """
 
+    has_terms = True
+
     def __init__(
         self,
         database: Database,

@@ -147,7 +147,9 @@ class Cache:
         return self._clock() < self._believed_until
 
     def believe(self, time_s: float) -> None:
-        """Let it answer for *time_s* seconds from now on."""
+        """Let it answer for *time_s* seconds from now on; after a doubt with what is read from now on."""
+        if self._believed_until == -inf:
+            self.clear()
         self._believed_until = self._clock() + time_s
 
     def doubt(self) -> None:

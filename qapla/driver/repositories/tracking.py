@@ -24,6 +24,7 @@ import time
 from collections.abc import Awaitable, Callable, Hashable
 from contextlib import aclosing, suppress
 from contextvars import Context
+from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakSet, WeakValueDictionary
 
@@ -39,7 +40,7 @@ if TYPE_CHECKING:
 
 LEASE_S = 3.0
 FIRST_PAUSE_S = 0.1  # before a lost line is tried again; twice as long each time
-LONGEST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 2.0
 
 log = logging.getLogger("qapla.repositories")
 
@@ -68,11 +69,16 @@ class Listener:
         self.prefix = prefix
         self.repair = repair
         self._metrics: MetricsBackend = metrics or NullMetrics()
+        self._is_off = False
         cache.doubt()
 
-    def tell(self, is_off: bool) -> None:
-        """Say whether the cache is off because nothing is told."""
-        self._metrics.set("repository_cache_off", int(is_off), repository=self.repository)
+    def switch(self, *, is_off: bool) -> None:
+        """Note whether the cache is off because nothing is told."""
+        if is_off:
+            self.cache.doubt()
+        if is_off is not self._is_off:
+            self._is_off = is_off
+            self._metrics.set("repository_cache_off", int(is_off), repository=self.repository)
 
 
 class Tracking:
@@ -100,20 +106,27 @@ class Tracking:
     def wake(self, listener: Listener) -> None:
         """See to it that *listener* is told, from a moment on that comes soon; to be called on an event loop."""
         line = self.line
-        if line is not None and listener.prefix in line.prefixes and line.goes_on(listener):
+        if line is not None and listener in line.told and line.goes_on(listener):
             return
         with self._lock:
-            line = self.line
-            if line is not None and listener.prefix in line.prefixes and line.goes_on(listener):
-                return
             self._listeners.add(listener)
-            self._drop_line()
-            self.line = Line(self, self._source, [one.prefix for one in self._listeners])
+            line = self.line
+            if line is None or listener.prefix not in line.prefixes or not line.goes_on(listener):
+                self._drop_line()
+                self.line = line = Line(self, self._source, [one.prefix for one in self._listeners])
+            self._take_up(line, listener)
+
+    def _take_up(self, line: Line, listener: Listener) -> None:
+        line.told.add(listener)
+        if line.until > time.monotonic():
+            listener.cache.believe(line.until - time.monotonic())
 
     async def leave(self, listener: Listener) -> None:
         """Do not tell *listener* any more, until it wakes the line again; the last one ends it."""
         with self._lock:
             self._listeners.discard(listener)
+            if self.line is not None:
+                self.line.told.discard(listener)
             listener.cache.doubt()
             line = None if self._listeners else self._drop_line()
         if line is not None:
@@ -124,11 +137,12 @@ class Tracking:
     def hear(self, line: Line, event: Changed | Confirmed) -> bool:
         """Pass on what *line* tells, and return whether anybody wants more."""
         with self._lock:
-            listeners = [one for one in self._listeners if one.prefix in line.prefixes]
+            listeners = list(line.told)
             if line is not self.line or not listeners:
                 return False
             if isinstance(event, Confirmed):
-                self._confirm(line, listeners, event.at)
+                line.until = event.at + LEASE_S
+                self._confirm(listeners, line.until - time.monotonic())
             elif event.keys is None:
                 for one in listeners:
                     one.cache.clear()
@@ -141,10 +155,9 @@ class Tracking:
         with self._lock:
             if line is not self.line:
                 return
+            line.until = -inf
             for one in self._listeners:
-                one.cache.doubt()
-                if not self._is_lost:
-                    one.tell(is_off=True)
+                one.switch(is_off=True)
             if not self._is_lost:
                 self._is_lost = True
                 log.warning("caches of %s are off, as nobody tells what other processes change: %s", self._names(), why)
@@ -163,15 +176,10 @@ class Tracking:
             line.stop()
         return line
 
-    def _confirm(self, line: Line, listeners: list[Listener], at: float) -> None:
-        left_s = at + LEASE_S - time.monotonic()
+    def _confirm(self, listeners: list[Listener], time_s: float) -> None:
         for one in listeners:
-            if line.is_new:
-                one.cache.clear()  # and what is being read: it may be older than the line
-            one.cache.believe(left_s)
-            if self._is_lost:
-                one.tell(is_off=False)
-        line.is_new = False
+            one.cache.believe(time_s)
+            one.switch(is_off=False)
         if self._is_lost:
             self._is_lost = False
             log.info("caches of %s are on again", self._names())
@@ -198,11 +206,16 @@ class Line:
         tracking: whom to tell.
         source: the memory.
         prefixes: of keys.
+
+    Attributes:
+        told: the caches that believe it.
+        until: in seconds of ``time.monotonic``, for how long.
     """
 
     def __init__(self, tracking: Tracking, source: MemoryDataSource, prefixes: list[str]) -> None:
         self.prefixes = frozenset(prefixes)
-        self.is_new = True
+        self.told: WeakSet[Listener] = WeakSet()
+        self.until = -inf
         self._tracking = tracking
         self._source = source
         self._loop = asyncio.get_running_loop()
@@ -235,9 +248,8 @@ class Line:
                     why = _explain(error)
                 except Exception as error:
                     why = type(error).__name__
-                if not self.is_new:
+                if self.until > -inf:  # it was there
                     pause_s = FIRST_PAUSE_S
-                self.is_new = True
                 self._tracking.lose(self, why)
                 await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311
                 pause_s = min(2 * pause_s, LONGEST_PAUSE_S)

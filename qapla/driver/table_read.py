@@ -170,8 +170,9 @@ class TableReadDriver:
         The first rows are fetched before this returns: until then an error is an ordinary one. Afterwards it breaks the iteration.
         Whoever does not read to the end calls ``close`` of what is returned.
         """
-        printer = get_printer(format)
-        resolved = resolve(replace(query, count="none"), self.served.schema, self.rights, self.served.options, is_list=False)
+        printer, options = get_printer(format), self.served.options
+        is_cut = query.window != Window() or options.db_max_rows is not None  # then the order decides which rows come
+        resolved = resolve(replace(query, count="none"), self.served.schema, self.rights, options, is_list=is_cut)
         resolved, change = form_bodies(resolved, printer.form, self.served.schema)
         chunks = self._chunks(resolved, size_rows, change)
         first = next(chunks, None)

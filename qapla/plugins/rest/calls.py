@@ -87,13 +87,20 @@ def _cut(call: Call, limit: int) -> Call:
 def _stream(request: Request, called: Called, call: Call, kind: Format, printed: Printed, preferences: Preferences) -> Response:
     """Answer more rows than are made in one piece, by calling once more a function that writes nothing."""
     context: Function = request.context
-    window, total = cast("Query", call.query).window, called.total if preferences.count else None
-    count = paging.expect_rows(window, context.served.options.db_max_rows, total)
+    query, most = cast("Query", call.query), context.served.options.db_max_rows
+    window, total = query.window, called.total if preferences.count else None
+    count = paging.expect_rows(window, most, total)
     headers = common_headers(context, preferences)
     headers.append(("Content-Range", paging.content_range(window, count, total)))
     headers += file_headers(kind, called.function.name)
     local = replace(context.local, said=None) if context.local is not None else None  # it has said all when it was called first
-    chunks = iter(FunctionDriver(context.served, context.rights, local).stream(call, kind, printed))
+    driver = FunctionDriver(context.served, context.rights, local)
+    following = paging.find_next(window, most)
+    if following is not None and request.method in ("GET", "HEAD"):
+        behind = replace(call, query=replace(query, window=following, count="none"))
+        if driver.call(behind, reads=True).bodies:
+            headers.append(("Link", _print_link(request, query, following.offset - window.offset)))
+    chunks = iter(driver.stream(call, kind, printed))
     return make_stream(request, chunks, kind, headers, 206 if paging.is_partial(window, count, total) else 200)
 
 

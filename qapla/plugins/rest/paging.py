@@ -73,6 +73,12 @@ def expect_rows(window: Window, most: int | None, total: int | None) -> int:
     return min(each for each in (left, window.limit, most) if each is not None)
 
 
+def find_next(window: Window, most: int | None) -> Window | None:
+    """Return the first row behind those that come in *window*, of which no answer has more than *most*; None where all come."""
+    limit = min((each for each in (window.limit, most) if each is not None), default=None)
+    return None if limit is None else replace(window, offset=window.offset + limit, limit=1)
+
+
 def is_partial(window: Window, count: int, total: int | None) -> bool:
     """Tell whether the answer is 206: the total is known, and there are more rows than came."""
     return total is not None and count < total and (count > 0 or window.offset > 0)

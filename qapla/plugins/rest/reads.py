@@ -109,14 +109,19 @@ def _stream(
 ) -> Response:
     """Answer more rows than are made in one piece. How many come is known beforehand only where all were counted."""
     context: Collection = request.context
-    query = asked.query
+    query, most = asked.query, context.served.options.db_max_rows
     headers = common_headers(context, preferences)
-    count = paging.expect_rows(query.window, context.served.options.db_max_rows, total) if query.count == "exact" else 0
+    count = paging.expect_rows(query.window, most, total) if query.count == "exact" else 0
     headers.append(("Content-Range", paging.content_range(query.window, count, total)))
     headers += file_headers(kind, context.table.name.name)
     partial = paging.is_partial(query.window, count, total)
-    if partial and total is not None and query.window.offset + count < total:
-        headers.append(_link(request, asked, count, None))
+    following = paging.find_next(query.window, most)
+    if count and total is not None:
+        is_more = query.window.offset + count < total
+    else:
+        is_more = following is not None and driver.page(replace(query, window=following, count="none")).count_rows > 0
+    if is_more and following is not None:
+        headers.append(_link(request, asked, following.offset - query.window.offset, None))
     return make_stream(request, iter(driver.stream(query, cast("Streamed", kind))), kind, headers, 206 if partial else 200)
 
 

@@ -63,8 +63,11 @@ def served(wsgi):
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory):
-    """Where lazydb has its registry."""
+    """Where lazydb has its registry, and the shop's file is."""
     folder = tmp_path_factory.mktemp("frames")
+    with closing(sqlite3.connect(folder / "shop.sqlite")) as connection, connection:
+        connection.executescript(SHOP)
+        connection.execute("INSERT INTO customer VALUES (3, 'Zoë \"100%\" & O''Hara', NULL)")
     with pytest.MonkeyPatch.context() as environment:
         environment.setenv("LAZYDB_HOME", str(folder / "home"))
         for name in ("LAZYDB_DATABASE_URL", "LAZYDB_SECRET_KEY", "LAZYDB_BROKER_URL", "LAZYDB_ADMIN_PASSWORD", "LAZYDB_TOKEN"):
@@ -75,9 +78,6 @@ def home(tmp_path_factory):
 @pytest.fixture(scope="module")
 def lazydb(home):
     """The application, started for the web, with the shop."""
-    with closing(sqlite3.connect(home / "shop.sqlite")) as connection, connection:
-        connection.executescript(SHOP)
-        connection.execute("INSERT INTO customer VALUES (3, 'Zoë \"100%\" & O''Hara', NULL)")
     application = LazydbApplication()
     application.wsgi = application.run_uwsgi()
     application["connections"].add(parse_url(f"sqlite:///{home / 'shop.sqlite'}"), name="shop")
@@ -242,14 +242,77 @@ def test_rights(lazydb, remote, monkeypatch):
         frame("shop", "customer", url=remote["url"], token=weak)
 
 
-def test_cut(lazydb, home, remote):
-    """A frame that has as many rows as the connection gives at most says so, unless no more were asked for."""
-    lazydb["connections"].add(parse_url(f"sqlite:///{home / 'shop.sqlite'}"), name="few", settings={"db_max_rows": "2"})
+@pytest.fixture(scope="module")
+def few(lazydb, home):
+    """A connection that gives few rows in one answer; returns a function that says how many."""
+    with closing(sqlite3.connect(home / "few.sqlite")) as connection, connection:
+        connection.executescript("CREATE TABLE log (id INTEGER PRIMARY KEY, size INTEGER); CREATE VIEW loose AS SELECT size FROM log")
+        connection.executemany("INSERT INTO log VALUES (?, ?)", [(number, number % 7) for number in range(2500)])
+    lazydb["connections"].add(parse_url(f"sqlite:///{home / 'few.sqlite'}"), name="few")
+    return lambda most: lazydb["connections"].change("few", settings={"db_max_rows": str(most)})
 
-    for way in ({}, remote):
-        with pytest.warns(UserWarning, match="there may be more rows: database 'few' gives 2 at most"):
-            assert len(frame("few", "customer", **way)) == 2
-        assert len(frame("few", "customer?limit=2", **way)) == 2
+
+@pytest.mark.parametrize("most", [400, 1000, 1500, 2500])
+@pytest.mark.parametrize(
+    ("rows", "found"),
+    [
+        ("log", range(2500)),
+        ("log?id=gt.9&select=id,size", range(10, 2500)),
+        ("log?order=id.desc", range(2499, -1, -1)),
+        ("log?order=size,id.desc&limit=2400&offset=10", sorted(range(2500), key=lambda number: (number % 7, -number))[10:2410]),
+        ("log?limit=300", range(300)),
+    ],
+)
+def test_reads_on(few, way, most, rows, found):
+    """What one answer has not, because of the connection's ``db_max_rows``, comes in more of them: a frame has all rows of its list."""
+    few(most)
+
+    assert list(frame("few", rows, **way).id) == list(found)
+
+
+@pytest.mark.parametrize("most", [400, 1500])
+def test_cut(few, remote, most):
+    """Rows without a key cannot be read on exactly: the frame is cut, and warns. Straight there is no limit."""
+    few(most)
+
+    with pytest.warns(UserWarning, match=f"there are more rows: database 'few' gives {most:,} of this list at most .its db_max_rows."):
+        assert len(frame("few", "loose", **remote)) == most
+    assert len(frame("few", f"loose?limit={most}", **remote)) == most
+    assert len(frame("few", "loose")) == 2500
+
+
+def test_rows_that_come_and_go(few, lazydb, home, remote, monkeypatch):
+    """Whatever is written between two pages, a row that is there all the time comes once."""
+    few(500)
+    kept = frame_with(monkeypatch, lambda: write(home, "DELETE FROM log WHERE id < 100", "INSERT INTO log VALUES (-1, 0), (9999, 0)"))
+
+    found = list(kept("few", "log?order=id", **remote).id)
+
+    write(home, "DELETE FROM log WHERE id IN (-1, 9999)", *(f"INSERT INTO log VALUES ({number}, {number % 7})" for number in range(100)))
+    assert found == [*range(2500), 9999]
+
+
+def write(home, *statements):
+    """Write into the database of few rows."""
+    with closing(sqlite3.connect(home / "few.sqlite")) as connection, connection:
+        for statement in statements:
+            connection.execute(statement)
+
+
+def frame_with(monkeypatch, between):
+    """Return ``frame`` with something that happens once, between the second answer and the third."""
+    from lazydb import remote
+
+    read, answers = remote.List.read, []
+
+    def reading(source, query):
+        answers.append(query)
+        if len(answers) == 3:
+            between()
+        return read(source, query)
+
+    monkeypatch.setattr(remote.List, "read", reading)
+    return frame
 
 
 def test_line(browser, remote, monkeypatch):
@@ -321,9 +384,10 @@ def test_leaves_nothing(tmp_path, home, monkeypatch):
     monkeypatch.setattr("lazydb.straight.list_running", list)
     with open_lazydb() as app:
         app["connections"].add(parse_url(f"sqlite:///{home / 'shop.sqlite'}"), name="shop")
-    running, threads = list_running(), threading.active_count()
+    running, threads = list_running(), set(threading.enumerate())
 
     assert len(frame("shop", "order")) == 3
 
     assert list_running() == running
-    assert threading.active_count() == threads
+    left = {thread.name for thread in set(threading.enumerate()) - threads}
+    assert left <= {"qapla-deadline"}  # the one of the process, which ends when it is idle

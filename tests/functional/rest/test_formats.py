@@ -160,6 +160,20 @@ class TestArrow:
         assert answer.headers["Content-Range"] == "0-1099/2500"
         assert fresh_web.get(following, headers={"Accept": "text/csv"}).text.splitlines()[1] == "x,1100"
 
+    @pytest.mark.parametrize("accept", ["text/csv", "application/x-ndjson", "application/vnd.apache.arrow.stream"])
+    def test_streams_that_are_cut_lead_on(self, fresh_web: Client, accept: str) -> None:
+        """Also where nobody has counted: by a limit, by ``db_max_rows``, but not where the last row has come."""
+        fresh_web.post_json("/api/shop/log", [{"text": "x", "size": number} for number in range(2500)])
+
+        def follow(query: str, **options: int) -> str | None:
+            fresh_web.serve(fresh_web.served, **options)
+            return fresh_web.get(f"/api/shop/log?order=size{query}", headers={"Accept": accept}).headers.get("Link", "").partition(";")[0]
+
+        assert follow("&limit=1100") == "</api/shop/log?order=size&limit=1100&offset=1100>"
+        assert follow("", db_max_rows=1200) == "</api/shop/log?order=size&limit=1200&offset=1200>"
+        assert follow("&limit=1300&offset=5", db_max_rows=1200) == "</api/shop/log?order=size&limit=1300&offset=1205>"
+        assert [follow("&limit=2500"), follow("&offset=1300", db_max_rows=1200), follow("")] == [""] * 3
+
     def test_a_cell_of_another_type_is_no_silent_null(self, rest_application: Client, written_shops: Any) -> None:
         """SQLite lets a text be in a column of integers: told by name, and there as text."""
         from .conftest import fill_shop

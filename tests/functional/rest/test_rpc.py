@@ -347,6 +347,17 @@ class TestResults:
 
         assert (answer.text.count("\n"), answer.headers["Content-Range"]) == (2001, "10-2009/3000")
 
+    def test_that_are_many_lead_on(self, rpc: Any, functions: Served) -> None:
+        """Where more are behind those that come, also without a total."""
+        rpc.serve(functions, db_max_rows=1500)
+
+        links = [
+            rpc.get(f"/api/fn/rpc/long_list?n={rows}&offset=10", headers={"Accept": "text/csv"}).headers.get("Link", "").partition(";")[0]
+            for rows in (1510, 1511)
+        ]
+
+        assert links == ["", "</api/fn/rpc/long_list?n=1511&limit=1500&offset=1510>"]
+
     def test_have_a_plan(self, rpc: Any, functions: Served) -> None:
         """Where the connection shows plans; filters go into a function that can be inlined."""
         rpc.serve(functions, db_plan_enabled=True)

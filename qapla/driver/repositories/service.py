@@ -163,6 +163,10 @@ class Service(Generic[Entity, KeyType]):
         finally:
             self._drop([key.text for key in query.keys])
 
+    async def write_pending(self) -> int:
+        """Write what waits for the store behind the memory, until nothing does; see ``Writer.write_pending``."""
+        return await self.repository.write_pending()
+
     def check(self) -> None:
         """Raise if the memory is not asked now: for ``app["health"].add(name, service.check, required=False)``.
 

@@ -139,6 +139,8 @@ class Writer:
 
     async def _others_write(self) -> int:
         while (await self.look()).waiting.size:
+            if self._is_troubled:
+                raise StoreUnavailable(f"writes of repository {self._name!r} wait: a store does not answer", repository=self._name)
             await asyncio.sleep(IDLE_S[0])
         return 0
 

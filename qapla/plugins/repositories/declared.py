@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from qapla.settings import Settings
 
 SECONDS = ("expire_time", "not_found_expire_time", "deadline_s", "memory_deadline_s", "cache_ttl", "cb_recovery_timeout")
-NUMBERS = ("cache_max_size", "cb_failure_threshold")
-NAMES = ("redis", "database", "cache_type")
-SWITCHES = ("cache_invalidation", "required")
+NUMBERS = ("cache_max_size", "cb_failure_threshold", "queue_size")
+NAMES = ("redis", "database", "cache_type", "write_policy")
+SWITCHES = ("cache_invalidation", "required", "worker")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +42,9 @@ class Options:
         cb_failure_threshold: failures in a row after which the memory is not asked for a while.
         cb_recovery_timeout: for how many seconds at first; at last for eight times as long.
         required: whether the application is ready only while the memory answers.
+        write_policy: ``through``: a write is done when the store has it; ``behind``: when Redis has, and a worker writes it into the store.
+        queue_size: of how many entities writes may wait for that.
+        worker: whether each process that uses the repository is such a worker, too; else ``qapla repositories write`` is.
     """
 
     redis: str = "default"
@@ -60,6 +63,9 @@ class Options:
     cb_failure_threshold: int = 3
     cb_recovery_timeout: float = 1.0
     required: bool = False
+    write_policy: str = "through"
+    queue_size: int = 100_000
+    worker: bool = True
 
 
 class Declared:
@@ -126,6 +132,8 @@ class Declared:
             options.expire_time,
             not_found_expire_time=options.not_found_expire_time,
             deadline_s=options.deadline_s,
+            write_policy=options.write_policy,
+            queue_size=options.queue_size,
         )
         cache = None
         if options.cache_type is not None:

@@ -29,6 +29,8 @@ class Repositories:
         declared: what is made.
     """
 
+    has_workers = True  # a command that is about workers has none of its own
+
     def __init__(self, app: Application, declared: Mapping[str, Declared]) -> None:
         self._app = app
         self._declared = declared
@@ -67,6 +69,14 @@ class Repositories:
             fallback = self.service(name).repository.fallback_data_source
             if hasattr(fallback, "create_table"):
                 LOOP.run(fallback.create_table())
+            if self.service(name).repository.write_policy == "behind" and hasattr(fallback, "create_terms"):
+                LOOP.run(fallback.create_terms())
+
+    def start_workers(self) -> None:
+        """Begin to write into their stores what waits of repositories that are written behind; else that begins with their first use."""
+        for name, one in self._declared.items():
+            if one.options.write_policy == "behind" and one.options.worker:
+                self.service(name)
 
     def check(self, name: str) -> None:
         """Raise if the memory of *name* does not answer. One that is resting after failures is asked again when its pause is over.
@@ -79,6 +89,9 @@ class Repositories:
             return
         if service.breaker.state == "half_open":
             LOOP.run(service.repository.memory_data_source.run([("EXISTS", "qapla")]))
+        writer = service.repository.writer
+        if writer is not None and service.breaker.state == "closed":
+            LOOP.run(writer.look())
         service.check()
 
     def close(self) -> None:
@@ -111,6 +124,8 @@ class Repositories:
                 if not self._opened:
                     LOOP.hold()
                 self._opened[name] = service
+                if service.repository.writer is not None and self.has_workers and self._declared[name].options.worker:
+                    LOOP.run(service.repository.writer.start(), anywhere=True)
             return self._opened[name]
 
 

@@ -13,6 +13,7 @@ from qapla.ports import NullHealth
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    import click
     from pyramid.config import Configurator
 
     from qapla.application import Application
@@ -81,10 +82,19 @@ class RepositoriesPlugin(Plugin):
         """Close nothing: the services belong to the application."""
 
     def includeme(self, config: Configurator) -> None:
-        """Add ``request.repositories``."""
+        """Add ``request.repositories``, and begin to write what waits from before."""
+        from pyramid.interfaces import PHASE3_CONFIG
+
         app = config.registry["qapla.app"]
         config.action(None, lambda: self._add_checks(app, app[self.key], self._configured))  # when everything is included
+        config.action(None, app[self.key].start_workers, order=PHASE3_CONFIG)
         config.add_request_method(lambda request: app[self.key], self.key, property=True)
+
+    def commands(self, group: click.Group) -> None:
+        """Add ``qapla repositories …``."""
+        from qapla.plugins.repositories.commands import repositories
+
+        group.add_command(repositories)
 
     def _all(self, app: Application) -> dict[str, Declared]:
         """Return what the program and the settings declare."""

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Coroutine, Sequence
+from contextlib import aclosing
 from typing import Any
 
 import pytest
 
+from qapla.driver.repositories.invalidations import Changed, Confirmed
 from qapla.driver.repositories.source import Command, MemoryDataSource
 from qapla.errors import ConfigurationError, WrongKeyType
 
@@ -54,9 +56,9 @@ class MemorySourceContract:
 
     def test_values_expire(self, source: MemoryDataSource, key: str) -> None:
         """A value is gone when its time is over, however it was said; until then the time left can be asked for."""
-        self.run(source, ("SET", key, "x", "PX", 60), ("HSET", f"{key}:h", "a", "1"), ("PEXPIRE", f"{key}:h", 60), ("SET", f"{key}:k", "x"))
+        written = (("SET", key, "x", "PX", 60), ("HSET", f"{key}:h", "a", "1"), ("PEXPIRE", f"{key}:h", 60), ("SET", f"{key}:k", "x"))
 
-        first = self.run(source, ("PTTL", key), ("PTTL", f"{key}:h"), ("PTTL", f"{key}:k"), ("PTTL", f"{key}:none"))
+        first = self.run(source, *written, ("PTTL", key), ("PTTL", f"{key}:h"), ("PTTL", f"{key}:k"), ("PTTL", f"{key}:none"))[4:]
         self.sleep(0.08)
         later = self.run(source, ("GET", key), ("HGETALL", f"{key}:h"), ("EXISTS", key), ("PTTL", key), ("DEL", f"{key}:k"))
 
@@ -190,6 +192,31 @@ class MemorySourceContract:
 
         with pytest.raises(ConfigurationError, match="smaller"):
             self.run(source, ("XADD", key, "1-2", "a", "1"))
+
+    def test_changes_are_told(self, source: MemoryDataSource, key: str) -> None:
+        """A source tells of the keys that are asked for, once it has confirmed that it does; one that does not says so."""
+        prefixes, marker = [f"{key}:", f"marker:{{{key}:"], f"marker:{{{key}:m}}"
+        if source.line is None:
+            with pytest.raises(ConfigurationError, match="does not tell of changes"):
+                source.invalidations(prefixes)
+            return
+
+        async def listen() -> tuple[object, set[str]]:
+            told: set[str] = set()
+            async with asyncio.timeout(30), aclosing(source.invalidations(prefixes)) as events:
+                first = await anext(events)
+                await source.run([("SET", f"{key}:a", "x"), ("SET", key, "x"), ("SET", f"{key}:b", "x"), ("SET", marker, "0")])
+                await source.run([("DEL", f"{key}:a"), ("DEL", key), ("DEL", f"{key}:b", marker)])
+                async for event in events:
+                    told |= set(event.keys or ()) if isinstance(event, Changed) else set()
+                    if {f"{key}:a", f"{key}:b", marker} <= told:
+                        break
+            return first, told
+
+        first, told = self.wait(source, listen())
+
+        assert isinstance(first, Confirmed)
+        assert told == {f"{key}:a", f"{key}:b", marker}
 
     def test_written_if_absent(self, source: MemoryDataSource, key: str) -> None:
         """A batch is written where none of its keys exists, else nothing of it; each batch is judged by itself."""

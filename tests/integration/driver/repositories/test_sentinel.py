@@ -13,7 +13,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from qapla.database.breaker import Breaker
-from qapla.driver import DictFallbackDataSource, HashRepository, Service, StoreUnavailable
+from qapla.driver import Cache, DictFallbackDataSource, HashRepository, Service, StoreUnavailable
 from qapla.driver.repositories.sentinel import SentinelMemoryDataSource
 from qapla.errors import ConfigurationError
 from qapla.testing.packages import get_program
@@ -72,10 +72,12 @@ def test_failover(group):
     """The primary dies: every answer is right meanwhile, and the one that takes its place is asked within seconds."""
     primary, port = group
     memory = SentinelMemoryDataSource([("127.0.0.1", port)], "shop")
-    service = Service(ThingRepository(memory, DictFallbackDataSource(), 60), breaker=Breaker(3, 0.2, 0.5), memory_deadline_s=0.5)
+    repository = ThingRepository(memory, DictFallbackDataSource(), 60)
+    service, cached = (Service(repository, breaker=Breaker(3, 0.2, 0.5), cache=cache, memory_deadline_s=0.5) for cache in (None, Cache()))
 
     async def live():
         await service.add(Thing("a", 1))
+        await cached.get_one("a")  # it listens from now on
         assert await memory.run([("EXISTS", "thing:a")]) == [1]
         primary.kill()
         await asyncio.to_thread(primary.wait)
@@ -88,6 +90,19 @@ def test_failover(group):
             await asyncio.sleep(0.05)
         assert await memory.run([("EXISTS", "thing:a")]) == [1]
         print(f"answers again after {time.monotonic() - began:.1f} s")
+        await see_changes()
+
+    async def see_changes():
+        """The cache of another service is told by the new primary what is changed there"""
+        ends, value = time.monotonic() + BACK_WITHIN_S, 0
+        while not len(cached.cache):
+            assert time.monotonic() < ends
+            value = (await cached.get_one("a")).value
+            await asyncio.sleep(0.05)
+        await service.add(Thing("a", value + 1))
+        while (await cached.get_one("a")).value == value:
+            assert time.monotonic() < ends
+            await asyncio.sleep(0.005)
 
     asyncio.run(live())
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from qapla.driver.repositories.cache import Cache, CacheType
     from qapla.driver.repositories.cluster import ClusterMemoryDataSource
     from qapla.driver.repositories.collection import GeoSpatialEntity, ListEntity, SetEntity, SortedSetEntity, StreamEntity
+    from qapla.driver.repositories.datastore import DatastoreFallbackDataSource
     from qapla.driver.repositories.dictfallback import DictFallbackDataSource
     from qapla.driver.repositories.dictmemory import DictMemoryDataSource
     from qapla.driver.repositories.document import DocumentRepository
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
 _PLACES = {
     "BooleanRepository": "qapla.driver.repositories.boolean",
     "ClusterMemoryDataSource": "qapla.driver.repositories.cluster",
+    "DatastoreFallbackDataSource": "qapla.driver.repositories.datastore",
     "DictFallbackDataSource": "qapla.driver.repositories.dictfallback",
     "DictMemoryDataSource": "qapla.driver.repositories.dictmemory",
     "DocumentRepository": "qapla.driver.repositories.document",
@@ -110,6 +112,7 @@ __all__ = [
     "Cache",
     "CacheType",
     "ClusterMemoryDataSource",
+    "DatastoreFallbackDataSource",
     "DictFallbackDataSource",
     "DictMemoryDataSource",
     "DocumentRepository",

@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 
     from qapla.database.query.description import Order
     from qapla.driver.keys import KeyValues
-    from qapla.driver.table_write import Written
+    from qapla.driver.table_base import Written
     from qapla.plugins.rest.answers import Headers
     from qapla.plugins.rest.bodies import Body
     from qapla.plugins.rest.contexts import Collection, Row

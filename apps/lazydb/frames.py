@@ -51,7 +51,9 @@ def frame(
         timeout_s: how long the server may be silent. Only with *url*.
 
     Returns:
-        A pandas ``DataFrame``, a polars one, or a table of Arrow. Related rows are dicts and lists of dicts, as REST embeds them.
+        A pandas ``DataFrame``, a polars one, or a table of Arrow, with all rows of the list: where one answer may not have them all
+        (``db_max_rows``), from several. Over HTTP, rows without a key are cut there, with a warning. Related rows are dicts and lists of
+        dicts, as REST embeds them.
 
     Raises:
         QueryError: *rows* is malformed or names what is not there. NotFound: there is no such database or table.

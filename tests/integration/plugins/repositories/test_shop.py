@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from decimal import Decimal
@@ -118,6 +119,33 @@ def test_what_redis_forgets_the_database_knows(settings, redis_url):
     assert answers == [Decimal(number) for number in range(20)] * 3
     assert web.get("/7").text == "7 1"
     shop.stop()
+
+
+def test_what_another_process_changes(settings):
+    """A view shows what another process has changed, although its answers are kept, and live for a minute."""
+    shop, web = start({**settings, "repositories:price:cache_type": "LRU", "repositories:price:cache_invalidation": "true"})
+    prices, cache = shop["repositories"]["price"], shop["repositories"].service("price").cache
+    prices.add(Price("tea", Decimal("4.00")))
+    wait_until(lambda: web.get("/tea").text == "4.00 1" and len(cache))
+
+    pid = os.fork()
+    if pid == 0:
+        signal.alarm(20)
+        is_clean = len(cache) == 0
+        shop["repositories"]["price"].add(Price("tea", Decimal("5.00")))
+        os._exit(0 if is_clean else 1)
+
+    assert os.waitpid(pid, 0)[1] == 0
+    wait_until(lambda: web.get("/tea").text == "5.00 1")
+    shop.stop()
+
+
+def wait_until(is_so):
+    """Wait until something is so"""
+    ends = time.monotonic() + 20
+    while not is_so():
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 def test_workers_that_fork(settings):

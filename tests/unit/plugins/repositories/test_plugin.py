@@ -329,13 +329,19 @@ def test_settings_win(store):
         ({"repositories:person:expire_time": "long"}, "'repositories:person:expire_time'"),
         ({"repositories:person:expire_time": -1}, "expire_time"),
         ({"repositories:person:cache_type": "FIFO"}, "FIFO"),
+        ({"repositories:person:cache_invalidation": "perhaps"}, "'repositories:person:cache_invalidation'"),
+        ({"repositories:person:cache_invalidation": "true"}, "no cache to be told"),
+        ({"repositories:person:cache_invalidation": True, "repositories:person:cache_type": "LRU"}, "'dict' does not tell"),
         ({"repositories:person:cb_failure_threshold": 0}, "at least one failure"),
         ({"repositories:other:expire_time": 7}, "'repositories:other'.*no repository"),
         ({"repositories:other:class": "nowhere.Repository"}, "'repositories:other:class'"),
         ({"repositories:other:class": "builtins.int"}, "no class of repositories"),
         ({"repositories:other:class": f"{__name__}.PersonRepository"}, "needs the plugin 'redis'|'repositories:other:class'"),
     ],
-    ids=["unknown", "no number", "negative", "cache", "breaker", "undeclared", "no module", "no repository", "no redis"],
+    ids=(
+        ["unknown", "no number", "negative", "cache", "no switch", "no cache", "silent", "breaker", "undeclared"]
+        + ["no module", "no repository", "no redis"]
+    ),
 )
 def test_wrong_settings(store, settings, match):
     """What is wrong is told at the start, by name."""

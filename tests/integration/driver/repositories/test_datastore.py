@@ -160,7 +160,7 @@ def wait(runner):
 @pytest.fixture
 def new_source(host, runner, monkeypatch):
     monkeypatch.setenv("DATASTORE_EMULATOR_HOST", host)
-    source = DatastoreFallbackDataSource("qapla-test", namespace=secrets.token_hex(6))
+    source = DatastoreFallbackDataSource("qapla-test", namespace=secrets.token_hex(6), timeout_s=30)
     yield source
     runner.run(source.aclose())
 
@@ -216,7 +216,7 @@ def source(stand_in, runner, monkeypatch):
     stand_in.kept.clear()
     stand_in.errors.clear()
     stand_in.calls.clear()
-    source = DatastoreFallbackDataSource("qapla-test", timeout_s=2)
+    source = DatastoreFallbackDataSource("qapla-test", timeout_s=30)
     yield source
     runner.run(source.aclose())
 

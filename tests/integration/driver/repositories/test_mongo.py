@@ -15,6 +15,7 @@ from pymongo import MongoClient
 from pymongo.monitoring import CommandListener
 from secantus import SecantusDBServer
 
+from qapla.application import Application
 from qapla.driver import (
     DictMemoryDataSource,
     EntityDamaged,
@@ -26,6 +27,7 @@ from qapla.driver import (
 )
 from qapla.driver.repositories.keys import make_key
 from qapla.errors import ConfigurationError, Conflict, ModelError
+from qapla.plugins.repositories import Declared, RepositoriesPlugin
 from qapla.testing.contracts.fallback import FallbackSourceContract
 
 KEY, OTHER = (make_key("thing", ("id",), (id,)) for id in ("a", "b"))
@@ -59,14 +61,14 @@ def wait(runner):
 @pytest.fixture(scope="module")
 def clients(server, runner):
     """One client of MongoDB, for sources of many databases"""
-    first = MongoFallbackDataSource(server.uri, "first", timeoutMS=2000)
+    first = MongoFallbackDataSource(server.uri, "first", timeoutMS=30_000)
     yield first._clients
     runner.run(first.aclose())
 
 
 @pytest.fixture
 def new_source(server, clients):
-    source = MongoFallbackDataSource(server.uri, f"test_{secrets.token_hex(6)}", timeoutMS=2000)
+    source = MongoFallbackDataSource(server.uri, f"test_{secrets.token_hex(6)}", timeoutMS=30_000)
     source._clients = clients
     return source
 
@@ -95,6 +97,16 @@ def failing(client):
             client.admin.command({"configureFailPoint": "failCommand", "mode": "off"})
 
     return fail
+
+
+@dataclass
+class Price:
+    article: str
+    amount: int
+
+
+class PriceRepository(HashRepository[Price, str]):
+    key_attrs = ("article",)
 
 
 class TestMongo(FallbackSourceContract):
@@ -240,7 +252,7 @@ def test_silence_is_told_as_such(source, failing, wait):
 
     with failing(failCommands=["find"], blockConnection=True, blockTimeMS=400), pytest.raises(StoreTimedOut):
         wait(source.get_many([KEY]))
-    source._timeout_s = 2
+    source._timeout_s = 30
     with failing(failCommands=["find"], blockConnection=True, blockTimeMS=400), pytest.raises(TimeoutError):
         wait(asyncio.wait_for(source.get_many([KEY]), 0.1))
 
@@ -277,3 +289,25 @@ def test_mistakes_are_told():
     for name, field in (("a$b", "id"), ("system.x", "id"), ("x" * 200, "id"), ("thing", "_id"), ("thing", "$x"), ("thing", "a.b")):
         with pytest.raises(ModelError, match="MongoDB"):
             source.check(name, ("id",), (field,))
+
+
+def test_plugin_takes_other_sources(server):
+    """An application puts its own memory and store in the place of Redis and a database, and closes them when it stops."""
+
+    class Shop(Application):
+        class MetaConfig:
+            settings_module = "lazydb.settings"
+
+        def append_app_plugins(self):
+            memory, fallback = lambda app: DictMemoryDataSource(), lambda app: MongoFallbackDataSource(server.uri, "shop")
+            self.add_app_plugin(RepositoriesPlugin([Declared(PriceRepository, memory=memory, fallback=fallback, expire_time=60)]))
+
+    shop = Shop()
+    shop.run_tests({})
+    try:
+        prices = shop["repositories"]["price"]
+        prices.add(Price("tea", 4), Price("milk", 1))
+
+        assert prices.get_one("tea", memory=False) == Price("tea", 4)
+    finally:
+        shop.stop()

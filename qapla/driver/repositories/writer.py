@@ -227,14 +227,14 @@ class Writer:
         keys = [key for key, document in changes if document is None]
         try:
             await self._fallback.settle(self._name, self._term, documents, keys)
-        except QaplaError as error:
+        except Exception as error:
             if not _is_about_values(error):
                 raise
             if len(changes) > 1:
                 middle = len(changes) // 2
                 return {**await self._settle(changes[:middle]), **await self._settle(changes[middle:])}
             text = changes[0][0].text
-            return {text: self._refuse(text, error.message)}
+            return {text: self._refuse(text, error.message if isinstance(error, QaplaError) else type(error).__name__)}
         return {}
 
     def _refuse(self, text: str, why: str) -> str:
@@ -281,6 +281,8 @@ class Writer:
         return round(LEASE_S * 1000)
 
 
-def _is_about_values(error: QaplaError) -> bool:
+def _is_about_values(error: Exception) -> bool:
     """Tell whether the store will refuse these values whenever they come."""
-    return isinstance(error, EntityRefused) or str(error.code).startswith(SPOILT)
+    if isinstance(error, QaplaError):
+        return isinstance(error, EntityRefused) or error.code.startswith(SPOILT)
+    return isinstance(error, ValueError | TypeError | ArithmeticError)  # of a driver: a number that is too large, say

@@ -46,7 +46,8 @@ Several of its databases exist at the same time, and the contract may drop them 
 the engine's dialect has to be installed; see ``EngineContract`` for what else a class can say about its engine.
 
 ``MemorySourceContract`` and ``FallbackSourceContract`` say what a repository asks of its memory and of the store behind it; a source of
-one's own is held to them by overriding the fixture ``source``. They are loaded when asked for: they need the extra ``repositories``.
+one's own is held to them by overriding the fixture ``source``; ``TermsContract``, in place of the second, what write-behind asks. They
+are loaded when asked for: they need the extra ``repositories``.
 """
 
 from __future__ import annotations
@@ -63,10 +64,12 @@ from qapla.testing.contracts.write import WriteDriverContract
 if TYPE_CHECKING:
     from qapla.testing.contracts.fallback import FallbackSourceContract
     from qapla.testing.contracts.memory import MemorySourceContract
+    from qapla.testing.contracts.terms import TermsContract
 
 _PLACES = {
     "FallbackSourceContract": "qapla.testing.contracts.fallback",
     "MemorySourceContract": "qapla.testing.contracts.memory",
+    "TermsContract": "qapla.testing.contracts.terms",
 }
 
 __all__ = [
@@ -79,6 +82,7 @@ __all__ = [
     "FallbackSourceContract",
     "MemorySourceContract",
     "ReadDriverContract",
+    "TermsContract",
     "Vote",
     "Voter",
     "WriteDriverContract",

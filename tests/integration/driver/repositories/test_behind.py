@@ -10,6 +10,7 @@ import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from morfdict import Paths
@@ -481,42 +482,21 @@ def database_of(url):
     return database
 
 
-@pytest.fixture
-def sql(request):
-    """A source in a database of its own"""
-    with make_database(getattr(request, "param", "sqlite")) as url:
+@pytest.fixture(scope="module")
+def database():
+    with make_database("postgresql") as url:
         database = database_of(url.render_as_string(hide_password=False))
-        source = SQLFallbackDataSource(database)
-        asyncio.run(source.create_table())
-        source.check("thing", ("id",), ("id", "value"))
-        yield source
+        asyncio.run(SQLFallbackDataSource(database).create_table())
+        yield database
         database.dispose()
 
 
-def put(source, term, *things):
-    """Settle things, as a worker does"""
-    repository = ThingRepository(DictMemoryDataSource(), source)
-    documents = [(key := repository.key_of(thing), repository.document_of(thing, key)) for thing in things]
-    return source.settle("thing", term, documents, [])
-
-
-@pytest.mark.parametrize("sql", ["sqlite", "postgresql", "mariadb"], indirect=True)
-def test_a_term_in_a_database(sql):
-    """Who has begun the last term may write; whoever began one before is refused, and changes nothing."""
-
-    async def work():
-        await sql.begin_term("thing", "first")
-        await put(sql, "first", Thing("a", 1), Thing("b", 1))
-        await asyncio.gather(*(sql.begin_term("thing", name) for name in ("second", "third")))
-        for term in ("first", "never"):
-            with pytest.raises(Superseded):
-                await put(sql, term, Thing("a", 0))
-        await sql.begin_term("thing", "last")
-        repository = ThingRepository(DictMemoryDataSource(), sql)
-        await sql.settle("thing", "last", [], [repository.query("b").keys[0]])
-        return [one.value for one in await repository.query(many=["a", "b"]).entities]
-
-    assert asyncio.run(work()) == [1]
+@pytest.fixture
+def sql(database):
+    """A source in an empty database"""
+    with database.transaction() as session:
+        session.execute(text("DELETE FROM qapla_entity"))
+    return SQLFallbackDataSource(database)
 
 
 class Deadly(SQLFallbackDataSource):
@@ -525,8 +505,8 @@ class Deadly(SQLFallbackDataSource):
     moment = ""
 
     async def settle(self, *arguments):
-        if self.moment == "before":
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self.moment in ("before", "asleep"):
+            os.kill(os.getpid(), signal.SIGKILL if self.moment == "before" else signal.SIGSTOP)
         await super().settle(*arguments)
         if self.moment == "after":
             os.kill(os.getpid(), signal.SIGKILL)
@@ -543,7 +523,13 @@ def live(what, redis_url, url, told):
             await things.add(Thing(f"t{number % 10}", number))
             told.send(number)
 
-    asyncio.run(write() if what == "write" else things.write_pending())
+    async def work():
+        try:
+            await things.write_pending()
+        except Superseded:
+            told.send("superseded")
+
+    asyncio.run(write() if what == "write" else work())
 
 
 @pytest.fixture
@@ -566,7 +552,6 @@ def run(server):
         process.close()
 
 
-@pytest.mark.parametrize("sql", ["postgresql"], indirect=True)
 def test_processes_are_killed(client, sql, make, run):
     """A writer, a worker before it writes, and one before it says that it has, are killed: everything arrives, the last values win."""
     url = sql._database.url.render_as_string(hide_password=False)
@@ -596,7 +581,27 @@ def test_processes_are_killed(client, sql, make, run):
     assert values in (set(range(last - 9, last + 1)), set(range(last - 8, last + 2))), "the last one may have arrived untold"
 
 
-@pytest.mark.parametrize("sql", ["postgresql"], indirect=True)
+def test_a_process_that_was_asleep_writes_nothing_old(client, sql, make, run):
+    """A worker's process that is stopped before it writes, and wakes up when another one has written something newer, is refused."""
+    things = make(sql)
+    asyncio.run(things.add(Thing("a", 1)))
+
+    process, told = run("asleep", sql._database.url.render_as_string(hide_password=False))
+    while Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0] != "T":
+        time.sleep(0.01)
+    client.delete("pending:{thing}:worker")  # its time is over
+
+    async def work():
+        await things.add(Thing("a", 2))
+        await things.write_pending()
+        os.kill(process.pid, signal.SIGCONT)
+        assert await asyncio.to_thread(told.recv) == "superseded"
+        return await things.query("a", memory=False).entity
+
+    with told:
+        assert asyncio.run(work()) == Thing("a", 2)
+
+
 def test_a_database_refuses_one_entity(sql, make):
     """What a database cannot keep is set aside, and its neighbours are written; a missing table is waited for."""
 

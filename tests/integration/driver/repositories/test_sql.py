@@ -17,7 +17,7 @@ from qapla.driver.repositories.sql import SQLFallbackDataSource
 from qapla.driver.repositories.table import entity_table
 from qapla.errors import EntityDamaged, EntityRefused, ModelError, QaplaError, StoreUnavailable
 from qapla.settings import Settings
-from qapla.testing.contracts.fallback import FallbackSourceContract
+from qapla.testing.contracts.terms import TermsContract
 from qapla.testing.servers import ENGINE_NAMES, make_database
 
 
@@ -61,7 +61,7 @@ def runner(database):
         runner.run(database.aclose())
 
 
-class OnDatabase(FallbackSourceContract):
+class OnDatabase(TermsContract):
     """What is common: the table is made, and empty at first"""
 
     model = None
@@ -72,6 +72,7 @@ class OnDatabase(FallbackSourceContract):
         self.runner = runner
         source = SQLFallbackDataSource(database, self.model, asynchronous=self.asynchronous)
         self.wait(source.create_table())
+        self.wait(source.create_terms())
         with database.transaction() as session:
             session.execute(source._rows.table.delete())
         return source

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from qapla.driver import DictFallbackDataSource
-from qapla.testing.contracts.fallback import FallbackSourceContract
+from qapla.testing.contracts.terms import TermsContract
 
 
-class TestDict(FallbackSourceContract):
+class TestDict(TermsContract):
     """A dict behind the memory"""
 
     @pytest.fixture

@@ -144,6 +144,8 @@ class Stand:
         with Redis.from_url(self.redis_url) as client:
             client.flushall()
         await self.store.create_table()
+        with self.database.transaction() as session:  # of the fault before
+            session.execute(text("DELETE FROM qapla_entity"))
         callers = [asyncio.create_task(self._call(f"c{number}")) for number in range(self._callers)]
         try:
             await asyncio.sleep(min(0.3, seconds))
@@ -216,7 +218,7 @@ class Stand:
         has_returned, found = await self._timed(asked)
         for key, value in found.items() if has_returned else ():
             if not self.known.allows(key, value):
-                self.report.wrong.append(f"{key} was {value}, not {self.known.now[key]}")
+                self.report.wrong.append(f"{key} was {value}, not {self.known.now.get(key)}")
 
     async def _exists(self, key: str) -> None:
         has_returned, found = await self._timed(self.service.exists(key))

@@ -36,11 +36,14 @@ from qapla.errors import (
     EntityDamaged,
     EntityNotFound,
     EntityRefused,
+    InDoubt,
     ModelError,
     OfRepository,
+    QaplaError,
     QueryError,
     StoreTimedOut,
     StoreUnavailable,
+    Unavailable,
     nearest,
 )
 
@@ -377,10 +380,9 @@ class Repository(Generic[Entity, KeyType]):
         async with self._queues.of(texts):
             try:
                 await self._named(change(), texts[0])
-            except EntityRefused:
-                raise
-            except BaseException:
-                self._stale.doubt(texts)  # nobody knows whether it arrived, or will
+            except BaseException as error:
+                if not _is_answer(error):
+                    self._stale.doubt(texts)  # nobody knows whether it arrived, or will
                 raise
             finally:
                 self._flights.forget(texts)
@@ -603,6 +605,13 @@ def _find_argument(cls: type) -> Any:
 def _batch(text: str, marker: str, commands: list[Command]) -> Batch:
     """Return commands for where neither key exists; the first one is that of the commands."""
     return ((text, marker) if commands[0][1] == text else (marker, text)), commands
+
+
+def _is_answer(error: BaseException) -> bool:
+    """Tell whether a store that raised *error* has answered, and did nothing."""
+    if isinstance(error, StoreUnavailable):
+        return error.answered
+    return isinstance(error, QaplaError) and not isinstance(error, Unavailable | InDoubt)
 
 
 def _snake(name: str) -> str:

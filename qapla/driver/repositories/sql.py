@@ -29,6 +29,7 @@ from qapla.errors import (
     EntityDamaged,
     EntityRefused,
     ModelError,
+    ReadOnly,
     StoreTimedOut,
     StoreUnavailable,
     Superseded,
@@ -167,6 +168,8 @@ class SQLFallbackDataSource(FallbackDataSource):
         if not isinstance(error, DBAPIError) or error.orig is None or backend not in dialects.ENGINES:
             return error
         told = translate(backend, error.orig, self.name)
+        if isinstance(told, ReadOnly) or told.code.startswith("53"):  # a standby, a full disk
+            return StoreUnavailable(f"database {self.name!r} takes no writes now: {told.message}", code=told.code, answered=True)
         if is_missing(told):
             told.hint = "run its migrations, or 'await source.create_table()'"
         return told

@@ -166,11 +166,15 @@ class Work:
 
 
 def _cut_awaited(connection: Any) -> bool:
-    """Shut the socket where a driver has one: cancelled, psycopg would talk to the silent server for ten seconds more."""
-    if not hasattr(connection, "fileno"):
+    """Shut the socket where a driver shows it: cancelled, psycopg would talk to the silent server for ten seconds more."""
+    writer = getattr(connection, "_writer", None)  # aiomysql's
+    if writer is None and not hasattr(connection, "fileno"):
         return False
     with suppress(Exception):  # it has ended in this moment
-        shut(connection.fileno())
+        if writer is None:
+            shut(connection.fileno())
+        else:
+            writer.transport.abort()
     return True
 
 

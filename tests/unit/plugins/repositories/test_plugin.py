@@ -338,7 +338,10 @@ def test_settings_win(store):
         ({"repositories:other:class": "builtins.int"}, "no class of repositories"),
         ({"repositories:other:class": f"{__name__}.PersonRepository"}, "needs the plugin 'redis'|'repositories:other:class'"),
     ],
-    ids="unknown,no number,negative,cache,no switch,no cache,silent,breaker,undeclared,no module,no repository,no redis".split(","),
+    ids=[
+        *("unknown", "no number", "negative", "cache", "no switch", "no cache", "silent", "breaker", "undeclared"),
+        *("no module", "no repository", "no redis"),
+    ],
 )
 def test_wrong_settings(store, settings, match):
     """What is wrong is told at the start, by name."""

@@ -17,6 +17,7 @@ from qapla.driver.repositories.sql import SQLFallbackDataSource
 from qapla.driver.repositories.table import entity_table
 from qapla.errors import EntityDamaged, EntityRefused, ModelError, QaplaError, StoreUnavailable
 from qapla.settings import Settings
+from qapla.testing.contracts.fallback import FallbackSourceContract
 from qapla.testing.contracts.terms import TermsContract
 from qapla.testing.servers import ENGINE_NAMES, make_database
 
@@ -61,7 +62,7 @@ def runner(database):
         runner.run(database.aclose())
 
 
-class OnDatabase(TermsContract):
+class OnDatabase(FallbackSourceContract):
     """What is common: the table is made, and empty at first"""
 
     model = None
@@ -81,7 +82,7 @@ class OnDatabase(TermsContract):
         return self.runner.run(asked)
 
 
-class TestTableAwaited(OnDatabase):
+class TestTableAwaited(TermsContract, OnDatabase):
     """The automatic table, by a driver that awaits"""
 
 
@@ -91,7 +92,7 @@ class TestTableInThreads(OnDatabase):
     asynchronous = False
 
 
-class TestModelAwaited(OnDatabase):
+class TestModelAwaited(TermsContract, OnDatabase):
     """A mapped class"""
 
     model = Thing

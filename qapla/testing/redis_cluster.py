@@ -26,7 +26,7 @@ def start_redis_cluster(folder: Path, owner: int, *, primaries: int = 3, replica
 
     common = {"cluster-enabled": "yes", "cluster-node-timeout": str(timeout_ms), "cluster-require-full-coverage": "no"}
     common |= {"cluster-allow-replica-migration": "no", "repl-diskless-sync-delay": "0"}
-    ports = [_free_port() for _ in range(primaries + replicas)]
+    ports = [find_port() for _ in range(primaries + replicas)]
     settings = [{**common, "port": str(port)} for port in ports]
     folders = [folder.with_name(f"{folder.name}-{at}") for at in range(len(ports))]
     with ThreadPoolExecutor(len(ports)) as pool:
@@ -51,7 +51,8 @@ def start_redis_cluster(folder: Path, owner: int, *, primaries: int = 3, replica
     return urls
 
 
-def _free_port() -> int:
+def find_port() -> int:
+    """Return a port that nobody listens on, and nobody on the one of the bus."""
     while True:
         port = free_port()
         with socket.socket() as probe, suppress(OSError, OverflowError):

@@ -121,7 +121,7 @@ class ClusterMemoryDataSource(RedisMemoryDataSource):
         return client
 
     def _open_nodes(self) -> Nodes:
-        return Nodes(self._make_client())
+        return Nodes(self._make_client)
 
     async def _close_nodes(self, nodes: Nodes) -> None:
         await nodes.aclose()

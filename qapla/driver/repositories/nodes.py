@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from typing import Any
@@ -95,11 +95,12 @@ class Nodes:
     """The nodes of a cluster.
 
     Args:
-        client: a client that nobody else uses; it is closed with this.
+        make: makes a client that knows some nodes, for this only.
     """
 
-    def __init__(self, client: RedisCluster) -> None:
-        self._manager: Any = client.nodes_manager
+    def __init__(self, make: Callable[[], RedisCluster]) -> None:
+        self._make = make
+        self._begin()
         self._looking = asyncio.Lock()
         self._looked_at = -inf
         self._is_suspect = True
@@ -135,6 +136,13 @@ class Nodes:
         """Close all connections."""
         for kept in ("nodes_cache", "startup_nodes"):
             await self._manager.aclose(kept)
+        for node in self._first:
+            await node.disconnect()
+
+    def _begin(self) -> None:
+        client = self._make()
+        self._first = list(client.startup_nodes)  # which redis-py forgets once it has heard of others
+        self._manager: Any = client.nodes_manager
 
     async def _run_once(self, shares: Sequence[Share]) -> None:
         there: dict[ClusterNode, list[Share]] = {}
@@ -191,9 +199,17 @@ class Nodes:
             self._looked_at = time.monotonic()
             try:
                 await self._manager.initialize()
-            except IndexError:  # redis-py looks for the first primary
-                raise exceptions.ClusterDownError("CLUSTERDOWN no node has a slot") from None
+            except (exceptions.RedisClusterException, IndexError):  # nobody who is known by now; those we were given may have new addresses
+                await self._look_anew()
             self._is_suspect = False
+
+    async def _look_anew(self) -> None:
+        await self.aclose()
+        self._begin()
+        try:
+            await self._manager.initialize()
+        except IndexError:  # redis-py looks for the first primary
+            raise exceptions.ClusterDownError("CLUSTERDOWN no node has a slot") from None
 
 
 def _tell(shares: Sequence[Share]) -> None:

@@ -16,10 +16,11 @@ from qapla.database.breaker import Breaker
 from qapla.driver import DictFallbackDataSource, HashRepository, Service, StoreTimedOut, StoreUnavailable
 from qapla.driver.repositories.cluster import ClusterMemoryDataSource, slot_of
 from qapla.driver.repositories.keys import marker_of
+from qapla.driver.repositories.nodes import LOOK_EVERY_S
 from qapla.errors import ConfigurationError
 from qapla.testing import processes
 from qapla.testing.contracts.memory import MemorySourceContract
-from qapla.testing.redis_cluster import start_redis_cluster
+from qapla.testing.redis_cluster import find_port, start_redis_cluster
 
 BACK_WITHIN_S = 10
 SLOTS = 16384
@@ -260,6 +261,20 @@ def test_replica_takes_the_place_of_a_primary(cluster, source):
     asyncio.run(live())
 
     assert cluster.clients[3].info("replication")["role"] == "master"
+
+
+def test_cluster_without_slots_is_asked_again():
+    """A cluster that has no slots, yet or any more, is unavailable, and does not make its nodes forgotten."""
+
+    async def live(source):
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="CLUSTERDOWN"):
+                await source.run([("GET", "x")])
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    with processes.server_folder() as folder:
+        url = processes.start_redis(folder / "node", os.getpid(), settings={"cluster-enabled": "yes", "port": str(find_port())})
+        asyncio.run(live(ClusterMemoryDataSource.from_urls(url)))
 
 
 async def until_answers(source, key):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import os
 import socket
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from qapla.database.local import SAID
@@ -17,7 +18,7 @@ from qapla.database.statement import Result, Sheet, Statement
 from qapla.errors import DatabaseError, NotOffered
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
+    from collections.abc import Callable, Generator, Mapping
 
     from qapla.database.local import Local
 
@@ -105,6 +106,17 @@ class Runner:
     def abandon(self, connection: Any) -> None:
         """Make a connection with an unfinished stream ready to be closed."""
 
+    def open(self, module: Any, arguments: Any, keywords: dict[str, Any], limit_s: float, hold: Callable[[Any], None]) -> Any:
+        """Open a connection as a server that is silent lets it be ended: by ``cancel`` of what *hold* is given, or after *limit_s*.
+
+        Args:
+            keywords: of the driver; they may be changed.
+
+        Returns:
+            None leaves it to the caller, with *keywords*.
+        """
+        return None
+
 
 class PostgresqlRunner(Runner):
     """psycopg; what runs for nearly every request goes past its cursors (``prepared``)."""
@@ -166,6 +178,10 @@ class PostgresqlRunner(Runner):
     def cancel(self, connection: Any) -> None:
         """Cut the line; the server's own limit ends the statement there."""
         shut(connection.pgconn.socket)
+
+    def open(self, module: Any, arguments: Any, keywords: dict[str, Any], limit_s: float, hold: Callable[[Any], None]) -> Any:
+        """Let psycopg look at the time: in whole seconds, and not below 2."""
+        keywords.setdefault("connect_timeout", max(2, ceil(limit_s)))
 
 
 class MysqlRunner(Runner):
@@ -232,6 +248,13 @@ class MysqlRunner(Runner):
         """Cut the line; the server's own limit ends the statement there."""
         if connection._sock is not None:
             shut(connection._sock.fileno())
+
+    def open(self, module: Any, arguments: Any, keywords: dict[str, Any], limit_s: float, hold: Callable[[Any], None]) -> Any:
+        """Give the connection away before it is open: PyMySQL waits for a silent server's greeting for ever."""
+        connection = module.connect(*arguments, **{**keywords, "defer_connect": True})
+        hold(connection)
+        connection.connect()
+        return connection
 
     def abandon(self, connection: Any) -> None:
         """Forget the unread rows: PyMySQL would read all of them before it lets go."""

@@ -35,8 +35,9 @@ END_WAIT_S = 2.0
 class Line:
     """The connection that a call uses now, to be cut from outside."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, limit_s: float | None) -> None:
         self._name = name
+        self.limit_s = limit_s
         self._lock = threading.Lock()
         self._held: Any = None
         self._is_cut = False
@@ -86,10 +87,10 @@ class Work:
         self._timeout_s = timeout_s
         self._threads = PerLoop(lambda: ThreadPoolExecutor(THREADS, "qapla-sql"), _end_threads)
         self._ending: set[asyncio.Future[Any]] = set()
-        if _note_pings not in database.on_engine:
-            database.on_engine.append(_note_pings)
+        if _note_connections not in database.on_engine:
+            database.on_engine.append(_note_connections)
             for engine in database.opened_engines:
-                _note_pings(engine)
+                _note_connections(engine)
 
     async def run(self, work: Callable[[Session], Answer], writes: bool) -> Answer:
         """Return what *work* returns, given a session; with *writes* in a transaction, which is committed.
@@ -97,7 +98,7 @@ class Work:
         Raises:
             StoreTimedOut: the time is up.
         """
-        line = Line(self._database.name)
+        line = Line(self._database.name, self._timeout_s)
         running = self._begin(line, work, writes)
         try:
             done, _ = await asyncio.wait({running}, timeout=self._timeout_s)
@@ -188,10 +189,21 @@ def _note_begin(session: Session, line: Line) -> None:
         event.listen(session, "after_begin", note, once=True)
 
 
-def _note_pings(engine: Engine) -> None:
-    """Have the line know of a connection that is tried before it is lent: a silent server is met there."""
+def _note_connections(engine: Engine) -> None:
+    """Have the line know of a connection that is opened, or tried before it is lent: a silent server is met there."""
     dialect = engine.dialect
     ping = dialect.do_ping
+
+    def open_noted(dialect: Any, record: Any, arguments: Any, keywords: dict[str, Any]) -> Any:
+        line = _line.get()
+        if line is None:
+            return None
+        line.check()
+        if dialect.is_async or line.limit_s is None or engine.url.get_backend_name() not in RUNNERS:
+            return None
+        return RUNNERS[engine.url.get_backend_name()].open(dialect.loaded_dbapi, arguments, keywords, line.limit_s, line.hold)
+
+    event.listen(engine, "do_connect", open_noted)
 
     def note_and_ping(connection: Any) -> bool:
         line = _line.get()

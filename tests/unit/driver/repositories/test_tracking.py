@@ -82,6 +82,8 @@ class Lines:
                 event = await self.queue.get()
                 if isinstance(event, Exception):
                     raise event
+                if event is None:
+                    return
                 yield event
                 self.queue.task_done()
         finally:
@@ -279,7 +281,7 @@ class TestTrust:
             lines.lose()
             await until(lambda: len(lines.opened) == 2)
             assert not service.cache.is_believed
-            lines.lose("the next, too")
+            lines.queue.put_nowait(None)  # the next ends without a word
             await until(lambda: len(lines.opened) == 3 and lines.is_open)
             memory.apply([("HSET", "person:ada", "name", b'"changed"')])
             for one in (service, late):

@@ -109,11 +109,11 @@ class Writer:
             while True:
                 written = await self._write_some()
                 count += written or 0
+                if not written and not (await self.look()).waiting.size:
+                    return count
                 if written is None:
                     await asyncio.sleep(pause_s)
                     pause_s = min(2 * pause_s, IDLE_S[1])
-                elif not written and not (await self.look()).waiting.size:
-                    return count
         finally:
             await self._leave()
 

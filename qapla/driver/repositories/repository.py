@@ -152,7 +152,7 @@ class Repository(Generic[Entity, KeyType]):
 
         Args:
             memory_data_source: the other memory.
-            on_store_read: called with the texts of keys whose answers are those of the store behind the memory, before these are returned.
+            on_store_read: called with the texts of keys whose answers are not those of entries of the memory, before these are returned.
         """
         other = copy(self)
         other.memory_data_source = memory_data_source
@@ -418,7 +418,10 @@ class Repository(Generic[Entity, KeyType]):
         return [] if self._behind is None else [self._behind.pending.read([key.text for key in keys])]
 
     def _waits(self, key: Key, value: bytes | None) -> Write | None:
-        return None if self._behind is None else self._behind.read(key, value)
+        write = None if self._behind is None else self._behind.read(key, value)
+        if write is not None and self._on_store_read is not None:
+            self._on_store_read((key.text,))  # no entry need be there, whose change would be told
+        return write
 
     async def _from_memory(self, query: Query[Entity], key: Key) -> Any:
         text = key.text

@@ -278,6 +278,24 @@ def test_shards(client, url):
     asyncio.run(live())
 
 
+def test_write_behind(client, url):
+    """What waits for the store, and has no entry whose change would be told, is not kept."""
+    client.config_set("appendonly", "yes")
+    store = DictFallbackDataSource()
+    writer, repository = (ThingRepository(RedisMemoryDataSource(url), store, 3600, write_policy="behind") for _ in range(2))
+    service = Service(repository, cache=Cache())
+
+    async def live():
+        await keep(service, b=1)
+        for value in (1, 2, 3):
+            await writer.add(Thing("a", value), memory=False)
+            await until_value(service, "a", value)
+            assert service.cache.get("thing:a", service._whole) is None
+
+    asyncio.run(live())
+    client.config_set("appendonly", "no")
+
+
 def test_waiting(client, service):
     """Who does not await has the same cache; when the loop of a process is stopped, so is the line."""
     waiting = service.sync

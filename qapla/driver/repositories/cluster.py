@@ -6,8 +6,8 @@ is, for each slot; an entity and its marker are in one (``keys.py``).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Hashable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from hashlib import sha1
 from typing import Any
 
@@ -16,11 +16,12 @@ from redis.asyncio.cluster import ClusterNode, RedisCluster
 from redis.asyncio.connection import SSLConnection, parse_url
 from redis.crc import key_slot
 
+from qapla.driver.repositories import primaries
 from qapla.driver.repositories.invalidations import Invalidations
 from qapla.driver.repositories.loops import PerLoop
 from qapla.driver.repositories.nodes import NodeAway, Nodes, Share
 from qapla.driver.repositories.redis import IF_ABSENT, RedisMemoryDataSource
-from qapla.driver.repositories.source import Batch, Command, MemoryDataSource
+from qapla.driver.repositories.source import Batch, Command
 from qapla.errors import ConfigurationError, StoreUnavailable
 
 IF_ABSENT_SHA = sha1(IF_ABSENT.encode(), usedforsecurity=False).hexdigest()
@@ -100,9 +101,18 @@ class ClusterMemoryDataSource(RedisMemoryDataSource):
             await self._clients.get().run(shares)
         return [bool(share.replies[0]) for share in shares]
 
-    def invalidations(self, prefixes: Sequence[str]) -> Invalidations:
-        """Refuse to tell of changes: nodes come and go, and each tells of its own keys only."""
-        return MemoryDataSource.invalidations(self, prefixes)
+    @property
+    def line(self) -> Hashable | None:
+        """Return what is the same for sources of the same nodes and options."""
+        return self._hashable(*sorted(self._nodes))
+
+    async def invalidations(self, prefixes: Sequence[str]) -> Invalidations:
+        """Tell which keys anybody changes, on a connection to each primary; the line is lost when there are others (``primaries.py``)."""
+        async with self._translated([("CLIENT", "TRACKING")]):
+            known = await self._clients.get().places()
+            async with aclosing(primaries.listen(self._make_client(), known, prefixes)) as events:
+                async for event in events:
+                    yield event
 
     async def ping(self) -> None:
         """Ask every primary for a sign of life.

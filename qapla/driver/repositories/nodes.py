@@ -132,6 +132,11 @@ class Nodes:
             await asyncio.gather(*(self._ask(node, [share]) for node, share in again))
         _tell(list(asked.values()))
 
+    async def places(self) -> list[tuple[str, int]]:
+        """Return host and port of all nodes that are known."""
+        await self._look()
+        return [(node.host, int(node.port)) for node in self._manager.nodes_cache.values()]
+
     async def aclose(self) -> None:
         """Close all connections."""
         for kept in ("nodes_cache", "startup_nodes"):

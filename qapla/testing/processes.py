@@ -9,6 +9,7 @@ What faults look like: ``kill(folder)`` takes a server away as ``kill -9`` does,
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import pwd
@@ -41,7 +42,7 @@ POSTGRESQL_SETTINGS = {
     "max_prepared_transactions": "20",
     "shared_buffers": "64MB",
 }
-_keepers: list[subprocess.Popen[bytes]] = []  # not waited for: they end with the run, which may be after this process
+_keepers: dict[int, tuple[int, subprocess.Popen[bytes]]] = {}  # by the id of their process, each with that of its owner
 
 
 class ServerFailed(Exception):
@@ -151,22 +152,26 @@ def start_redis(folder: Path, owner: int, *, settings: Mapping[str, str] | None 
 def stop(folder: Path) -> None:
     """Stop the server that was started in *folder*, and wait until it is gone."""
     pid_file = folder.with_suffix(".pid")
-    os.kill(int(pid_file.read_text()), signal.SIGTERM)
+    keeper_pid = int(pid_file.read_text())
+    os.kill(keeper_pid, signal.SIGTERM)
     deadline = time.monotonic() + START_TIMEOUT_S
     while pid_file.exists() and time.monotonic() < deadline:
         time.sleep(0.05)
+    _reap(keeper_pid)
 
 
 def kill(folder: Path) -> None:
     """Kill the server that was started in *folder*, and every process of it, with SIGKILL; wait until all are gone."""
     pid_file = folder.with_suffix(".pid")
-    server = list(_descendants(int(pid_file.read_text())))
+    keeper_pid = int(pid_file.read_text())
+    server = list(_descendants(keeper_pid))
     for pid in server:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     deadline = time.monotonic() + START_TIMEOUT_S
     while (pid_file.exists() or any(_runs(pid) for pid in server)) and time.monotonic() < deadline:
         time.sleep(0.02)
+    _reap(keeper_pid)
 
 
 def start_again(folder: Path, owner: int | None = None) -> None:
@@ -175,6 +180,26 @@ def start_again(folder: Path, owner: int | None = None) -> None:
     if owner is not None:
         kept["owner"] = owner
     _start(folder, kept["owner"], kept["account"], kept["command"], kept["stop_signal"], kept["probe"])
+
+
+def _reap(pid: int) -> None:
+    """Wait for a keeper that is ending, if it is one of this process."""
+    _, process = _keepers.pop(pid, (0, None))
+    if process is not None:
+        process.wait(START_TIMEOUT_S)
+
+
+@atexit.register
+def _end_keepers() -> None:
+    """End the servers that this process owns. Those that it has started for the whole run go on, and nobody here waits for them."""
+    ours = [process for owner, process in _keepers.values() if owner == os.getpid()]
+    for process in ours:
+        process.terminate()
+    for process in ours:
+        process.wait(START_TIMEOUT_S)
+    for _, process in _keepers.values():
+        if process.poll() is None:
+            process.returncode = 0  # else it would be warned of
 
 
 def _runs(pid: int) -> bool:
@@ -237,12 +262,13 @@ def _start(folder: Path, owner: int, account: str, command: list[str], stop_sign
         process = subprocess.Popen(
             arguments, stdin=subprocess.DEVNULL, stdout=out, stderr=subprocess.STDOUT, cwd=folder, start_new_session=True
         )
-    _keepers.append(process)
+    _keepers[process.pid] = owner, process
     deadline = time.monotonic() + START_TIMEOUT_S
     name, *rest = probe
     while not PROBES[name](*rest):
         if process.poll() is not None or time.monotonic() > deadline:
             process.terminate()
+            _reap(process.pid)
             raise ServerFailed(f"{Path(command[0]).name} did not start: {log.read_text(errors='replace').strip()[-2000:]}")
         time.sleep(0.05)
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 COMMAND = [sys.executable, "-c", "from lazydb.commands import main; main()"]
-START_S = 60
+START_S = 180
 
 
 class Lazydb:

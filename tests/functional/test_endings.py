@@ -97,14 +97,16 @@ def port(database, tmp_path_factory):
     environment = {**os.environ, "DATABASE": database.render_as_string(hide_password=False)}
     with (folder / "log").open("wb") as log:
         server = subprocess.Popen(command, cwd=folder, env=environment, stdout=log, stderr=log)
-    deadline = time.monotonic() + 30
-    while not answers(port):
-        assert server.poll() is None, (folder / "log").read_text()
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-    yield port
-    server.send_signal(signal.SIGTERM)
-    server.wait(20)
+    try:
+        deadline = time.monotonic() + 30
+        while not answers(port):
+            assert server.poll() is None, (folder / "log").read_text()
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        yield port
+    finally:
+        server.send_signal(signal.SIGTERM)
+        server.wait(20)
 
 
 def answers(port):

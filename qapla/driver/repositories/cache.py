@@ -17,6 +17,7 @@ from typing import Any
 
 from cachetools import LFUCache, LRUCache
 
+from qapla.driver.repositories.checks import check_count, check_seconds
 from qapla.errors import ConfigurationError
 
 MISSING = object()  # in the place of an entity: there is none
@@ -54,15 +55,15 @@ class Cache:
         missing_ttl_s: float | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        if max_size < 1:
-            raise ConfigurationError(f"a cache of {max_size!r} entities is none", hint="at least 1; no cache type for no cache")
-        if not 0 <= jitter < 1:
+        if not isinstance(type, CacheType):
+            raise ConfigurationError(f"the type of a cache is {type!r}", hint="CacheType.LRU, LFU or TTL")
+        check_count(max_size, "the size of a cache", ConfigurationError)
+        if not isinstance(jitter, int | float) or not 0 <= jitter < 1:
             raise ConfigurationError(f"the jitter of a cache is {jitter!r}", hint="a part of the time to live: from 0, below 1")
         if type is CacheType.TTL and ttl_s is None:
             raise ConfigurationError("a cache of type TTL has no time to live", hint="cache_ttl=60")
         for value in (ttl_s, missing_ttl_s):
-            if value is not None and not value > 0:
-                raise ConfigurationError(f"the time to live of a cache is {value!r}", hint="seconds, more than 0")
+            check_seconds(value, "the time to live of a cache", ConfigurationError)
         make: Any = LRUCache if type is CacheType.TTL else type.value
         self._make = lambda: make(max_size)
         self._ttl_s, self._missing_ttl_s = ttl_s, missing_ttl_s or ttl_s

@@ -12,7 +12,7 @@ import binascii
 import dataclasses
 import json
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, dataclass_transform
 
 import msgspec
@@ -100,7 +100,7 @@ class CollectionRepository(Repository[Entity, KeyType]):
         except UnicodeEncodeError:
             message = f"'data' of entity {self.entity_type.name!r} cannot be kept: a member is no valid text"
             raise EntityRefused(message, repository=self.name, key=key.text) from None
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             message = f"'data' of entity {self.entity_type.name!r} cannot be kept: {_shown(error)}"
             raise EntityRefused(message, repository=self.name, key=key.text) from None
         return {**self.entity_type.write(entity, self.name, key.text), "data": msgspec.json.encode(members)}
@@ -154,11 +154,13 @@ def listed(data: Any) -> list[Any]:
     Raises:
         TypeError: it is none.
     """
-    if data is None or isinstance(data, str | bytes) or not hasattr(data, "__iter__"):
+    if data is None or isinstance(data, str | bytes | Mapping) or not hasattr(data, "__iter__"):
         raise TypeError("a collection of members is needed")
     return list(data)
 
 
 def _shown(error: Exception) -> str:
     """Return what was said by us; Python's own words, ``could not convert string to float: 'secret'``, may have a value in them."""
+    if isinstance(error, OverflowError):
+        return "a number is too large"
     return "a number is none" if str(error).startswith(("could not convert", "float()")) else str(error)

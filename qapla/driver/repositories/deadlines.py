@@ -12,9 +12,8 @@ from contextvars import ContextVar
 from math import inf
 from types import TracebackType
 
-from qapla.errors import QaplaError, StoreTimedOut
+from qapla.errors import StoreTimedOut
 
-LONGEST_S = 1e12  # what Redis still takes as a time to live
 _ends: ContextVar[float | None] = ContextVar("qapla_call_ends", default=None)
 
 
@@ -67,11 +66,3 @@ def patience_s(seconds: float) -> float:
 def detach() -> None:
     """Let the running task, which a call has begun, outlive the call's deadline."""
     _ends.set(None)
-
-
-def check_seconds(value: object, what: str, error: type[QaplaError], *, longest_s: float = inf) -> None:
-    """Raise *error* unless *value* is seconds, more than 0, or None; *what* names it."""
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= longest_s:
-        raise error(f"{what} is {value!r}", hint="seconds, more than 0; None: no limit")

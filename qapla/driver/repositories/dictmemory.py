@@ -190,7 +190,7 @@ class DictMemoryDataSource(MemoryDataSource):
         """ZRANGE key first last [BYSCORE] [REV] [LIMIT offset count] [WITHSCORES]"""
         items = (self._find(key, SortedSet) or SortedSet()).ordered()
         if "BYSCORE" in options:
-            low, high = sorted((float(first), float(last)))
+            low, high = (float(last), float(first)) if "REV" in options else (float(first), float(last))
             items = [item for item in items if low <= item[1] <= high]
         items = items[::-1] if "REV" in options else items
         if "LIMIT" in options:

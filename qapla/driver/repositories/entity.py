@@ -35,7 +35,9 @@ class EntityType:
         self.cls = cls
         self.name: str = cls.__name__
         self._is_dict = typing.is_typeddict(cls)
+        self._without = set(without)
         try:
+            self._required = _required(cls) if self._is_dict else frozenset()
             self._annotations, self._make = _describe(cls)
             kept = {name: annotation for name, annotation in self._annotations.items() if name not in without}
             self._decoders = {name: self._decoder(name, annotation) for name, annotation in kept.items()}
@@ -69,7 +71,10 @@ class EntityType:
         if self._is_dict:
             unknown = entity.keys() - self._annotations.keys()
             if unknown:
-                raise EntityRefused(f"entity {self.name!r} has no field {min(unknown)!r}", repository=repository, key=key)
+                raise EntityRefused(f"entity {self.name!r} has no field {min(unknown, key=str)!r}", repository=repository, key=key)
+            missing = self._required - entity.keys() - self._without
+            if missing:
+                raise EntityRefused(f"{min(missing)!r} is missing in an entity {self.name!r}", repository=repository, key=key)
         return self.write_some(entity, self._decoders, repository, key)
 
     def write_some(self, entity: Any, names: Iterable[str], repository: str, key: str) -> Document:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any, ClassVar, NamedTuple
 
+from qapla.driver.repositories.checks import check_count, check_number
 from qapla.driver.repositories.collection import AT_ONCE, CollectionRepository, listed, plain, raw
 from qapla.driver.repositories.entity import Document
 from qapla.driver.repositories.geohash import MAX_LATITUDE, UNITS_M
@@ -51,15 +51,12 @@ class GeoSpatialOptions:
     count: int | None = None
 
     def __post_init__(self) -> None:
-        if self.distance_unit not in UNITS_M:
+        if not isinstance(self.distance_unit, str) or self.distance_unit not in UNITS_M:
             hint = nearest(str(self.distance_unit), UNITS_M) or f"one of {', '.join(UNITS_M)}"
             raise QueryError(f"distance unit {self.distance_unit!r} is unknown", hint=hint)
         for name in ("max_distance", "width", "height"):
-            value = getattr(self, name)
-            if value is not None and not (isinstance(value, int | float) and isfinite(value) and value > 0):
-                raise QueryError(f"{name!r} is {value!r}", hint="a number, more than 0")
-        if self.count is not None and (not isinstance(self.count, int) or self.count < 1):
-            raise QueryError(f"'count' is {self.count!r}", hint="a whole number, at least 1")
+            check_number(getattr(self, name), repr(name), is_size=True)
+        check_count(self.count, "'count'")
         self._check_shape()
 
     def _check_shape(self) -> None:
@@ -84,7 +81,7 @@ class GeoSpatialRepository(CollectionRepository[Entity, KeyType]):
         """Return members with longitude and latitude; of a member that is there twice the last."""
         members: dict[bytes, list[Any]] = {}
         for one in listed(data):
-            if isinstance(one, str | bytes) or len(one) < 3:
+            if not isinstance(one, tuple | list) or len(one) < 3:
                 raise TypeError("each member comes with its position, GeoMember('museum', longitude, latitude)")
             member, longitude, latitude = plain(one[0]), float(one[1]), float(one[2])
             _check_position("a member", longitude, latitude, ValueError)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+from qapla.driver.repositories.checks import check_flags
 from qapla.driver.repositories.collection import AT_ONCE, CollectionRepository, listed, plain, raw
 from qapla.driver.repositories.entity import Document
 from qapla.driver.repositories.keys import Key
@@ -31,6 +32,7 @@ class ListOptions:
 
     def __post_init__(self) -> None:
         check_page(self.page, self.page_size)
+        check_flags(self, "withmaxsize")
 
 
 class ListRepository(CollectionRepository[Entity, KeyType]):
@@ -68,6 +70,9 @@ class SetOptions:
     """
 
     withmaxsize: bool = False
+
+    def __post_init__(self) -> None:
+        check_flags(self, "withmaxsize")
 
 
 class SetRepository(CollectionRepository[Entity, KeyType]):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
@@ -88,9 +88,12 @@ def read_fields(given: Sequence[str] | None, known: Sequence[str], entity: str) 
         return None
     if isinstance(given, str):
         raise QueryError(f"fields are a list of names, not the text {given!r}", hint=f"fields=[{given!r}]")
+    if not isinstance(given, Iterable):
+        raise QueryError(f"fields are a list of names, not of type {type(given).__name__!r}", hint="fields=['name']")
+    given = list(given)
     for name in given:
-        if name not in known:
-            raise QueryError(f"entity {entity!r} has no field {name!r}", hint=nearest(name, known))
+        if not isinstance(name, str) or name not in known:
+            raise QueryError(f"entity {entity!r} has no field {name!r}", hint=nearest(str(name), known))
     if not given:
         raise QueryError("no field is asked for", hint="leave 'fields' out for all of them")
     return tuple(dict.fromkeys(given))

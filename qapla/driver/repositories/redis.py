@@ -11,6 +11,7 @@ import re
 from collections.abc import AsyncIterator, Hashable, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from redis import exceptions
 from redis.asyncio import Redis
@@ -18,6 +19,7 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from qapla.driver.repositories import line
+from qapla.driver.repositories.checks import check_count
 from qapla.driver.repositories.invalidations import Invalidations
 from qapla.driver.repositories.loops import PerLoop
 from qapla.driver.repositories.source import Batch, Command, MemoryDataSource
@@ -26,6 +28,7 @@ from qapla.masking import mask_text
 
 OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 30, "max_connections": 50}
 REFUSALS = ("OOM", "LOADING", "READONLY", "MISCONF", "NOREPLICAS", "MASTERDOWN", "BUSY", "TRYAGAIN", "CLUSTERDOWN")
+DATABASE = re.compile(r"/?\d*/?")
 NO_DATABASE = re.compile(r"DB index is out of range|invalid DB index", re.IGNORECASE)
 
 # KEYS: those that must not exist. ARGV: of each command its name, how many arguments follow, and these; its key is KEYS[1].
@@ -58,8 +61,12 @@ class RedisMemoryDataSource(MemoryDataSource):
     _url: str | None = None
 
     def __init__(self, url: str, **options: Any) -> None:
+        if not isinstance(url, str):
+            raise ConfigurationError(f"the URL of a Redis is of type {type(url).__name__!r}", hint="redis://user:password@host:port/0")
         self._url = url
         self._begin(mask_text(url), options)
+        if url.startswith(("redis:", "rediss:")) and not DATABASE.fullmatch(urlsplit(url).path):  # redis-py would take number 0
+            raise ConfigurationError(f"{self.place!r} has no number of a database at its end", hint="redis://user:password@host:port/0")
         try:
             client = self._open()
             client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)  # an unknown option is told here
@@ -72,6 +79,7 @@ class RedisMemoryDataSource(MemoryDataSource):
         self.place = place
         self._given = options
         self._options = {**OPTIONS, "retry": retry, "protocol": 2, **options, "decode_responses": False}
+        check_count(self._options["max_connections"], f"'max_connections' of Redis at {place!r}", ConfigurationError)
         self._clients = PerLoop(self._open, self._close)
         self._gates = PerLoop(self._make_gate, _nothing)
 

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Self
 from typing_extensions import TypeVar
 
 from qapla.driver.repositories.behind import QUEUE_SIZE, Behind
-from qapla.driver.repositories.deadlines import LONGEST_S, Limit, check_seconds, detach
+from qapla.driver.repositories.checks import LONGEST_S, check_flag, check_seconds, check_source
+from qapla.driver.repositories.deadlines import Limit, detach
 from qapla.driver.repositories.dictmemory import DictMemoryDataSource
 from qapla.driver.repositories.entity import Document, EntityType
 from qapla.driver.repositories.flights import Flights, Queues
@@ -126,6 +127,8 @@ class Repository(Generic[Entity, KeyType]):
         for name, value in (("expire_time", expire_time), ("not_found_expire_time", not_found_expire_time), ("deadline_s", deadline_s)):
             longest_s = inf if name == "deadline_s" else LONGEST_S
             check_seconds(value, f"{name!r} of repository {self.name!r}", ConfigurationError, longest_s=longest_s)
+        check_source(memory_data_source, f"the memory of repository {self.name!r}", ("run", "run_if_absent"))
+        check_source(fallback_data_source, f"the store behind repository {self.name!r}", ("get_many", "put_many", "delete_many", "check"))
         fallback_data_source.check(self.name, self.key_attrs, self.stored_fields)
         self.memory_data_source = memory_data_source
         self.fallback_data_source = fallback_data_source
@@ -237,6 +240,7 @@ class Repository(Generic[Entity, KeyType]):
             keys: tuple[Key, ...] = (self._key(tuple(parts.get(name) for name in self.key_attrs)),)
         else:
             keys = tuple(self._keys_of_many(parts, many))
+        check_flag(memory, "'memory'")
         wanted = read_fields(fields, self.entity_type.fields, self.entity_type.name)
         check_seconds(deadline_s, f"the deadline of a question to repository {self.name!r}", QueryError)
         return Query(self, keys, many is not None, memory, wanted, self._read_options(options), deadline_s)
@@ -577,6 +581,8 @@ class Repository(Generic[Entity, KeyType]):
     def _keys_of_many(self, parts: dict[str, Any], many: Iterable[Any]) -> Iterable[Key]:
         if isinstance(many, str | bytes):
             raise QueryError(f"'many' is a list of keys, not one of them, {many!r}", hint=f"many=[{many!r}]")
+        if not isinstance(many, Iterable):
+            raise QueryError(f"'many' is of type {type(many).__name__!r}", hint="many=['a', 'b'], the keys of many")
         first = tuple(parts[name] for name in self.key_attrs if name in parts)
         for one in many:
             values = (*first, *(one if isinstance(one, tuple) else (one,)))

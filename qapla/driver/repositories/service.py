@@ -14,6 +14,7 @@ from qapla.database.breaker import Breaker
 from qapla.driver.repositories.behind import QUEUE_SIZE
 from qapla.driver.repositories.boolean import BooleanRepository
 from qapla.driver.repositories.cache import MISSING, Cache, CacheType
+from qapla.driver.repositories.checks import check_count, check_seconds
 from qapla.driver.repositories.deadlines import Limit
 from qapla.driver.repositories.document import DocumentRepository
 from qapla.driver.repositories.geospatial import GeoSpatialRepository
@@ -62,6 +63,10 @@ class Service(Generic[Entity, KeyType]):
         memory_deadline_s: float = MEMORY_DEADLINE_S,
         metrics: MetricsBackend | None = None,
     ) -> None:
+        if not isinstance(repository, Repository):
+            raise ConfigurationError(f"{repository!r} is no repository", hint="Service(PersonRepository(…))")
+        whose = f"the deadline of the memory of repository {repository.name!r}"
+        check_seconds(memory_deadline_s, whose, ConfigurationError, is_needed=True)
         self.breaker = breaker or Breaker()
         guarded = GuardedMemory(repository.memory_data_source, self.breaker, repository.name, memory_deadline_s, metrics)
         self.cache = cache
@@ -294,8 +299,8 @@ async def make_service(
     """
     if not (isinstance(repository_cls, type) and issubclass(repository_cls, kind)):
         raise ConfigurationError(f"{repository_cls!r} is no {kind.__name__}")
-    if cb_failure_threshold < 1 or not cb_recovery_timeout > 0:
-        raise ConfigurationError("a breaker needs at least one failure and more than 0 seconds")
+    check_count(cb_failure_threshold, "'cb_failure_threshold', the failures after which a breaker opens,", ConfigurationError)
+    check_seconds(cb_recovery_timeout, "'cb_recovery_timeout', the pause of a breaker,", ConfigurationError, is_needed=True)
     memory, fallback = await _made(memory_data_source_factory), await _made(fallback_data_source_factory)
     repository = repository_cls(
         memory, fallback, repository_expire_time, deadline_s=deadline_s, write_policy=write_policy, queue_size=queue_size
@@ -342,6 +347,8 @@ make_stream_service = _maker(StreamRepository, "make_stream_service")
 
 
 async def _made(factory: Callable[[], Any]) -> Any:
+    if not callable(factory):
+        raise ConfigurationError(f"{factory!r} makes no source: it cannot be called", hint="lambda: source")
     made = factory()
     return await made if inspect.isawaitable(made) else made
 

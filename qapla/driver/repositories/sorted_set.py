@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from math import inf, isnan
 from typing import Any, ClassVar
 
+from qapla.driver.repositories.checks import LARGEST, check_count, check_flags, check_number
 from qapla.driver.repositories.collection import AT_ONCE, CollectionRepository, listed, plain, raw
 from qapla.driver.repositories.entity import Document
 from qapla.driver.repositories.keys import Key
@@ -40,10 +41,9 @@ class SortedSetOptions:
 
     def __post_init__(self) -> None:
         check_page(self.page, self.page_size)
-        for name in ("min_score", "max_score"):
-            value = getattr(self, name)
-            if value is not None and (not isinstance(value, int | float) or isnan(value)):
-                raise QueryError(f"{name!r} is {value!r}, which is no number")
+        check_flags(self, "reverse", "withscores", "withmaxsize")
+        check_number(self.min_score, "'min_score'")
+        check_number(self.max_score, "'max_score'")
 
     @property
     def by_score(self) -> bool:
@@ -65,7 +65,7 @@ class SortedSetRepository(CollectionRepository[Entity, KeyType]):
         """Return pairs; of a member that is there twice the last."""
         pairs: dict[bytes, list[Any]] = {}
         for pair in listed(data):
-            if isinstance(pair, str | bytes) or len(pair) != 2:
+            if not isinstance(pair, tuple | list) or len(pair) != 2:
                 raise TypeError("each member comes with its score, ('m1', 1)")
             member, score = plain(pair[0]), float(pair[1])
             if isnan(score):
@@ -105,8 +105,9 @@ class SortedSetRepository(CollectionRepository[Entity, KeyType]):
 
 def check_page(page: int | None, page_size: int | None) -> None:
     """Raise a QueryError if these are no page."""
-    for name, value in (("page", page), ("page_size", page_size)):
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 1):
-            raise QueryError(f"{name!r} is {value!r}", hint="a whole number, at least 1")
+    check_count(page, "'page'")
+    check_count(page_size, "'page_size'")
     if page is not None and page_size is None:
         raise QueryError(f"page {page} of what size is not said", hint="add 'page_size'")
+    if page is not None and page_size is not None and page * page_size > LARGEST:
+        raise QueryError(f"page {page} of {page_size} members each is further away than any member")

@@ -15,7 +15,7 @@ from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 from qapla.database import dialects
 from qapla.database.faults import is_missing, translate
 from qapla.database.outage import find_outage
-from qapla.driver.repositories.deadlines import check_seconds
+from qapla.driver.repositories.checks import check_seconds
 from qapla.driver.repositories.encoding import UNREADABLE
 from qapla.driver.repositories.entity import Document, EntityType
 from qapla.driver.repositories.keys import Key

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, NamedTuple
 
+from qapla.driver.repositories.checks import check_count, check_flags
 from qapla.driver.repositories.collection import CollectionRepository, listed, plain, raw
 from qapla.driver.repositories.entity import Document
 from qapla.driver.repositories.keys import Key
@@ -55,8 +56,8 @@ class StreamOptions:
                 except (TypeError, ValueError):
                     hint = "'1526919030474-0', or milliseconds; '(1526919030474-0' leaves it out"
                     raise QueryError(f"{name!r} is {value!r}, which is no id of an entry", hint=hint) from None
-        if self.count is not None and (not isinstance(self.count, int) or isinstance(self.count, bool) or self.count < 1):
-            raise QueryError(f"'count' is {self.count!r}", hint="a whole number, at least 1")
+        check_count(self.count, "'count'")
+        check_flags(self, "reverse", "withmaxsize")
 
 
 class StreamRepository(CollectionRepository[Entity, KeyType]):

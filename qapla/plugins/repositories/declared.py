@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -179,10 +180,12 @@ def make_memory(app: Application, options: Options) -> MemoryDataSource:
 
 def number(value: Any) -> Any:
     """Return text that is a number, as the environment has it, as that number; else *value* itself."""
-    try:
-        return float(value) if isinstance(value, str) else value
-    except ValueError:
+    if not isinstance(value, str):
         return value
+    for kind in (int, float):
+        with suppress(ValueError):
+            return kind(value)
+    return value
 
 
 def read_options(settings: Settings, key: str) -> dict[str, Any]:

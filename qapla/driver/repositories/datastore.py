@@ -12,6 +12,7 @@ import re
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 from google.api_core import exceptions
@@ -24,8 +25,9 @@ from qapla.driver.repositories.keys import Key
 from qapla.driver.repositories.loops import PerLoop
 from qapla.driver.repositories.native import to_native, to_text
 from qapla.driver.repositories.source import FallbackDataSource
-from qapla.errors import ConfigurationError, EntityDamaged, EntityRefused, ModelError, StoreTimedOut, StoreUnavailable
+from qapla.errors import ConfigurationError, EntityDamaged, EntityRefused, ModelError, StoreTimedOut, StoreUnavailable, Superseded
 
+TERMS = "qapla_terms"  # a kind: who writes behind a memory, by the names of repositories
 WRITTEN_AT_ONCE = 500  # of one commit, and so of what is kept all or none
 READ_AT_ONCE = 1000
 LONGEST_NAME = 1500  # bytes
@@ -52,6 +54,7 @@ class DatastoreFallbackDataSource(FallbackDataSource):
     """
 
     name = "datastore"
+    has_terms = True
 
     def __init__(
         self,
@@ -81,7 +84,7 @@ class DatastoreFallbackDataSource(FallbackDataSource):
     def check(self, repository: str, attrs: tuple[str, ...], fields: tuple[str, ...]) -> None:
         """Raise a ModelError if Datastore cannot have a kind or a property of such a name."""
         for what, name in (("kind", self._prefix + repository), *(("property", field) for field in fields)):
-            if not _is_name(name):
+            if not _is_name(name) or (what == "kind" and repository == TERMS):
                 raise ModelError(f"{name!r} of repository {repository!r} cannot be the name of a {what} of Google Datastore")
         for name in self._indexed - set(fields):
             raise ModelError(f"repository {repository!r} has no field {name!r} to be indexed")
@@ -106,24 +109,7 @@ class DatastoreFallbackDataSource(FallbackDataSource):
         Raises:
             EntityRefused: they are more than a transaction takes, 500, or one has a key or a value that is too long.
         """
-        repository = documents[0][0].repository
-        kept = {key.path: {name: to_native(text) for name, text in document.items()} for key, document in documents}
-        if len(kept) > WRITTEN_AT_ONCE:
-            message = f"{len(kept)} entities of repository {repository!r} cannot be kept all or none"
-            raise EntityRefused(message, hint=f"Google Datastore takes {WRITTEN_AT_ONCE} at once", repository=repository)
-        paths = list(self._names([key for key, _ in documents]))
-
-        def write(client: datastore.Client) -> None:
-            transaction = client.transaction()
-            transaction.begin(timeout=self._timeout_s)
-            for path in paths:
-                plain = tuple(name for name in kept[path] if name not in self._indexed)
-                entity = datastore.Entity(self._key(client, repository, path), exclude_from_indexes=plain)
-                entity.update(kept[path])
-                transaction.put(entity)
-            transaction.commit(timeout=self._timeout_s)
-
-        await self._work(lambda client: _insist(lambda: write(client), self._timeout_s))
+        await self._write(documents[0][0].repository, documents, ())
 
     async def delete_many(self, keys: Sequence[Key]) -> None:
         """Delete the documents of *keys*. After an error some may be gone."""
@@ -135,9 +121,62 @@ class DatastoreFallbackDataSource(FallbackDataSource):
 
         await self._work(forget)
 
+    async def begin_term(self, repository: str, term: str) -> None:
+        """Write *term* into the entity of *repository*, which everybody reads who settles: that ends their transactions."""
+
+        def begin(client: datastore.Client) -> None:
+            entity = datastore.Entity(self._key(client, TERMS, repository), exclude_from_indexes=("term",))
+            entity["term"] = term
+            _insist(lambda: client.put(entity, timeout=self._timeout_s), self._timeout_s)
+
+        await self._work(begin)
+
+    async def settle(self, repository: str, term: str, documents: Sequence[tuple[Key, Document]], keys: Sequence[Key]) -> None:
+        """Change entities in a transaction that begins by reading the one with the term."""
+        await self._write(repository, documents, keys, term)
+
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
         await self._clients.aclose()
+
+    async def _write(
+        self, repository: str, documents: Sequence[tuple[Key, Document]], keys: Sequence[Key], term: str | None = None
+    ) -> None:
+        kept = {key.path: {name: to_native(text) for name, text in document.items()} for key, document in documents}
+        paths = list(self._names([*(key for key, _ in documents), *keys]))
+        if len(paths) > WRITTEN_AT_ONCE:
+            message = f"{len(paths)} entities of repository {repository!r} cannot be kept all or none"
+            raise EntityRefused(message, hint=f"Google Datastore takes {WRITTEN_AT_ONCE} at once", repository=repository)
+
+        def write(client: datastore.Client, transaction: datastore.Transaction) -> None:
+            if term is not None and term != self._read_term(client, transaction, repository):
+                raise Superseded(f"somebody else writes behind repository {repository!r} now", repository=repository)
+            for path in paths:
+                if path not in kept:
+                    transaction.delete(self._key(client, repository, path))
+                    continue
+                plain = tuple(name for name in kept[path] if name not in self._indexed)
+                entity = datastore.Entity(self._key(client, repository, path), exclude_from_indexes=plain)
+                entity.update(kept[path])
+                transaction.put(entity)
+
+        await self._work(lambda client: _insist(lambda: self._transact(client, write), self._timeout_s))
+
+    def _transact(self, client: datastore.Client, write: Callable[[datastore.Client, datastore.Transaction], None]) -> None:
+        transaction = client.transaction()
+        transaction.begin(timeout=self._timeout_s)
+        try:
+            write(client, transaction)
+        except BaseException:
+            with suppress(exceptions.GoogleAPICallError):  # others need not wait for what it has read
+                transaction.rollback(timeout=self._timeout_s)
+            raise
+        transaction.commit(timeout=self._timeout_s)
+
+    def _read_term(self, client: datastore.Client, transaction: datastore.Transaction, repository: str) -> str | None:
+        asked = self._key(client, TERMS, repository)
+        found = client.get(asked, transaction=transaction, retry=self._retry, timeout=self._timeout_s)
+        return None if found is None else found.get("term")
 
     def _names(self, keys: Sequence[Key]) -> Iterator[str]:
         """Return the names of entities, each once, in one order for all who write."""

@@ -6,12 +6,13 @@ once a majority has it in the journal, and is what a majority reads.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator, Sequence
+import re
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
 
 import pymongo
-from pymongo import AsyncMongoClient, ReadPreference, ReplaceOne, errors
+from pymongo import AsyncMongoClient, DeleteOne, ReadPreference, ReplaceOne, errors
 from pymongo.asynchronous.client_session import AsyncClientSession
 from pymongo.asynchronous.collection import AsyncCollection
 from pymongo.asynchronous.database import AsyncDatabase
@@ -23,12 +24,14 @@ from qapla.driver.repositories.keys import Key
 from qapla.driver.repositories.loops import PerLoop
 from qapla.driver.repositories.native import NAME, to_native, to_text
 from qapla.driver.repositories.source import FallbackDataSource
-from qapla.errors import ConfigurationError, Conflict, EntityDamaged, EntityRefused, ModelError, StoreTimedOut, StoreUnavailable
+from qapla.errors import ConfigurationError, Conflict, EntityDamaged, EntityRefused, ModelError, StoreTimedOut, StoreUnavailable, Superseded
 
 OPTIONS: dict[str, Any] = {"timeoutMS": 5000, "serverSelectionTimeoutMS": 2000, "connectTimeoutMS": 2000, "appname": "qapla"}
 DURABLE = WriteConcern("majority", j=True)
+TERMS = "qapla_terms"  # a collection: who writes behind a memory, by the names of repositories
 KEYS_AT_ONCE = 1000
 DEPTH = 50  # MongoDB takes 100 levels, and some tools fewer
+COLLECTION = re.compile(r"(?!system\.)[^$.\0]+(\.[^$.\0]+)*")
 LONGEST_NAME = 120  # characters of a collection's name, with that of the database
 
 # Codes of MongoDB's own table of errors.
@@ -57,6 +60,7 @@ class MongoFallbackDataSource(FallbackDataSource):
     """
 
     name = "mongodb"
+    has_terms = True
 
     def __init__(self, url: str, database: str | None = None, *, prefix: str = "", **options: Any) -> None:
         self._options = {**OPTIONS, **options}
@@ -82,7 +86,7 @@ class MongoFallbackDataSource(FallbackDataSource):
     def check(self, repository: str, attrs: tuple[str, ...], fields: tuple[str, ...]) -> None:
         """Raise a ModelError if a collection or a field of MongoDB cannot have such a name."""
         collection = self._prefix + repository
-        if not collection or collection.startswith("system.") or "$" in collection or "\0" in collection or ".." in f".{collection}.":
+        if repository == TERMS or not COLLECTION.fullmatch(collection):
             raise ModelError(f"{collection!r} cannot be the name of a collection of MongoDB")
         if len(self.database.encode()) + len(collection.encode()) >= LONGEST_NAME:
             raise ModelError(f"{collection!r} is too long for a collection of MongoDB", hint=f"{LONGEST_NAME} bytes with the database")
@@ -105,24 +109,45 @@ class MongoFallbackDataSource(FallbackDataSource):
         Raises:
             ConfigurationError: they are several, and the server is one by itself, which has no transactions.
         """
-        kept = {key.path: {name: to_native(text, DEPTH) for name, text in document.items()} for key, document in documents}
-        writes = [ReplaceOne({"_id": path}, kept[path], upsert=True) for path in sorted(kept)]
+        writes = _changes(documents, ())
 
         async def write(session: AsyncClientSession) -> None:
             await collection.bulk_write(writes, session=session)
 
         async with self._collection(documents[0][0].repository) as collection:
-            if len(kept) == 1:
-                await collection.replace_one({"_id": documents[0][0].path}, kept[documents[0][0].path], upsert=True)
-                return
-            async with self._clients.get().start_session() as session:
-                await session.with_transaction(write, ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
+            if len(writes) == 1:
+                await collection.bulk_write(writes)
+            else:
+                await self._transact(write)
 
     async def delete_many(self, keys: Sequence[Key]) -> None:
         """Delete the documents of *keys*. After an error some may be gone."""
         async with self._collection(keys[0].repository) as collection:
             for some in _parts(sorted({key.path for key in keys})):
                 await collection.delete_many({"_id": {"$in": some}})
+
+    async def begin_term(self, repository: str, term: str) -> None:
+        """Write *term* into the document of *repository*, which everybody changes who settles."""
+        async with self._collection(TERMS) as terms:
+            await terms.replace_one({"_id": repository}, {"term": term}, upsert=True)
+
+    async def settle(self, repository: str, term: str, documents: Sequence[tuple[Key, Document]], keys: Sequence[Key]) -> None:
+        """Change documents in a transaction that begins by changing the one with the term.
+
+        Raises:
+            ConfigurationError: the server is one by itself, which has no transactions.
+        """
+        writes = _changes(documents, keys)
+
+        async def work(session: AsyncClientSession) -> None:
+            mine = {"_id": repository, "term": term}
+            if await terms.find_one_and_update(mine, {"$inc": {"settled": 1}}, session=session) is None:
+                raise Superseded(f"somebody else writes behind repository {repository!r} now", repository=repository)
+            if writes:
+                await collection.bulk_write(writes, session=session)
+
+        async with self._collection(TERMS) as terms, self._collection(repository) as collection:
+            await self._transact(work)
 
     async def ping(self) -> None:
         """Ask for a sign of life of a server that takes writes.
@@ -136,6 +161,10 @@ class MongoFallbackDataSource(FallbackDataSource):
     async def aclose(self) -> None:
         """Close the connections of the running event loop."""
         await self._clients.aclose()
+
+    async def _transact(self, work: Callable[[AsyncClientSession], Awaitable[None]]) -> None:
+        async with self._clients.get().start_session() as session:
+            await session.with_transaction(work, ReadConcern("snapshot"), DURABLE, ReadPreference.PRIMARY)
 
     def _open(self) -> AsyncMongoClient[dict[str, Any]]:
         return AsyncMongoClient(self._url, **self._options)
@@ -178,7 +207,8 @@ class MongoFallbackDataSource(FallbackDataSource):
         if code in NO_ENTRY:
             return StoreUnavailable(f"{where} does not let us in", hint="look at the user and the password of its URL", answered=True)
         if code == DUPLICATE_KEY:
-            return Conflict(f"{where} has another document with a value of this one: a unique index of its collection says no")
+            message = f"{where} has another document with a value of this one: a unique index of its collection says no"
+            return Conflict(message, code="23505")
         if code in NO_DOCUMENT:
             return EntityRefused(f"an entity is no document that {where} takes: too large, or its collection has a rule")
         if error.timeout or code in TOO_LATE:
@@ -198,6 +228,14 @@ def _read(key: Key, found: dict[str, Any] | None) -> Document | None:
         return None if found is None else {name: to_text(value) for name, value in found.items()}
     except TypeError:
         raise EntityDamaged(f"what is kept as {key.text!r} is no document of ours", repository=key.repository, key=key.text) from None
+
+
+def _changes(documents: Sequence[tuple[Key, Document]], keys: Sequence[Key]) -> list[Any]:
+    """Return what writes *documents* and deletes those of *keys*, in one order for all who write."""
+    kept = {key.path: {name: to_native(text, DEPTH) for name, text in document.items()} for key, document in documents}
+    writes: dict[str, Any] = {path: ReplaceOne({"_id": path}, document, upsert=True) for path, document in kept.items()}
+    writes |= {key.path: DeleteOne({"_id": key.path}) for key in keys}
+    return [writes[path] for path in sorted(writes)]
 
 
 def _parts(paths: list[str]) -> Iterator[list[str]]:

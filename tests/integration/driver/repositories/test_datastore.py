@@ -9,6 +9,7 @@ import signal
 import subprocess
 import threading
 import time
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -33,7 +34,7 @@ from qapla.driver import (
 )
 from qapla.driver.repositories.keys import make_key
 from qapla.errors import ConfigurationError, ModelError
-from qapla.testing.contracts.fallback import FallbackSourceContract
+from qapla.testing.contracts.terms import TermsContract
 from qapla.testing.packages import find_program
 from qapla.testing.processes import free_port
 
@@ -48,7 +49,8 @@ class StandIn:
 
     def __init__(self):
         self.kept = {}
-        self.open = set()
+        self.versions = Counter()
+        self.open = {}  # what transactions have read
         self.errors = []
         self.silence = threading.Event()
         self.lock = threading.Lock()
@@ -80,27 +82,33 @@ class StandIn:
         return key.partition_id.namespace_id, *((step.kind, step.name) for step in key.path)
 
     def lookup(self, request, context):
+        if request.read_options.transaction:
+            self.open[request.read_options.transaction] |= {self.place(key): self.versions[self.place(key)] for key in request.keys}
         found = [self.kept[self.place(key)] for key in request.keys if self.place(key) in self.kept]
         return messages.LookupResponse(found=[{"entity": entity} for entity in found])
 
     def begin(self, request, context):
-        self.open.add(name := secrets.token_bytes(4))
+        name = secrets.token_bytes(4)
+        self.open[name] = {}
         return messages.BeginTransactionResponse(transaction=name)
 
     def commit(self, request, context):
         if len(request.mutations) > 500:
             context.abort(grpc.StatusCode.INVALID_ARGUMENT, "too many")
-        if request.transaction:
-            self.open.remove(request.transaction)
+        read = self.open.pop(request.transaction) if request.transaction else {}
+        if any(self.versions[place] != version for place, version in read.items()):
+            context.abort(grpc.StatusCode.ABORTED, "what was read was changed")
         for one in request.mutations:
+            place = self.place(one.delete if "delete" in one else one.upsert.key)
+            self.versions[place] += 1
             if "delete" in one:
-                self.kept.pop(self.place(one.delete), None)
+                self.kept.pop(place, None)
             else:
-                self.kept[self.place(one.upsert.key)] = one.upsert
+                self.kept[place] = one.upsert
         return messages.CommitResponse(mutation_results=[{} for _ in request.mutations])
 
     def rollback(self, request, context):
-        self.open.discard(request.transaction)
+        del self.open[request.transaction]
         return messages.RollbackResponse()
 
 
@@ -165,7 +173,7 @@ def new_source(host, runner, monkeypatch):
     runner.run(source.aclose())
 
 
-class TestDatastore(FallbackSourceContract):
+class TestDatastore(TermsContract):
     """Google Datastore behind the memory"""
 
     @pytest.fixture(autouse=True)

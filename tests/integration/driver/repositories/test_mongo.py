@@ -28,7 +28,7 @@ from qapla.driver import (
 from qapla.driver.repositories.keys import make_key
 from qapla.errors import ConfigurationError, Conflict, ModelError
 from qapla.plugins.repositories import Declared, RepositoriesPlugin
-from qapla.testing.contracts.fallback import FallbackSourceContract
+from qapla.testing.contracts.terms import TermsContract
 
 KEY, OTHER = (make_key("thing", ("id",), (id,)) for id in ("a", "b"))
 DOCUMENT = {"id": b'"a"', "note": b'"x"'}
@@ -109,7 +109,7 @@ class PriceRepository(HashRepository[Price, str]):
     key_attrs = ("article",)
 
 
-class TestMongo(FallbackSourceContract):
+class TestMongo(TermsContract):
     """MongoDB behind the memory"""
 
     @pytest.fixture(autouse=True)
@@ -286,7 +286,7 @@ def test_mistakes_are_told():
     with pytest.raises(ConfigurationError, match="names no database"):
         MongoFallbackDataSource("mongodb://me:hunter2@db.example.org")
     source = MongoFallbackDataSource("mongodb://db.example.org/x")
-    for name, field in (("a$b", "id"), ("system.x", "id"), ("x" * 200, "id"), ("thing", "_id"), ("thing", "$x"), ("thing", "a.b")):
+    for name, field in (("a$b", "id"), ("system.x", "id"), ("a..b", "id"), ("qapla_terms", "id"), ("x" * 200, "id"), ("thing", "_id"), ("thing", "$x"), ("thing", "a.b")):
         with pytest.raises(ModelError, match="MongoDB"):
             source.check(name, ("id",), (field,))
 

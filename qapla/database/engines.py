@@ -90,7 +90,8 @@ class Engines:
         if self._engine is not None:
             yield self._engine
         if self._by_loop is not None:
-            yield from self._by_loop.opened
+            for engine in self._by_loop.opened:
+                yield engine.sync_engine
 
     def dispose(self) -> None:
         """Close all connections; the next use opens new ones. Not for a coroutine of its own loop: there it is ``await aclose()``."""

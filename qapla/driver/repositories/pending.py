@@ -71,13 +71,13 @@ return 1
 """
 )
 
-# ARGV: who asks, for how many ms, how many he takes.
+# ARGV: who asks, for how many ms, how many he takes. A Redis that is full writes no lease, and is emptied nevertheless: terms do without.
 TAKE = (
     LOOK
     + """
 local worker = redis.call('GET', KEYS[4])
 if worker and worker ~= ARGV[1] then return {0, {}, look()} end
-redis.call('SET', KEYS[4], ARGV[1], 'PX', ARGV[2])
+if worker then redis.call('PEXPIRE', KEYS[4], ARGV[2]) else redis.pcall('SET', KEYS[4], ARGV[1], 'PX', ARGV[2]) end
 local found = {}
 for _, entry in ipairs(redis.call('XRANGE', KEYS[2], '-', '+', 'COUNT', ARGV[3])) do
   local key = entry[2][2]
@@ -87,22 +87,29 @@ return {1, found, look()}
 """
 )
 
-# ARGV: of each entry of the queue its id, key, the name of the write that the store has, and why it has it not.
+# ARGV: of each entry of the queue its id, key, the name of the write that the store has, and why it has it not. What a Redis that is full
+# cannot set aside waits on.
 CLEAR = (
     LOOK
     + f"""
+local kept = 0
 for index = 1, #ARGV, 4 do
   local id, key, name, why = unpack(ARGV, index, index + 3)
   local value = redis.call('HGET', KEYS[1], key)
   if not value then
     redis.call('XDEL', KEYS[2], id)
   elseif string.sub(value, 1, {NAME_SIZE}) == name then
-    if why == '' then redis.call('HDEL', KEYS[3], key) else redis.call('HSET', KEYS[3], key, why .. '\\n' .. value) end
-    redis.call('HDEL', KEYS[1], key)
-    redis.call('XDEL', KEYS[2], id)
+    local aside = why ~= '' and redis.pcall('HSET', KEYS[3], key, why .. '\\n' .. value)
+    if why == '' then redis.call('HDEL', KEYS[3], key) end
+    if type(aside) == 'table' then
+      kept = kept + 1
+    else
+      redis.call('HDEL', KEYS[1], key)
+      redis.call('XDEL', KEYS[2], id)
+    end
   end
 end
-return look()
+return {{kept, look()}}
 """
 )
 
@@ -187,7 +194,10 @@ class Pending:
         return self._eval(TAKE, worker, lease_ms, count)
 
     def clear(self, done: Iterable[tuple[bytes, bytes, str, str]]) -> Command:
-        """Forget writes that the store has, or refuses; it replies ``Waiting``. What was written again meanwhile waits on."""
+        """Forget writes that the store has, or refuses; it replies how many cannot be set aside, and ``Waiting``.
+
+        What was written again meanwhile waits on.
+        """
         return self._eval(CLEAR, *(part for one in done for part in one))
 
     def retry(self) -> Command:

@@ -191,7 +191,11 @@ class Writer:
         if not entries:
             return 0
         done = await self._settle_all(entries)
-        self._note((await self._run([self._behind.pending.clear(done)], ""))[0])
+        kept, waiting = (await self._run([self._behind.pending.clear(done)], ""))[0]
+        self._note(waiting)
+        if kept:
+            message = f"Redis has no room for {kept} writes of repository {self._name!r} that its store refuses"
+            raise StoreUnavailable(message, answered=True, repository=self._name)
         return len(entries)
 
     async def _lead(self) -> bool:

@@ -7,6 +7,7 @@ import logging
 import multiprocessing
 import os
 import signal
+import threading
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -33,10 +34,13 @@ from qapla.driver import (
     Service,
     ShardedMemoryDataSource,
     SQLFallbackDataSource,
+    StoreTimedOut,
     StoreUnavailable,
     make_hash_service,
 )
+from qapla.driver.repositories import sql as sqlsource
 from qapla.driver.repositories import writer
+from qapla.driver.upsert import upsert_all
 from qapla.errors import ConfigurationError, QaplaError, Superseded
 from qapla.settings import Settings
 from qapla.testing import processes
@@ -246,6 +250,53 @@ def test_two_workers_and_one_key_written_again_and_again(make, store):
     asyncio.run(work())
 
 
+def test_what_is_written_again_meanwhile_waits_on(make, store):
+    """A key that is written while a worker writes what it had before is not forgotten with that."""
+    settle = store.settle
+
+    async def work():
+        things, others = make(store), make(store)
+
+        async def busy(*arguments):
+            store.settle = settle
+            await settle(*arguments)
+            await others.add(Thing("a", 2))
+            await others.query("b").delete
+
+        await things.add(Thing("a", 1), Thing("b", 1), Thing("c", 1))
+        store.settle = busy
+        await things.write_pending()
+
+    asyncio.run(work())
+
+    assert store.values == {"a": 2, "c": 1}
+
+
+def test_what_was_given_up_writes_nothing_old(make, store):
+    """A batch that was given up, and arrives at the store after what was written next, is refused there."""
+    settle, late = store.settle, []
+
+    async def lose(*arguments):
+        store.settle = settle
+        late.append(arguments)
+        raise StoreTimedOut("no answer")
+
+    async def work():
+        things = make(store)
+        async with things.writer.running():
+            store.settle = lose
+            await things.add(Thing("a", 1))
+            await until(lambda: late)
+            await things.add(Thing("a", 2))
+            await until(lambda: store.values == {"a": 2})
+        with pytest.raises(Superseded):
+            await store.settle(*late[0])
+
+    asyncio.run(work())
+
+    assert store.values == {"a": 2}
+
+
 def test_a_worker_that_was_stopped_writes_nothing_old(make, store, monkeypatch, caplog):
     """A worker that sleeps between reading and writing is nobody any more when it wakes up: another one has written something newer."""
     monkeypatch.setattr(writer, "LEASE_S", 0.05)
@@ -310,20 +361,20 @@ def test_a_newer_write_takes_the_place_of_one_that_was_set_aside(make, store):
     """What was refused does not come back over what was written after it."""
 
     async def work():
-        store.refused = "a"
         things = make(store)
-        await things.add(Thing("a", 1))
-        await things.write_pending()
-        store.refused = None
-        await things.add(Thing("a", 2))
-        await things.writer.retry_refused()
-        await things.write_pending()
-        await things.writer.retry_refused()
-        await things.write_pending()
+        for is_early in (True, False):
+            store.refused = "a"
+            await things.add(Thing("a", 1))
+            await things.write_pending()
+            store.refused = None
+            await things.add(Thing("a", 2))
+            if not is_early:
+                await things.write_pending()
+            await things.writer.retry_refused()
+            await things.write_pending()
+            assert store.values == {"a": 2}
 
     asyncio.run(work())
-
-    assert store.values == {"a": 2}
 
 
 def test_a_store_that_is_down_is_waited_for(make, store, caplog):
@@ -364,6 +415,41 @@ def test_a_queue_that_is_full_refuses(make, store):
     asyncio.run(work())
 
 
+def test_a_redis_that_is_full_takes_all_or_nothing(make, store, client):
+    """A write that Redis has no room for is refused, and nothing of it is there; what was there stays, and is written into the store."""
+
+    async def work():
+        things = make(store)
+        await things.add(Thing("a", 1))
+        client.config_set("maxmemory", 1)
+        for change in (things.add(Thing("a", 2), Thing("b", 2)), things.query("a").delete):
+            with pytest.raises(StoreUnavailable, match="OOM"):
+                await change
+        assert await things.query("a").entity == Thing("a", 1)
+        client.config_set("appendonly", "no")
+        with pytest.raises(ConfigurationError, match="appendonly"):  # after a failure it is looked at again: it may be another Redis
+            await things.add(Thing("a", 3))
+        client.config_set("appendonly", "yes")
+        await things.write_pending()
+        client.config_set("maxmemory", 0)
+        store.refused = "odd"
+        await things.add(Thing("odd", 1))
+        client.config_set("maxmemory", 1)
+        with pytest.raises(StoreUnavailable, match="no room for 1 writes"):
+            await things.write_pending()
+        client.config_set("maxmemory", 0)
+        await things.write_pending()
+        assert list(await things.writer.refused()) == ["thing:odd"]
+
+    try:
+        asyncio.run(work())
+    finally:
+        client.config_set("maxmemory", 0)
+        client.config_set("appendonly", "yes")
+
+    assert store.values == {"a": 1}
+
+
 def test_old_writes_are_told_by_the_check(make, store, client, monkeypatch):
     """A service is not well while something waits for too long."""
     monkeypatch.setattr("qapla.driver.repositories.behind.LATE_S", 0.0)
@@ -384,9 +470,8 @@ def test_old_writes_are_told_by_the_check(make, store, client, monkeypatch):
 def test_redis_is_killed(server, client):
     """While Redis is down writes are refused, and nothing is said to be missing; when it is back, everything that was written arrives."""
     store = Store()
-    service = Service(
-        ThingRepository(RedisMemoryDataSource(server[1]), store, 60, write_policy="behind"), breaker=Breaker(3, 0.1, 0.2), cache=Cache()
-    )
+    things = ThingRepository(RedisMemoryDataSource(server[1]), store, 60, write_policy="behind")
+    service = Service(things, breaker=Breaker(3, 0.1, 0.2), cache=Cache(), cache_invalidation=False)
 
     async def work():
         await service.add(Thing("stored", 1))
@@ -394,7 +479,8 @@ def test_redis_is_killed(server, client):
         for number in range(100):
             await service.add(Thing(f"t{number % 40}", number))
         await asyncio.to_thread(processes.kill, server[0])
-        assert await service.get_one("stored", memory=False) == Thing("stored", 1)
+        assert await service.get_one("stored") == await service.get_one("stored", memory=False) == Thing("stored", 1)
+        assert await service.get_many("stored") == [Thing("stored", 1)]
         for ask in (service.get_one("t5"), service.get_many("stored", "t5"), service.exists("t5"), service.add(Thing("x", 1))):
             with pytest.raises(StoreUnavailable):
                 await ask
@@ -623,6 +709,31 @@ def test_a_process_that_was_asleep_writes_nothing_old(client, sql, make, run):
 
     with told:
         assert asyncio.run(work()) == Thing("a", 2)
+
+
+def test_a_term_waits_for_what_is_being_written(database, sql, make, monkeypatch):
+    """Nobody becomes the worker while another one writes: what he writes then would be older."""
+    writing, go = threading.Event(), threading.Event()
+
+    def slow(session, table, unique, rows, **options):
+        if sqlsource.TERMS not in rows[0].values():
+            writing.set()
+            go.wait(LONG_S)
+        upsert_all(session, table, unique, rows, **options)
+
+    async def work():
+        monkeypatch.setattr(sqlsource, "upsert_all", slow)
+        things = make(SQLFallbackDataSource(database, asynchronous=False))
+        await things.add(Thing("a", 1))
+        writes = asyncio.create_task(things.write_pending())
+        await asyncio.to_thread(writing.wait, LONG_S)
+        term = asyncio.create_task(sql.begin_term("thing", "another"))
+        done, _ = await asyncio.wait([term], timeout=0.2)
+        go.set()
+        await asyncio.gather(writes, term)
+        return done
+
+    assert asyncio.run(work()) == set()
 
 
 def test_a_database_refuses_one_entity(sql, make):

@@ -32,6 +32,8 @@ class EntityType:
     """
 
     def __init__(self, cls: Any, without: tuple[str, ...] = ()) -> None:
+        if not isinstance(cls, type) and not hasattr(cls, "__name__"):
+            raise ModelError(f"{cls!r} is no class of entities", hint=f"entities are of {KINDS}")
         self.cls = cls
         self.name: str = cls.__name__
         self._is_dict = typing.is_typeddict(cls)

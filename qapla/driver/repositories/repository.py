@@ -86,7 +86,7 @@ class Repository(Stores[Entity], Generic[Entity, KeyType]):
 
     @classmethod
     def _describe(cls) -> None:
-        if isinstance(cls.key_attrs, str) or not cls.key_attrs:
+        if not isinstance(cls.key_attrs, tuple | list) or not cls.key_attrs or not all(isinstance(attr, str) for attr in cls.key_attrs):
             raise ModelError(f"'key_attrs' of {cls.__name__!r} is not a tuple of names", hint="key_attrs = ('id',)")
         cls.entity_type = EntityType(cls.entity_cls, cls.kept_apart)
         for attr in cls.key_attrs:
@@ -95,6 +95,8 @@ class Repository(Stores[Entity], Generic[Entity, KeyType]):
                 raise ModelError(f"entity {cls.entity_type.name!r} of {cls.__name__!r} has no field {attr!r}, its key", hint=hint)
         if "name" not in cls.__dict__ and not hasattr(cls, "name"):
             cls.name = _snake(cls.entity_type.name)
+        if not isinstance(cls.name, str) or not cls.name:
+            raise ModelError(f"the name of {cls.__name__!r} is {cls.name!r}", hint="text: its keys begin with it")
 
     def __init__(
         self,

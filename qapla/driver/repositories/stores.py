@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
 from qapla.driver.repositories.behind import Behind
@@ -35,6 +35,8 @@ Entity = TypeVar("Entity")
 
 log = logging.getLogger("qapla.repositories")
 
+KEYS_AT_ONCE = 1000  # in one round trip: more would hold up this event loop, and Redis, and so look like an outage
+COMMANDS_AT_ONCE = 3 * KEYS_AT_ONCE
 NOTHING, EMPTY = b"0", b"1"  # what a marker says: nothing is there; an entity without members, which Redis cannot hold, is
 
 
@@ -88,7 +90,8 @@ class Stores(Generic[Entity]):
                 self._stale.mark(texts)
                 return
             try:
-                await self._run(commands, texts[0], atomic=True)
+                for some in _entities(commands):
+                    await self._run(some, texts[0], atomic=True)
                 self._stale.clear(texts)
             except StoreUnavailable as error:
                 level = logging.DEBUG if len(self._stale) else logging.WARNING  # one line says it for all writes of an outage
@@ -146,10 +149,14 @@ class Stores(Generic[Entity]):
         keys = list(dict.fromkeys(query.keys))
         await self._is_fresh([key.text for key in keys])
         keys = [key for key in keys if key.text not in self._stale]
+        found: dict[str, Any] = {}
+        for at in range(0, len(keys), KEYS_AT_ONCE):
+            found.update(await self._some_from_memory(query, keys[at : at + KEYS_AT_ONCE]))
+        return found
+
+    async def _some_from_memory(self, query: Query[Entity], keys: list[Key]) -> dict[str, Any]:
         commands = [self.read_commands(key, query) for key in keys]
         flat = [command for some in commands for command in some]
-        if not keys:
-            return {}
         more = [*self._ask_waiting(keys), ("MGET", *(marker_of(key.text) for key in keys))]
         replies = await self._run([*flat, *more], keys[0].text)
         waiting, markers = replies[len(flat)] if self._behind else [None] * len(keys), replies[-1]
@@ -220,10 +227,12 @@ class Stores(Generic[Entity]):
                 entries.append((text, marker, [("SET", marker, said, "PX", self._marker_ms)]))
         if entries:
             try:
-                if self._behind is None:
-                    await self.memory_data_source.run_if_absent([_batch(*entry) for entry in entries])
-                else:
-                    await self._run([self._behind.pending.copy(entries)], entries[0][0])
+                for at in range(0, len(entries), KEYS_AT_ONCE):
+                    some = entries[at : at + KEYS_AT_ONCE]
+                    if self._behind is None:
+                        await self.memory_data_source.run_if_absent([_batch(*entry) for entry in some])
+                    else:
+                        await self._run([self._behind.pending.copy(some)], some[0][0])
             except StoreUnavailable as error:
                 log.debug("repository %r: read behind the memory only: %s", self.name, error.message)
 
@@ -276,6 +285,18 @@ class Stores(Generic[Entity]):
 def _batch(text: str, marker: str, commands: list[Command]) -> Batch:
     """Return commands for where neither key exists; the first one is that of the commands."""
     return ((text, marker) if commands[0][1] == text else (marker, text)), commands
+
+
+def _entities(commands: Iterable[Command]) -> Iterator[list[Command]]:
+    """Yield commands in parts, those of an entity together: each entity's begin with a DEL."""
+    part: list[Command] = []
+    for command in commands:
+        if len(part) >= COMMANDS_AT_ONCE and command[0] == "DEL":
+            yield part
+            part = []
+        part.append(command)
+    if part:
+        yield part
 
 
 def _is_answer(error: BaseException) -> bool:

@@ -151,7 +151,7 @@ class Service(Generic[Entity, KeyType]):
                 return await _without_memory(query).exists
 
     async def add(self, entity: Entity, *entities: Entity, memory: bool = True, deadline_s: float | None = None) -> None:
-        """Keep entities; see ``Repository.add``. It does not depend on the memory."""
+        """Keep entities; see ``Repository.add``. It depends on the store behind the memory, or where that is written behind on the memory."""
         keys = [self.repository.key_of(one).text for one in (entity, *entities)]
         try:
             await self.repository.add(entity, *entities, memory=memory, deadline_s=deadline_s)
@@ -161,7 +161,7 @@ class Service(Generic[Entity, KeyType]):
     async def delete(
         self, *values: Any, many: Sequence[Any] | None = None, memory: bool = True, deadline_s: float | None = None, **named: Any
     ) -> None:
-        """Forget an entity, or many; they need not be there. It does not depend on the memory."""
+        """Forget an entity, or many; they need not be there. It depends on the memory as ``add`` does."""
         query = self.repository.query(*values, many=many, memory=memory, deadline_s=deadline_s, **named)
         try:
             await query.delete

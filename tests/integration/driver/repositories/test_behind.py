@@ -23,16 +23,13 @@ from qapla.database.breaker import Breaker
 from qapla.driver import (
     Cache,
     DictFallbackDataSource,
-    DictMemoryDataSource,
     EntityNotFound,
     EntityRefused,
     HashRepository,
     ListEntity,
     ListRepository,
     RedisMemoryDataSource,
-    SentinelMemoryDataSource,
     Service,
-    ShardedMemoryDataSource,
     SQLFallbackDataSource,
     StoreTimedOut,
     StoreUnavailable,
@@ -518,28 +515,6 @@ def test_a_redis_that_forgets_is_refused(make, store, client, settings, said):
     finally:
         for name, value in before.items():
             client.config_set(name, value)
-
-
-class Plain(DictFallbackDataSource):
-    has_terms = False
-
-
-@pytest.mark.parametrize(
-    ("memory", "store", "options", "said"),
-    [
-        (DictMemoryDataSource(), DictFallbackDataSource(), {}, "'dict' may lose writes"),
-        (ShardedMemoryDataSource(a=DictMemoryDataSource()), DictFallbackDataSource(), {}, "'sharded' may lose writes"),
-        (SentinelMemoryDataSource([("127.0.0.1", 1)], "shop"), DictFallbackDataSource(), {}, "'sentinel' may lose writes"),
-        (RedisMemoryDataSource("redis://127.0.0.1:1/0"), Plain(), {}, "cannot tell an old writer"),
-        (RedisMemoryDataSource("redis://127.0.0.1:1/0"), DictFallbackDataSource(), {"queue_size": 0}, "a size of 0"),
-        (RedisMemoryDataSource("redis://127.0.0.1:1/0"), DictFallbackDataSource(), {"write_policy": "beind"}, "behind"),
-    ],
-    ids=["dict", "sharded", "sentinel", "no terms", "no queue", "no policy"],
-)
-def test_what_cannot_be_written_behind_is_refused(memory, store, options, said):
-    """Stores that are not made for it, and policies that nobody knows, are refused when the repository is made."""
-    with pytest.raises(ConfigurationError, match=said):
-        ThingRepository(memory, store, 60, **{"write_policy": "behind", **options})
 
 
 def test_a_service_is_written_behind(server, client, store):

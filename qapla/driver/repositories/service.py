@@ -151,7 +151,7 @@ class Service(Generic[Entity, KeyType]):
                 return await _without_memory(query).exists
 
     async def add(self, entity: Entity, *entities: Entity, memory: bool = True, deadline_s: float | None = None) -> None:
-        """Keep entities; see ``Repository.add``. It depends on the store behind the memory, or where that is written behind on the memory."""
+        """Keep entities; see ``Repository.add``. Where it is written through, that does not depend on the memory."""
         keys = [self.repository.key_of(one).text for one in (entity, *entities)]
         try:
             await self.repository.add(entity, *entities, memory=memory, deadline_s=deadline_s)

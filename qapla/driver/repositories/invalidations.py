@@ -60,10 +60,18 @@ async def merge(lines: Sequence[Invalidations]) -> Invalidations:
         await asyncio.gather(*tasks, return_exceptions=True)
 
 
+def heed_cancellation() -> None:
+    """Raise CancelledError in a task that was cancelled, and goes on: what it awaited has swallowed that."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
+
+
 async def _pass_on(index: int, line: Invalidations, told: asyncio.Queue[tuple[int, Changed | Confirmed | Exception]]) -> None:
     try:
         async with aclosing(line):
             async for event in line:
+                heed_cancellation()
                 told.put_nowait((index, event))
         told.put_nowait((index, StoreUnavailable("a line that tells of changes has ended")))
     except Exception as error:

@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from redis.asyncio.connection import AbstractConnection
 
 CHANNEL = "__redis__:invalidate"
-OPTIONS: dict[str, Any] = {"protocol": 2, "health_check_interval": 0}  # of the connection: it has pings of its own
+# Of the connection. It has deadlines and pings of its own; with a socket_timeout redis-py sends by asyncio.wait_for, which in Python 3.11
+# swallows a cancellation that comes at the same moment as its result.
+OPTIONS: dict[str, Any] = {"protocol": 2, "health_check_interval": 0, "socket_timeout": None}
 OPENS_WITHIN_S = 5.0
 PING_EVERY_S = 1.0
 SILENT_S = 1.5  # a server that owes a pong for so long, or the way to it, is taken for dead

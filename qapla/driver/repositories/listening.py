@@ -12,7 +12,7 @@ from math import inf
 from typing import TYPE_CHECKING
 from weakref import WeakSet
 
-from qapla.driver.repositories.invalidations import Confirmed
+from qapla.driver.repositories.invalidations import Confirmed, heed_cancellation
 from qapla.driver.repositories.keys import marker_of
 from qapla.errors import ConfigurationError, QaplaError
 
@@ -81,6 +81,7 @@ class Line:
     async def _listen_again_and_again(self) -> None:
         pause_s = FIRST_PAUSE_S
         while True:
+            heed_cancellation()
             try:
                 if not await self._listen():
                     return
@@ -100,6 +101,7 @@ class Line:
         prefixes = sorted({*self.prefixes, *(marker_of(prefix).removesuffix("}") for prefix in self.prefixes)})
         async with aclosing(self._source.invalidations(prefixes)) as line:
             async for event in line:
+                heed_cancellation()
                 if not self._tracking.hear(self, event):
                     return False
                 if isinstance(event, Confirmed) and (self._repair is None or self._repair.done()):

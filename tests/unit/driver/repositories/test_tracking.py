@@ -66,6 +66,7 @@ class Lines:
         self.opened = []
         self.open_now = 0
         self.error = None
+        self.is_deaf = False
 
     @property
     def is_open(self):
@@ -79,7 +80,12 @@ class Lines:
         self.open_now += 1
         try:
             while True:
-                event = await self.queue.get()
+                try:
+                    event = await self.queue.get()
+                except asyncio.CancelledError:
+                    if not self.is_deaf:
+                        raise
+                    event = Confirmed(time.monotonic())
                 if isinstance(event, Exception):
                     raise event
                 if event is None:
@@ -409,6 +415,17 @@ class TestSharing:
         asyncio.run(live())
 
         assert len(lines.opened) == 2
+
+    def test_swallowed_cancellation(self, service, lines):
+        """A line whose source swallows the cancellation ends all the same, and so does its loop."""
+
+        async def live():
+            await fill(service, lines, "ada")
+            lines.is_deaf = True
+
+        asyncio.run(live())
+
+        assert not lines.is_open
 
     def test_closing_one_of_two(self, make, lines):
         """A closed service does not end the line of another."""

@@ -18,11 +18,11 @@ from redis.crc import key_slot
 
 from qapla.driver.repositories import primaries
 from qapla.driver.repositories.invalidations import Invalidations
-from qapla.driver.repositories.loops import PerLoop
 from qapla.driver.repositories.nodes import NodeAway, Nodes, Share
 from qapla.driver.repositories.redis import IF_ABSENT, RedisMemoryDataSource
 from qapla.driver.repositories.source import Batch, Command
 from qapla.errors import ConfigurationError, StoreUnavailable
+from qapla.loops import PerLoop
 
 IF_ABSENT_SHA = sha1(IF_ABSENT.encode(), usedforsecurity=False).hexdigest()
 SUMMED = ("DEL", "EXISTS")  # commands with many keys that answer with a number

@@ -22,10 +22,10 @@ from google.cloud import datastore
 
 from qapla.driver.repositories.entity import Document
 from qapla.driver.repositories.keys import Key
-from qapla.driver.repositories.loops import PerLoop
 from qapla.driver.repositories.native import to_native, to_text
 from qapla.driver.repositories.source import FallbackDataSource
 from qapla.errors import ConfigurationError, EntityDamaged, EntityRefused, ModelError, StoreTimedOut, StoreUnavailable, Superseded
+from qapla.loops import PerLoop
 
 TERMS = "qapla_terms"  # a kind: who writes behind a memory, by the names of repositories
 WRITTEN_AT_ONCE = 500  # of one commit, and so of what is kept all or none

@@ -21,10 +21,10 @@ from pymongo.write_concern import WriteConcern
 
 from qapla.driver.repositories.entity import Document
 from qapla.driver.repositories.keys import Key
-from qapla.driver.repositories.loops import PerLoop
 from qapla.driver.repositories.native import NAME, to_native, to_text
 from qapla.driver.repositories.source import FallbackDataSource
 from qapla.errors import ConfigurationError, Conflict, EntityDamaged, EntityRefused, ModelError, StoreTimedOut, StoreUnavailable, Superseded
+from qapla.loops import PerLoop
 
 OPTIONS: dict[str, Any] = {"timeoutMS": 5000, "serverSelectionTimeoutMS": 2000, "connectTimeoutMS": 2000, "appname": "qapla"}
 DURABLE = WriteConcern("majority", j=True)

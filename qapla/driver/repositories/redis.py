@@ -21,9 +21,9 @@ from redis.backoff import NoBackoff
 from qapla.driver.repositories import line
 from qapla.driver.repositories.checks import check_count
 from qapla.driver.repositories.invalidations import Invalidations
-from qapla.driver.repositories.loops import PerLoop
 from qapla.driver.repositories.source import Batch, Command, MemoryDataSource
 from qapla.errors import ConfigurationError, StoreTimedOut, StoreUnavailable, WrongKeyType
+from qapla.loops import PerLoop
 from qapla.masking import mask_text
 
 OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 30, "max_connections": 50}

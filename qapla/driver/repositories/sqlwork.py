@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from sqlalchemy import event
 
 from qapla.database.runners import RUNNERS, shut
-from qapla.driver.repositories.loops import PerLoop
 from qapla.errors import ConfigurationError, StoreTimedOut
+from qapla.loops import PerLoop
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

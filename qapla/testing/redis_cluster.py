@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import random
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from qapla.testing.processes import START_TIMEOUT_S, ServerFailed, free_port, start_redis
+from qapla.testing.processes import START_TIMEOUT_S, ServerFailed, start_redis
+
+if TYPE_CHECKING:
+    from redis import Redis
 
 SLOTS = 16384
+MEET_EVERY_S = 2.0
+PORTS = 11_000, 20_999
 BUS = 10_000  # nodes talk to each other at a port so far above their own
 
 
-def start_redis_cluster(folder: Path, owner: int, *, primaries: int = 3, replicas: int = 1, timeout_ms: int = 1000) -> list[str]:
+def start_redis_cluster(folder: Path, owner: int, *, primaries: int = 3, replicas: int = 1, timeout_ms: int = 1500) -> list[str]:
     """Start a Redis Cluster and return the URLs of its nodes, primaries first. Their folders are *folder* with ``-0``, ``-1``, … behind it.
 
     Args:
@@ -37,8 +44,7 @@ def start_redis_cluster(folder: Path, owner: int, *, primaries: int = 3, replica
             client.execute_command("CLUSTER SET-CONFIG-EPOCH", at + 1)
             if at < primaries:
                 client.execute_command("CLUSTER ADDSLOTS", *range(SLOTS * at // primaries, SLOTS * (at + 1) // primaries))
-            client.execute_command("CLUSTER MEET", "127.0.0.1", ports[0])
-        _wait_until(lambda: all(len(client.cluster("NODES")) == len(ports) for client in clients))
+        _introduce(clients, ports[0])
         names = [client.execute_command("CLUSTER MYID").decode() for client in clients]
         for name, client in zip(names, clients[primaries:], strict=False):
             client.execute_command("CLUSTER REPLICATE", name)
@@ -51,12 +57,29 @@ def start_redis_cluster(folder: Path, owner: int, *, primaries: int = 3, replica
     return urls
 
 
+def _introduce(clients: Sequence[Redis], port: int) -> None:
+    """Have all nodes meet the one at *port*, and wait until each knows the others. On a busy machine a node gives up on who is slow."""
+    next_try = 0.0
+
+    def know_each_other() -> bool:
+        nonlocal next_try
+        if time.monotonic() > next_try:
+            next_try = time.monotonic() + MEET_EVERY_S
+            for client in clients:
+                client.execute_command("CLUSTER MEET", "127.0.0.1", port)
+        known = [[node for node in client.cluster("NODES").values() if "handshake" not in node["flags"]] for client in clients]
+        return all(len(nodes) == len(clients) for nodes in known)
+
+    _wait_until(know_each_other)
+
+
 def find_port() -> int:
-    """Return a port that nobody listens on, and nobody on the one of the bus."""
+    """Return a port that nobody listens on, nor on the one of the bus; below those that connections begin at, so that none takes it."""
     while True:
-        port = free_port()
-        with socket.socket() as probe, suppress(OSError, OverflowError):
-            probe.bind(("127.0.0.1", port + BUS))
+        port = random.randrange(*PORTS)
+        with suppress(OSError), socket.socket() as probe, socket.socket() as bus:
+            probe.bind(("127.0.0.1", port))
+            bus.bind(("127.0.0.1", port + BUS))
             return port
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
+from threading import Timer
 
 import pytest
 from pymongo import MongoClient
@@ -38,6 +39,14 @@ DOCUMENT = {"id": b'"a"', "note": b'"x"'}
 def server(tmp_path_factory):
     with SecantusDBServer(storage_path=str(tmp_path_factory.mktemp("mongodb"))) as server:
         yield server
+        knock = Timer(0.1, knock_at, server.address)  # it waits two seconds for somebody to come
+        knock.start()
+    knock.join()
+
+
+def knock_at(host, port):
+    with suppress(OSError):
+        socket.create_connection((host, port)).close()
 
 
 @pytest.fixture(scope="module")

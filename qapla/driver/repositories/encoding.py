@@ -36,7 +36,7 @@ class Decoder:
         type: any annotation that msgspec knows, and pydantic's models.
 
     Raises:
-        TypeError: msgspec cannot tell how to read it.
+        TypeError: a value of it cannot be written, or msgspec cannot tell how to read one.
     """
 
     def __init__(self, type: Any) -> None:
@@ -71,13 +71,14 @@ class Decoder:
 
 
 def _has_any(type: Any, seen: set[int]) -> bool:
-    """Tell whether a value somewhere in *type* is of no declared type."""
+    """Tell whether a value somewhere in *type* is of no declared type; all of it is looked at, for types that cannot be written at all."""
     fields = getattr(type, "__pydantic_fields__", None)
     if fields is not None:
         if id(type) in seen:
             return False
         seen.add(id(type))
-        return any(_has_any(field.annotation, seen) for field in fields.values())
+        found = [_has_any(field.annotation, seen) for field in fields.values()]
+        return any(found)
     return _reaches_any(msgspec.inspect.type_info(type), seen)
 
 
@@ -88,10 +89,13 @@ def _reaches_any(info: Any, seen: set[int]) -> bool:
     if isinstance(info, msgspec.inspect.AnyType):
         return True
     if isinstance(info, msgspec.inspect.CustomType):
-        return hasattr(info.cls, "__pydantic_fields__") and _has_any(info.cls, seen)
+        if not hasattr(info.cls, "__pydantic_fields__"):
+            raise TypeError(f"values of type {info.cls.__name__!r} have no JSON")
+        return _has_any(info.cls, seen)
     parts = [getattr(info, name, None) for name in ("type", "item_type", "key_type", "value_type")]
     several = [part for name in ("types", "item_types", "fields") for part in getattr(info, name, ())]
-    return any(_reaches_any(part, seen) for part in [*parts, *several] if part is not None)
+    found = [_reaches_any(part, seen) for part in [*parts, *several] if part is not None]
+    return any(found)
 
 
 def _same(read: Any, value: Any) -> bool:

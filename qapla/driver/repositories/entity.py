@@ -174,7 +174,7 @@ def _describe_mapped(cls: Any) -> dict[str, Any]:
     for attribute in sqlalchemy.inspect(cls).column_attrs:
         column = attribute.columns[0]
         try:
-            kind: Any = Any if isinstance(column.type, sqlalchemy.JSON) else column.type.python_type
+            kind: Any = Any if isinstance(column.type, sqlalchemy.JSON) or column.type.python_type is object else column.type.python_type
         except NotImplementedError:
             kind = Any
         annotations[attribute.key] = kind | None

@@ -169,6 +169,10 @@ class Writer:
         """Write one batch; return of how many entries, and None while another one is the worker."""
         try:
             return await self._take_and_write()
+        except Superseded:
+            self._term = None
+            log.warning("repository %r: another worker writes now", self._name)
+            return None
         except BaseException:
             self._term = None  # what was under way is ended by the next term
             raise
@@ -273,9 +277,7 @@ class Writer:
                 log.info("repository %r: what waited is written again", self._name)
             self._is_troubled = False
             return
-        if isinstance(error, Superseded):
-            log.warning("repository %r: another worker writes now", self._name)
-        elif not self._is_troubled:
+        if not self._is_troubled:
             self._is_troubled = True
             said = error.message if isinstance(error, QaplaError) else type(error).__name__
             log.warning("repository %r: writes wait: %s", self._name, said, exc_info=None if isinstance(error, QaplaError) else error)

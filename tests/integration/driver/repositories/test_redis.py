@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from uuid import uuid4
 
 import pytest
 
-from qapla.driver import StoreUnavailable
+from qapla.driver import StoreUnavailable, WrongKeyType
 from qapla.driver.repositories.redis import RedisMemoryDataSource
 from qapla.errors import ConfigurationError
 from qapla.testing.contracts.memory import MemorySourceContract
@@ -55,3 +56,29 @@ def test_database_that_is_not_there_is_told(redis_url):
     """A number of a database that the server does not have is a mistake of the settings, not an outage."""
     with pytest.raises(ConfigurationError, match="no database of this number"):
         asyncio.run(RedisMemoryDataSource(f"{redis_url.rpartition('/')[0]}/999").ping())
+
+
+def test_password_that_is_refused(redis_url):
+    """A login that Redis refuses is told, without the password, and is no outage that a breaker counts."""
+    host = redis_url.partition("//")[2].rpartition("@")[2]
+    for login in ("nobody:hunter2", ":hunter2"):
+        with pytest.raises(StoreUnavailable, match="user and the password") as caught:
+            asyncio.run(RedisMemoryDataSource(f"redis://{login}@{host}").ping())
+
+        assert caught.value.answered
+        assert "hunter2" not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"
+
+
+def test_wrong_type_is_named(redis_url):
+    """What somebody else keeps under a key is told by its key, alone and among many."""
+    key = f"wrong:{uuid4()}"
+
+    async def ask():
+        source = RedisMemoryDataSource(redis_url)
+        await source.run([("SET", key, "secret"), ("PEXPIRE", key, 60_000)])
+        for commands in ([("HGETALL", key)], [("EXISTS", key), ("HGETALL", key)]):
+            with pytest.raises(WrongKeyType, match=f"{key}.*WRONGTYPE|a key .*WRONGTYPE") as caught:
+                await source.run(commands)
+            assert "secret" not in str(caught.value)
+
+    asyncio.run(ask())

@@ -28,6 +28,7 @@ from qapla.masking import mask_text
 
 OPTIONS: dict[str, Any] = {"socket_connect_timeout": 2, "socket_timeout": 5, "health_check_interval": 30, "max_connections": 50}
 REFUSALS = ("OOM", "LOADING", "READONLY", "MISCONF", "NOREPLICAS", "MASTERDOWN", "BUSY", "TRYAGAIN", "CLUSTERDOWN")
+NUMBER = re.compile(r"Command # (\d+) ")  # which of a pipeline, as redis-py says it
 DATABASE = re.compile(r"/?\d*/?")
 NO_DATABASE = re.compile(r"DB index is out of range|invalid DB index", re.IGNORECASE)
 
@@ -185,7 +186,9 @@ class RedisMemoryDataSource(MemoryDataSource):
     def _refused(self, error: exceptions.ResponseError, commands: Sequence[Command]) -> Exception:
         said = _said(error)
         if said.startswith("WRONGTYPE"):
-            key = str(commands[0][1]) if len(commands) == 1 else None
+            number = NUMBER.match(str(error))
+            index = 0 if number is None else int(number[1]) - 1
+            key = str(commands[index][1]) if len(commands) == 1 or (number is not None and index < len(commands)) else None
             which = "a key" if key is None else f"key {key!r}"
             return WrongKeyType(f"{which} of Redis at {self.place!r} holds another type (WRONGTYPE)", key=key)
         if NO_DATABASE.search(said):

@@ -108,3 +108,14 @@ class Server:
 def make_lazydb() -> type[Lazydb]:
     """Return what makes an installation of lazydb in a folder: ``make_lazydb(folder).serving(url)``."""
     return Lazydb
+
+
+@pytest.fixture(scope="session", autouse=True)
+def few_plugins() -> Iterator[None]:
+    """Let a pytest that a test starts load two plugins, and not all that are installed here: that takes seconds, each time."""
+    names = {"PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1", "PYTEST_PLUGINS": "qapla.testing.plugin,xdist.plugin"}
+    with pytest.MonkeyPatch.context() as patch:
+        for name, value in names.items():
+            patch.setenv(name, value)
+        patch.delenv("PYTEST_ADDOPTS", raising=False)
+        yield

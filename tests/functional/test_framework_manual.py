@@ -79,7 +79,7 @@ class Reader:
         self.interpreter: subprocess.Popen[str] | None = None
         self.printed = ""
         self.started: list[subprocess.Popen[bytes]] = []
-        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("QAPLA_", "LAZYDB_", "PYTEST_"))}
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("QAPLA_", "LAZYDB_", "PYTEST_XDIST_"))}
         self.environment |= {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "PYTHONUNBUFFERED": "1", "COLUMNS": "100"}
 
     def follow(self, block: Block) -> None:

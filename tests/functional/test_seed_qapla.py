@@ -125,7 +125,7 @@ class Project:
 
     def run(self, *command: str) -> str:
         """Run a command in the project; what it printed, on both streams."""
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "COV"))}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST_")}
         environment["PYTHONPATH"] = str(self.folder)
         found = subprocess.run(
             [sys.executable, *command], cwd=self.folder, env=environment, capture_output=True, text=True, timeout=120, check=False

@@ -20,7 +20,7 @@ class Example:
     def __init__(self, name: str, folder: Path) -> None:
         self.folder = folder / name
         shutil.copytree(EXAMPLES / name, self.folder, ignore=shutil.ignore_patterns("__pycache__", "*.sqlite*"))
-        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("QAPLA__", "PYTEST_"))}
+        self.environment = {key: value for key, value in os.environ.items() if not key.startswith(("QAPLA__", "PYTEST_XDIST_"))}
         self.environment["PYTHONPATH"] = str(self.folder)
 
     def point(self, name: str, url) -> None:

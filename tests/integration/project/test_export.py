@@ -109,7 +109,7 @@ class Project:
 
 def clean_environment() -> dict[str, str]:
     """Return the environment without what a test run has set."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("QAPLA_", "LAZYDB_", "PYTEST_", "PYTHONPATH"))}
+    return {key: value for key, value in os.environ.items() if not key.startswith(("QAPLA_", "LAZYDB_", "PYTEST_XDIST_", "PYTHONPATH"))}
 
 
 def export(tmp_path: Path, url: sa.URL, tests_url: sa.URL) -> Project:

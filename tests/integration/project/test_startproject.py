@@ -71,7 +71,8 @@ class Project:
 
 
 def environment(variables: dict[str, str]) -> dict[str, str]:
-    inherited = {key: value for key, value in os.environ.items() if not key.startswith(("QAPLA_", "LAZYDB_", "PYTEST_", "PYTHONPATH"))}
+    others = ("QAPLA_", "LAZYDB_", "PYTEST_XDIST_", "PYTHONPATH")
+    inherited = {key: value for key, value in os.environ.items() if not key.startswith(others)}
     return {**inherited, "PYTHONUNBUFFERED": "1", **variables}
 
 

@@ -154,7 +154,7 @@ class Project:
         for name, content in files.items():
             (self.folder / f"test_{name}.py").write_text(COMMON.format(**self.names) + content)
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *arguments]
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_XDIST_")}
         environment["PYTHONPATH"] = str(self.folder)
         done = subprocess.run(command, cwd=self.folder, capture_output=True, text=True, env=environment, check=False)
         assert done.returncode == code, done.stdout + done.stderr
@@ -484,7 +484,7 @@ class TestIt(Fixture):
 class TestPlugin:
     """The pytest plugin"""
 
-    def test_fixtures_by_configuration(self, sqlite_project):
+    def test_fixtures_by_configuration(self, sqlite_project, monkeypatch):
         """With ``qapla_app`` the fixtures are there without an import, for functions and for classes of any kind."""
         tests = """
 @pytest.mark.parametrize("round", [1, 2])
@@ -508,6 +508,8 @@ class TestOwn(Fixture):
 """
         ini = sqlite_project.folder / "pytest.ini"
         ini.write_text(ini.read_text() + f"qapla_app = {sqlite_project.names['package']}:main\n")
+        monkeypatch.delenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD")  # it is found because it is installed
+        monkeypatch.delenv("PYTEST_PLUGINS")
 
         sqlite_project.run(it=tests)
 

@@ -35,7 +35,7 @@ def test_what_was_skipped_is_listed(tmp_path: Path, ci: str, code: int, workers:
     """The run ends with what was skipped, why and how to get it; with CI=true that is a failure."""
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_it.py").write_text(TESTS)
-    environment = {name: value for name, value in os.environ.items() if not name.startswith(("QAPLA_TEST_", "PYTEST_"))}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("QAPLA_TEST_", "PYTEST_XDIST_"))}
 
     command = [sys.executable, "-m", "pytest", "-p", "qapla.testing.servers", "-p", "no:cacheprovider", *workers, str(tmp_path)]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, env={**environment, "CI": ci})

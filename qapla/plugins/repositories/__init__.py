@@ -3,9 +3,10 @@
 Adds      ``app["repositories"]["person"]``, a service that is called without ``await``; ``request.repositories``, the same;
           ``app["repositories"].service("person")``, the service itself, for coroutines. In a scope of asyncio,
           ``scope["repositories"]["person"]`` is the service itself. ``@WithRepositories(app, "person")``. A check ``repositories:<name>``
-          where ``app["health"]`` is there, and ``repository_breaker_open`` where ``app["metrics"]`` is; of repositories that are written
-          behind ``repository_writes_waiting``, ``repository_writes_waiting_s``, ``repository_writes_set_aside`` and, a counter,
-          ``repository_writes_refused``, too. ``qapla repositories write``, ``status`` and ``retry`` are about these.
+          where ``app["health"]`` is there. Where ``app["metrics"]`` is, ``repository_breaker_open``, ``repository_cache_off`` while nobody
+          tells a cache what others change; of repositories that are written behind ``repository_writes_waiting``,
+          ``repository_writes_waiting_s``, ``repository_writes_set_aside`` and, a counter, ``repository_writes_refused``, too.
+          ``qapla repositories write``, ``status`` and ``retry`` are about these.
 Settings  ``repositories:<name>:…``, which win over what the program declares: ``class``, the dotted name of a repository; ``redis``, the
           name of a Redis (``redis:<name>:url``), ``default``; ``database``, the name of a declared database; ``model``, the dotted name
           of a mapped class; ``expire_time``, ``not_found_expire_time``, ``deadline_s``, ``memory_deadline_s``, ``cache_type`` (``LRU``,

@@ -108,7 +108,8 @@ class Stores(Generic[Entity]):
 
     async def _write_behind(self, behind: Behind, documents: dict[str, Document | None], commands: list[Command] | None) -> None:
         if commands is None:
-            commands = [("DEL", text, marker_of(text)) for text in documents]
+            markers = [("SET", marker_of(text), NOTHING, "PX", self._marker_ms) for text in documents]  # caches are told of what is there
+            commands = [*markers, *(("DEL", text, marker_of(text)) for text in documents)]
         try:
             await behind.write(self._run, documents, commands)
         finally:

@@ -26,10 +26,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from pyramid.config import Configurator
 
-__all__ = ["Declared", "RepositoriesPlugin", "WithRepositories", "includeme"]
+__all__ = ["Declared", "Made", "RepositoriesPlugin", "WithRepositories", "includeme"]
 
 from qapla.plugins.repositories.declared import Declared
 from qapla.plugins.repositories.decorators import WithRepositories
+from qapla.plugins.repositories.made import Made
 from qapla.plugins.repositories.plugin import RepositoriesPlugin
 
 

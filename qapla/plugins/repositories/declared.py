@@ -113,6 +113,10 @@ class Declared:
         options = replace(self.options, **read_options(settings, f"repositories:{self.name}"))
         return Declared(self.repository, self.name, **{field.name: getattr(options, field.name) for field in fields(Options)})
 
+    def check(self, app: Application) -> None:
+        """Raise what ``make`` would."""
+        self.make(app)
+
     def make(self, app: Application) -> Service[Any, Any]:
         """Make the service; no connection is opened.
 

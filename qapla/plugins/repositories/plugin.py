@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qapla.errors import PluginError, SettingsError
 from qapla.plugin import Plugin
 from qapla.plugins.repositories.declared import Declared
+from qapla.plugins.repositories.made import Made
 from qapla.ports import NullHealth
 
 if TYPE_CHECKING:
@@ -27,8 +28,8 @@ class RepositoriesPlugin(Plugin):
     """Lend services of repositories.
 
     Args:
-        declared: ``Declared(PersonRepository, database="main")``, or a class alone whose options are in the settings. The settings may
-            declare more.
+        declared: ``Declared(PersonRepository, database="main")``, or a class alone whose options are in the settings; a service or a
+            repository of the program's own, ``Made(lambda app: …, "person")`` or it alone. The settings may declare more.
 
     Raises:
         PluginError: something else is declared, or a name twice.
@@ -36,12 +37,12 @@ class RepositoriesPlugin(Plugin):
 
     key = KEY
 
-    def __init__(self, declared: Sequence[Declared | type[Any]] = ()) -> None:
+    def __init__(self, declared: Sequence[Any] = ()) -> None:
         if isinstance(declared, str | type | Declared):
             raise PluginError(f"{declared!r} is no list of repositories", hint="[Declared(PersonRepository, database='main')]")
         self._declared: dict[str, Declared] = {}
         for given in declared:
-            one = given if isinstance(given, Declared) else Declared(given)
+            one = given if isinstance(given, Declared) else Declared(given) if isinstance(given, type) else Made(given)
             if one.name in self._declared:
                 raise PluginError(f"two repositories are declared as {one.name!r}", hint="Declared(PersonRepository, 'people', …)")
             self._declared[one.name] = one
@@ -61,7 +62,7 @@ class RepositoriesPlugin(Plugin):
             for needed in one.requires:
                 if needed not in app:
                     raise PluginError(f"repository {name!r} needs the plugin {needed!r}", hint=f"declare it before {KEY!r}")
-            one.make(app)  # whatever is wrong is told here, not by the first request
+            one.check(app)  # whatever is wrong is told here, not by the first request
         repositories = Repositories(app, configured)
         self._add_checks(app, repositories, configured)
         self._configured = configured

@@ -16,6 +16,7 @@ Settings  ``repositories:<name>:…``, which win over what the program declares:
           writes them; ``required``: whether the application is ready only while the memory answers; ``false``: the store behind it does
           its work.
 
+``Made(service)``, ``Made(lambda app: …, "person")``: a service of the program's own, lent likewise; only ``required`` is a setting of it.
 A service is made on first use, anew after a fork, and closed when the application stops.
 """
 

@@ -62,7 +62,7 @@ class Behind:
             hint = "RedisMemoryDataSource, one Redis with 'appendonly yes'"
             raise ConfigurationError(f"repository {name!r} cannot be written behind: its memory {memory.name!r} may lose writes", hint=hint)
         if not fallback.has_terms:
-            hint = "SQLFallbackDataSource can; or a source of your own with 'begin_term' and 'settle'"
+            hint = "a source of your own needs 'begin_term' and 'settle'"
             message = f"repository {name!r} cannot be written behind: its store {fallback.name!r} cannot tell an old writer from a new one"
             raise ConfigurationError(message, hint=hint)
         if isinstance(limit, bool) or not isinstance(limit, int) or limit < 1:

@@ -135,6 +135,7 @@ class Stand:
         self.store = SQLFallbackDataSource(self.database, timeout_s=DEADLINE_S)
         repository = ThingRepository(RedisMemoryDataSource(redis_url), self.store, LIVES_S, deadline_s=DEADLINE_S)
         self.service = Service(repository, breaker=Breaker(3, 0.25, 2.0), memory_deadline_s=MEMORY_DEADLINE_S)
+        self.longest_haste_s: float | None = None  # callers give up at any moment before
         self._callers = callers
         self._is_over = asyncio.Event()
         self._value = 0
@@ -171,17 +172,20 @@ class Stand:
         while not self._is_over.is_set():
             key = chance.choice(keys)
             kind = chance.randrange(6)
+            haste: dict[str, Any] = {}
+            if self.longest_haste_s is not None:
+                haste = {"deadline_s": chance.uniform(0.0005, self.longest_haste_s)}
             if kind < 2:
                 self._value += 1
-                await self._change(self.service.add(Thing(key, self._value)), key, self._value)
+                await self._change(self.service.add(Thing(key, self._value), **haste), key, self._value)
             elif kind == 2:
-                await self._change(self.service.delete(key), key, None)
+                await self._change(self.service.delete(key, **haste), key, None)
             elif kind == 3:
-                await self._look(self._values_of(keys))
+                await self._look(self._values_of(keys, **haste))
             elif kind == 4:
-                await self._look(self._value_of(key))
+                await self._look(self._value_of(key, **haste))
             else:
-                await self._exists(key)
+                await self._exists(key, **haste)
             await asyncio.sleep(0.002)
 
     async def _value_of(self, key: str, **options: Any) -> dict[str, int | None]:
@@ -190,8 +194,8 @@ class Stand:
         except EntityNotFound:
             return {key: None}
 
-    async def _values_of(self, keys: list[str]) -> dict[str, int | None]:
-        return {**dict.fromkeys(keys), **{one.id: one.value for one in await self.service.get_many(*keys)}}
+    async def _values_of(self, keys: list[str], **options: Any) -> dict[str, int | None]:
+        return {**dict.fromkeys(keys), **{one.id: one.value for one in await self.service.get_many(*keys, **options)}}
 
     async def _timed(self, asked: Awaitable[Any]) -> tuple[bool, Any]:
         began = time.monotonic()
@@ -220,8 +224,8 @@ class Stand:
             if not self.known.allows(key, value):
                 self.report.wrong.append(f"{key} was {value}, not {self.known.now.get(key)}")
 
-    async def _exists(self, key: str) -> None:
-        has_returned, found = await self._timed(self.service.exists(key))
+    async def _exists(self, key: str, **options: Any) -> None:
+        has_returned, found = await self._timed(self.service.exists(key, **options))
         values = self.known.ever if self.known.is_rewound else self.known.now
         if has_returned and found not in {value is not None for value in values.get(key, {None})}:
             self.report.wrong.append(f"{key} exists: {found}")
@@ -381,7 +385,17 @@ def both(servers: Servers, stand: Stand) -> tuple[Callable[[], Any], Callable[[]
     return begin, end
 
 
+def hasty(servers: Servers, stand: Stand) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """Nothing is broken, but callers give up in the middle of whatever is done for them."""
+
+    def set_to(longest_s: float | None) -> None:
+        stand.longest_haste_s = longest_s
+
+    return lambda: set_to(0.03), lambda: set_to(None)
+
+
 MEMORY_FAULTS: dict[str, Fault] = {
+    "callers in haste": hasty,
     "memory killed": killed("redis"),
     "memory hanging": hanging,
     "memory full": lambda _, stand: (told(stand, ("CONFIG", "SET", "maxmemory", 1)), told(stand, ("CONFIG", "SET", "maxmemory", 0))),

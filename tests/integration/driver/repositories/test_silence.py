@@ -12,7 +12,7 @@ from morfdict import Paths
 from sqlalchemy import text
 
 from qapla.database import Database
-from qapla.driver import DictMemoryDataSource, HashRepository, SQLFallbackDataSource, StoreTimedOut
+from qapla.driver import DictMemoryDataSource, HashRepository, SQLFallbackDataSource, StoreTimedOut, StoreUnavailable
 from qapla.settings import Settings
 from qapla.testing.line import Line
 from qapla.testing.servers import make_database
@@ -124,3 +124,40 @@ def test_nothing_else_is_held_up(source):
         return answered_first
 
     assert asyncio.run(live())
+
+
+READ_ONLY = {
+    "postgresql": {"options": "-c default_transaction_read_only=on"},
+    "mariadb": {"init_command": "SET SESSION TRANSACTION READ ONLY"},
+}
+
+
+@pytest.mark.parametrize("asynchronous", [True, False], ids=["awaited", "threads"])
+def test_read_only(url, asynchronous):
+    """A database that takes no writes says so, not that it is away; what the memory has is as true as before, and asks nobody."""
+    key = f"read_only_{asynchronous}"
+    writable, read_only = Database("main"), Database("main")
+    at = {"url": url.render_as_string(hide_password=False)}
+    writable.configure(Settings({"db": {"main": at}}), Paths())
+    options = {"connect_args": READ_ONLY["postgresql" if "postgresql" in url.drivername else "mariadb"]}
+    read_only.configure(Settings({"db": {"main": {**at, "options": options}}}), Paths())
+
+    async def live():
+        memory = DictMemoryDataSource()
+        source = SQLFallbackDataSource(writable, asynchronous=asynchronous)
+        await source.create_table()
+        await ThingRepository(memory, source, 60).add(Thing(key, 1))
+        things = ThingRepository(memory, SQLFallbackDataSource(read_only, asynchronous=asynchronous), 60)
+        for change in (things.add(Thing(key, 2)), things.query(key).delete):
+            with pytest.raises(StoreUnavailable, match="'main' takes no writes now") as caught:
+                await change
+            assert caught.value.answered
+            assert (caught.value.repository, caught.value.key) == ("thing", f"thing:{key}")
+        assert memory.apply([("EXISTS", f"thing:{key}")]) == [1]
+        return [await things.query(key, memory=memory_too).entity for memory_too in (True, False)]
+
+    try:
+        assert asyncio.run(live()) == [Thing(key, 1), Thing(key, 1)]
+    finally:
+        writable.dispose()
+        read_only.dispose()

@@ -7,8 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 from morfdict import Paths
+from psycopg import errors
 from sqlalchemy import Float, MetaData, String, Text, create_engine, insert
 from sqlalchemy.dialects import mysql
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from qapla.database import Database
@@ -183,3 +185,17 @@ def test_other_columns_are_left_alone(sqlite):
 
     with sqlite.session() as session:
         assert [(row.note, row.more) for row in session.query(Thing)] == [("y", "kept")]
+
+
+@pytest.mark.parametrize(("failure", "code"), [("DiskFull", "53100"), ("OutOfMemory", "53200"), ("ReadOnlySqlTransaction", "25006")])
+def test_database_that_takes_no_writes(failure, code):
+    """A full disk, no memory left, a standby: the database has answered, and takes no writes now."""
+    database = Database("main")
+    database.configure(Settings({"db": {"main": {"url": "postgresql://db.example.org/shop"}}}), Paths())
+    said = getattr(errors, failure)("secret")
+
+    found = SQLFallbackDataSource(database)._as_ours(DBAPIError("INSERT", {"data": "secret"}, said))
+
+    assert isinstance(found, StoreUnavailable)
+    assert (found.answered, found.code) == (True, code)
+    assert "secret" not in str(found)

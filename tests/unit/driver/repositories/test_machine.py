@@ -10,7 +10,16 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, rule
 
 from qapla.database.breaker import Breaker
-from qapla.driver import DictFallbackDataSource, DictMemoryDataSource, EntityNotFound, HashRepository, Service, StoreUnavailable
+from qapla.driver import (
+    DictFallbackDataSource,
+    DictMemoryDataSource,
+    EntityNotFound,
+    HashRepository,
+    Service,
+    StoreTimedOut,
+    StoreUnavailable,
+)
+from qapla.driver.repositories.staleness import DOUBT_S
 
 LIVES_S = 60.0
 KEYS = st.sampled_from(["a", "b", "c"])
@@ -45,6 +54,12 @@ class Memory(DictMemoryDataSource):
 
 class Fallback(DictFallbackDataSource):
     is_down = False
+    is_late = False
+
+    async def put_many(self, documents):
+        if self.is_late:
+            raise StoreTimedOut("it does not answer in time")
+        await super().put_many(documents)
 
     def __getattribute__(self, name):
         if name in ("get_many", "put_many", "delete_many") and self.is_down:
@@ -71,6 +86,7 @@ class Repositories(RuleBasedStateMachine):
         self.writer, self.reader = (Process(self.memory, self.fallback, lambda: self.now) for _ in range(2))
         self.truth = {}
         self.former = []  # key, value, until when it was true
+        self.under_way = []  # key, value, since when
         self.loop = asyncio.new_event_loop()
 
     def teardown(self):
@@ -90,6 +106,29 @@ class Repositories(RuleBasedStateMachine):
     @rule(key=KEYS, mood=MOODS)
     def delete(self, key, mood):
         self.change(self.writer.service.delete(key), key, None, mood)
+
+    @rule(key=KEYS, value=st.integers(4, 6))
+    def add_and_give_up(self, key, value):
+        if self.fallback.is_down:
+            return
+        self.fallback.is_late = True
+        try:
+            self.wait(self.writer.service.add(Thing(key, value)))
+        except StoreTimedOut:
+            self.under_way.append((key, value, self.now))
+        self.fallback.is_late = False
+
+    @rule(which=st.integers(0, 2))
+    def arrive(self, which):
+        """What was given up arrives, if it ever does, within a minute, and in any order"""
+        if which < len(self.under_way):
+            key, value, since = self.under_way.pop(which)
+            if self.now < since + DOUBT_S:
+                thing = Thing(key, value)
+                found = self.writer.repository.key_of(thing)
+                document = self.writer.repository.document_of(thing, found)
+                self.wait(DictFallbackDataSource.put_many(self.fallback, [(found, document)]))
+                self.become(key, value)
 
     def change(self, change, key, value, mood):
         before, self.memory.mood = self.memory.mood, mood  # outages that begin and end around one change are the worst

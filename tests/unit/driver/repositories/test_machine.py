@@ -123,12 +123,14 @@ class Repositories(RuleBasedStateMachine):
         """What was given up arrives, if it ever does, within a minute, and in any order"""
         if which < len(self.under_way):
             key, value, since = self.under_way.pop(which)
+            self.read_where_it_is_written(key)  # what is read before is not to be kept
             if self.now < since + DOUBT_S:
                 thing = Thing(key, value)
                 found = self.writer.repository.key_of(thing)
                 document = self.writer.repository.document_of(thing, found)
                 self.wait(DictFallbackDataSource.put_many(self.fallback, [(found, document)]))
                 self.become(key, value)
+                self.read_where_it_is_written(key)
 
     def change(self, change, key, value, mood):
         before, self.memory.mood = self.memory.mood, mood  # outages that begin and end around one change are the worst

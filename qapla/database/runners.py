@@ -253,7 +253,9 @@ class MysqlRunner(Runner):
         """Give the connection away before it is open: PyMySQL waits for a silent server's greeting for ever."""
         connection = module.connect(*arguments, **{**keywords, "defer_connect": True})
         hold(connection)
+        patience_s, connection._read_timeout = connection._read_timeout, limit_s  # cut before it has a socket, it would wait for ever
         connection.connect()
+        connection._read_timeout = patience_s
         return connection
 
     def abandon(self, connection: Any) -> None:

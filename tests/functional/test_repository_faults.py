@@ -22,12 +22,17 @@ def faults():
     del sys.modules[spec.name]
 
 
-@pytest.mark.parametrize("name", ["memory with old data", "store out of reach"])
-def test_faults(faults, name, monkeypatch):
+@pytest.fixture(scope="module")
+def servers(faults):
+    with faults.own_servers() as servers:
+        yield servers
+
+
+@pytest.mark.parametrize("name", ["memory with old data", "store out of reach", "callers in haste"])
+def test_faults(faults, servers, name, monkeypatch):
     """No wrong answer, no lost write, every call in its time, and normal again within ten seconds."""
     monkeypatch.setattr(faults, "LIVES_S", 1.0)
-    with faults.own_servers() as servers:
-        report = faults.try_fault(name, servers, 0.5, callers=4)
+    report = faults.try_fault(name, servers, 0.3, callers=4)
 
     print(report)
     assert report.wrong == []

@@ -39,8 +39,9 @@ class Limit:
     async def __aenter__(self) -> None:
         if self._seconds is None or self._seconds == inf:
             return
-        ends, outer = time.monotonic() + self._seconds, _ends.get()
-        if outer is not None and outer <= ends:
+        now, outer = time.monotonic(), _ends.get()
+        ends = now + self._seconds
+        if outer is not None and now < outer <= ends:
             return
         self._timeout = asyncio.timeout(self._seconds)
         await self._timeout.__aenter__()
@@ -60,7 +61,8 @@ class Limit:
 def patience_s(seconds: float) -> float:
     """Return *seconds*, or half of what the running call has left where that is less."""
     ends = _ends.get()
-    return seconds if ends is None else max(0.0, min(seconds, (ends - time.monotonic()) / 2))
+    left_s = inf if ends is None else ends - time.monotonic()
+    return min(seconds, left_s / 2) if left_s > 0 else seconds  # one that is over is that of a call which has begun this task
 
 
 def detach() -> None:

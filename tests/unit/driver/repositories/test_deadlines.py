@@ -278,3 +278,24 @@ class TestReads:
             asyncio.run(service.get_one("ada"))
         asyncio.run(service.add(ADA))
         assert asyncio.run(service.get_one("ada")) == ADA
+
+    def test_tasks_outlive_their_beginner(self, service, memory, fallback):
+        """A task that was begun in a call goes on after it: that call's deadline is not the task's."""
+
+        async def later():
+            await asyncio.sleep(2 * SHORT_S)
+            memory.delay_s = 0.02
+            await service.add(ADA)
+            found = await service.get_one("ada")
+            fallback.hangs = True
+            with pytest.raises(StoreTimedOut):
+                await service.get_one("bob", deadline_s=SHORT_S)
+            return found
+
+        async def live():
+            async with service.repository.limit("ada", SHORT_S):
+                task = asyncio.create_task(later())
+            return await task
+
+        assert asyncio.run(live()) == ADA
+        assert service.breaker.is_calm

@@ -8,6 +8,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 from weakref import WeakValueDictionary
 
+from qapla.errors import StoreTimedOut
+
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
@@ -82,5 +84,10 @@ class Queues:
 
 
 async def _wait(read: Awaitable[dict[str, Item]]) -> dict[str, Item]:
-    async with asyncio.timeout(LONGEST_S):
-        return await read
+    try:
+        async with asyncio.timeout(LONGEST_S) as limit:
+            return await read
+    except TimeoutError as error:
+        if not limit.expired():
+            raise
+        raise StoreTimedOut(f"the store behind the memory did not answer within {LONGEST_S:g} s") from error

@@ -209,7 +209,7 @@ class Stores(Generic[Entity]):
                 await self._copy_back({by_text[text]: documents[text] for text in texts if self._flights.is_current(text)})
             return documents
 
-        found = await self._flights.join(list(by_text), read)
+        found: dict[str, Document | None] = await self._named(self._flights.join(list(by_text), read), keys[0].text)
         if self._on_store_read is not None:
             self._on_store_read(by_text)
         return found

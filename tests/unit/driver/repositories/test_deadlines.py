@@ -279,6 +279,15 @@ class TestReads:
         asyncio.run(service.add(ADA))
         assert asyncio.run(service.get_one("ada")) == ADA
 
+    def test_read_without_end(self, memory, fallback, monkeypatch):
+        """Without any deadline a read of a source that never answers ends, too."""
+        monkeypatch.setattr(flights, "LONGEST_S", SHORT_S)
+        fallback.hangs = True
+
+        error, _ = late(PersonRepository(memory, fallback).query("ada").entity)
+
+        assert (error.repository, error.key) == ("person", "person:ada")
+
     def test_tasks_outlive_their_beginner(self, service, memory, fallback):
         """A task that was begun in a call goes on after it: that call's deadline is not the task's."""
 

@@ -18,7 +18,7 @@ Place = tuple[asyncio.AbstractEventLoop, str]
 
 
 JOINED_S = 2.0  # a read that takes longer hangs, perhaps for ever: later callers ask anew, and do not wait for it
-LONGEST_S = 60.0  # then it is given up
+LONGEST_S = 600.0  # then it is given up: sources do that by themselves long before
 
 
 class Flights(Generic[Item]):

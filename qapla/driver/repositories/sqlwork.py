@@ -1,7 +1,8 @@
 """Work on a declared database, within a time: a server that is silent, or a lock, ends a call and not the program.
 
 By a driver that awaits where one is installed, else in threads: of their own, so that a database that hangs holds up nothing else of the
-event loop. When the time is up, or the caller gives up, the line to the server is cut, and what has not reached its COMMIT never will.
+event loop. When it is silent for too long, or the caller gives up, the line to the server is cut, and what has not reached its COMMIT never
+will.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ class Line:
         self._lock = threading.Lock()
         self._held: Any = None
         self._is_cut = False
+        self._heard_at = time.monotonic()
 
     def hold(self, connection: Any) -> None:
         """Note what is used from now on.
@@ -51,6 +53,15 @@ class Line:
         with self._lock:
             self._held = connection
         self.check()
+
+    def hear(self) -> None:
+        """Note that the database has answered."""
+        self._heard_at = time.monotonic()
+
+    @property
+    def patience_s(self) -> float | None:
+        """Return how long it may still be silent; None for ever."""
+        return None if self.limit_s is None else max(0.0, self._heard_at + self.limit_s - time.monotonic())
 
     def release(self) -> None:
         """Note that the connection is somebody else's again."""
@@ -78,7 +89,7 @@ class Work:
     Args:
         database: a declared one.
         asynchronous: whether a driver that awaits is used; None: where one is installed.
-        timeout_s: seconds that one may take; None without limit.
+        timeout_s: seconds that a database may be silent, also in the middle of one; None: for ever.
     """
 
     def __init__(self, database: Database, asynchronous: bool | None, timeout_s: float | None) -> None:
@@ -96,16 +107,17 @@ class Work:
         """Return what *work* returns, given a session; with *writes* in a transaction, which is committed.
 
         Raises:
-            StoreTimedOut: the time is up.
+            StoreTimedOut: the database is silent.
         """
         line = Line(self._database.name, self._timeout_s)
         running = self._begin(line, work, writes)
         try:
-            done, _ = await asyncio.wait({running}, timeout=self._timeout_s)
+            while not running.done() and line.patience_s != 0:
+                await asyncio.wait({running}, timeout=line.patience_s)
         except asyncio.CancelledError:
             self._give_up(line, running)
             raise
-        if not done:
+        if not running.done():
             self._give_up(line, running)
             raise StoreTimedOut(f"database {self._database.name!r} did not answer within {self._timeout_s:g} s")
         return running.result()
@@ -203,7 +215,13 @@ def _note_connections(engine: Engine) -> None:
             return None
         return RUNNERS[engine.url.get_backend_name()].open(dialect.loaded_dbapi, arguments, keywords, line.limit_s, line.hold)
 
+    def hear(*of: Any) -> None:
+        line = _line.get()
+        if line is not None:
+            line.hear()
+
     event.listen(engine, "do_connect", open_noted)
+    event.listen(engine, "after_cursor_execute", hear)
 
     def note_and_ping(connection: Any) -> bool:
         line = _line.get()

@@ -126,6 +126,18 @@ def test_nothing_else_is_held_up(source):
     assert asyncio.run(live())
 
 
+@pytest.mark.parametrize("source", [True], ids=["awaited"], indirect=True)
+@pytest.mark.parametrize("url", ["postgresql"], indirect=True)
+def test_work_that_goes_on(source):
+    """A call of many statements may take longer than that, as long as there are answers."""
+    source._worker._timeout_s = 1.0
+
+    def work(session):
+        return [session.scalar(text("SELECT 1 FROM pg_sleep(0.4)")) for _ in range(3)]
+
+    assert asyncio.run(source._worker.run(work, writes=False)) == [1, 1, 1]
+
+
 READ_ONLY = {
     "postgresql": {"options": "-c default_transaction_read_only=on"},
     "mariadb": {"init_command": "SET SESSION TRANSACTION READ ONLY"},

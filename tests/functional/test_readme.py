@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import sqlite3
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -94,6 +96,25 @@ def test_the_notebook_example_runs(tmp_path, monkeypatch, capsys):
     assert capsys.readouterr().out == "12\n"
     assert names["frame"]["amount"].tolist() == [7, 7, 7, 5, 4, 3]
     assert names["lazy"].npartitions == 3
+
+
+def test_the_repository_example_runs(request, tmp_path, monkeypatch, redis_url):
+    """The block of repositories is an application that keeps prices, in Redis and behind it."""
+    package = tmp_path / "shop_of_prices"
+    (package / "settings").mkdir(parents=True)
+    (package / "__init__.py").write_text(block("RepositoriesPlugin"))
+    (package / "settings" / "default.py").write_text("def make_settings(settings, paths): pass\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    shop = importlib.import_module("shop_of_prices")
+    app = shop.Shop().run_tests({"db:main:url": f"sqlite:///{tmp_path}/main.sqlite", "redis:default:url": redis_url})
+    request.addfinalizer(app.stop)
+    app["repositories"].create_tables()
+    prices, tea = app["repositories"]["price"], shop.Price("tea", Decimal("4.20"))
+
+    prices.add(tea)
+
+    assert [prices.get_one("tea", memory=is_asked) for is_asked in (True, False)] == [tea, tea]
+    prices.delete("tea")
 
 
 def test_the_client_example_runs(shop, tmp_path, make_lazydb):

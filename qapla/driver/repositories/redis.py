@@ -66,14 +66,15 @@ class RedisMemoryDataSource(MemoryDataSource):
             raise ConfigurationError(f"the URL of a Redis is of type {type(url).__name__!r}", hint="redis://user:password@host:port/0")
         self._url = url
         self._begin(mask_text(url), options)
-        if url.startswith(("redis:", "rediss:")) and not DATABASE.fullmatch(urlsplit(url).path):  # redis-py would take number 0
-            raise ConfigurationError(f"{self.place!r} has no number of a database at its end", hint="redis://user:password@host:port/0")
         try:
+            has_number = not url.startswith(("redis:", "rediss:")) or DATABASE.fullmatch(urlsplit(url).path)
             client = self._open()
             client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)  # an unknown option is told here
         except (ValueError, TypeError, AttributeError):
             hint = "redis://user:password@host:port/0, and options that redis.asyncio.Redis knows"
             raise ConfigurationError(f"no client of Redis can be made of {self.place!r}", hint=hint) from None
+        if not has_number:  # redis-py would take number 0
+            raise ConfigurationError(f"{self.place!r} has no number of a database at its end", hint="redis://user:password@host:port/0")
 
     def _begin(self, place: str, options: dict[str, Any]) -> None:
         retry = Retry(NoBackoff(), 1)

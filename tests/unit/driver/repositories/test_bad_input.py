@@ -399,6 +399,7 @@ class TestOptions:
             f"redis://me:{SECRET}@redis.example.org:99999",
             f"redis://me:{SECRET}@redis.example.org/first",
             "redis://redis.example.org/-1",
+            f"redis://:{SECRET}@[::1",
         ],
     )
     def test_wrong_url(self, url):

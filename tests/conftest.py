@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +19,7 @@ import pytest
 from qapla.testing.processes import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
     from pathlib import Path
 
 COMMAND = [sys.executable, "-c", "from lazydb.commands import main; main()"]
@@ -102,6 +104,24 @@ class Server:
         except subprocess.TimeoutExpired:
             self.process.kill()
             raise
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """End a child that a test has forked and that comes back with an error: it would go on with the other tests."""
+    pid = os.getpid()
+    try:
+        return (yield)
+    finally:
+        if os.getpid() != pid:
+            traceback.print_exc()
+            os._exit(70)
+
+
+def pytest_collection_finish() -> None:
+    """Let no garbage collection look at ten thousand tests again: some tests collect garbage often."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from webtest import TestApp
 @pytest.fixture
 def make_web():
     """Give a function that makes a client of a Pyramid program; its views are functions, each at its own name."""
-    apps = []
+    made = []  # a program that nobody has any more stops its plugins
 
     def make(*includes, views=(), options=None, **settings):
         config = Configurator(settings={f"qapla.{name.replace('__', '.')}": value for name, value in settings.items()})
@@ -22,9 +22,9 @@ def make_web():
         wsgi = config.make_wsgi_app()
         web = TestApp(wsgi, extra_environ={"REMOTE_ADDR": "127.0.0.1"})
         web.application = config.registry["qapla.app"]
-        apps.append(web.application)
+        made.append((config.registry, web))
         return web
 
     yield make
-    for app in apps:
-        app.stop()
+    for _, web in made:
+        web.application.stop()

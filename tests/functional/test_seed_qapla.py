@@ -6,6 +6,7 @@ The blocks are kept to the letter; where one ends in a comment in place of a bod
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -104,8 +105,9 @@ def make_settings(settings, paths):
 class Project:
     """The folder that the page leads to, with its commands run as processes of their own."""
 
-    def __init__(self, folder: Path, url: str, tests_url: str) -> None:
+    def __init__(self, folder: Path, url: str, tests_url: str, generated: Path) -> None:
         self.folder = folder
+        self.generated = generated
         self.url = url
         self.migrations = folder / "code" / "migrations"
         self.write("rotarran/__init__.py", "from rotarran.application.app import RotarranApplication\n\nmain = RotarranApplication()\n")
@@ -134,10 +136,14 @@ class Project:
         return found.stdout + found.stderr
 
     def migrate(self) -> None:
-        """Do what the page says about Alembic, with Alembic's own command line."""
-        self.run("-m", "alembic", "init", str(self.migrations))
-        self.write(str(self.migrations / "env.py"), ENV)
-        self.run("-m", "alembic", "revision", "--autogenerate", "-m", "warriors")
+        """Do what the page says about Alembic, with Alembic's own command line; what is generated is so once per engine."""
+        if self.generated.exists():
+            shutil.copytree(self.generated, self.migrations)
+        else:
+            self.run("-m", "alembic", "init", str(self.migrations))
+            self.write(str(self.migrations / "env.py"), ENV)
+            self.run("-m", "alembic", "revision", "--autogenerate", "-m", "warriors")
+            shutil.copytree(self.migrations, self.generated)
         self.run("-m", "alembic", "upgrade", "head")
 
     def fill(self) -> None:
@@ -148,12 +154,18 @@ class Project:
         engine.dispose()
 
 
+@pytest.fixture(scope="module")
+def generated(tmp_path_factory):
+    """Give the folder where migrations are kept by engine."""
+    return tmp_path_factory.mktemp("generated")
+
+
 @pytest.fixture
-def project(tmp_path, engine_name, fresh_database):
+def project(tmp_path, engine_name, fresh_database, generated):
     """Give the test the project of the page, on one engine, its tests on a database beside the one that is served."""
     tests = tmp_path / "tests.sqlite"
     tests_url = f"sqlite:///{tests}" if engine_name == "sqlite" else str_of(fresh_database.set(database=fresh_database.database + "_tests"))
-    return Project(tmp_path, str_of(fresh_database), tests_url)
+    return Project(tmp_path, str_of(fresh_database), tests_url, generated / engine_name)
 
 
 def str_of(url):

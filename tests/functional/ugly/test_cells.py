@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 import pytest
-from sqlalchemy import NullPool, create_engine
+from sqlalchemy import create_engine
 
 from qapla.testing.servers import ENGINE_NAMES, make_database
 
@@ -46,7 +46,7 @@ class Odd:
         self.engine, self.api, self.admin = engine, api, admin
         self.cells = cells.CELLS[engine]
         self._print = cells.PRINTS[engine]
-        self._engine = create_engine(url, poolclass=NullPool)
+        self.database = create_engine(url, isolation_level="AUTOCOMMIT")
 
     def each(self) -> Iterator[tuple[int, int, str]]:
         """Yield table, row and literal of every cell."""
@@ -56,7 +56,7 @@ class Odd:
 
     def stored(self, table: int, row: int) -> tuple[str, str]:
         """Return what the database itself says is there."""
-        with self._engine.connect() as connection:
+        with self.database.connect() as connection:
             found = connection.exec_driver_sql(f"SELECT plain, {self._print} FROM t{table} WHERE id = {row}").one()
         return tuple(found)
 
@@ -72,7 +72,11 @@ def odd(request: pytest.FixtureRequest, make_home: Any, ugly: Any) -> Iterator[O
             ugly.logged_in(server) as admin,
             server.client() as api,
         ):
-            yield Odd(request.param, url, api, admin, ugly.cells)
+            made = Odd(request.param, url, api, admin, ugly.cells)
+            try:
+                yield made
+            finally:
+                made.database.dispose()
 
 
 def test_is_listed_in_every_format(odd: Odd) -> None:

@@ -127,7 +127,7 @@ def command(settings, monkeypatch):
     def command(*arguments, **more):
         shop = Shop().prepare("command", {**settings, **more})
         done = CliRunner().invoke(cli, ["repositories", *arguments], obj=shop)
-        return done.exit_code, done.output or str(done.exception)
+        return done.exit_code, done.stdout or str(done.exception)
 
     return command
 

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import logging
+import time
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from math import inf
 from typing import Any, ClassVar, Generic, TypeVar
 
 from qapla.driver.repositories.behind import Behind
@@ -37,6 +39,7 @@ log = logging.getLogger("qapla.repositories")
 
 KEYS_AT_ONCE = 1000  # in one round trip: more would hold up this event loop, and Redis, and so look like an outage
 COMMANDS_AT_ONCE = 3 * KEYS_AT_ONCE
+TOLD_S = 10.0  # a memory that is full refuses every write: it is told once, until none was refused for so long
 NOTHING, EMPTY = b"0", b"1"  # what a marker says: nothing is there; an entity without members, which Redis cannot hold, is
 
 
@@ -53,6 +56,7 @@ class Stores(Generic[Entity]):
     _flights: Flights[Document | None]
     _queues: Queues
     _behind: Behind | None
+    _told_at = -inf
 
     # -- what a kind of repository says ------------------------------------
 
@@ -94,8 +98,7 @@ class Stores(Generic[Entity]):
                     await self._run(some, texts[0], atomic=True)
                 self._stale.clear(texts)
             except StoreUnavailable as error:
-                level = logging.DEBUG if len(self._stale) else logging.WARNING  # one line says it for all writes of an outage
-                log.log(level, "repository %r: written behind the memory only: %s", self.name, error.message)
+                self._tell_once(error)
                 if isinstance(error, StoreTimedOut):
                     self._stale.doubt(texts)
                 else:
@@ -105,6 +108,14 @@ class Stores(Generic[Entity]):
             except BaseException:
                 self._stale.doubt(texts)
                 raise
+
+    def _tell_once(self, error: StoreUnavailable) -> None:
+        """Log that the memory did not take a write; one line says it for all writes of an outage."""
+        now = time.monotonic()
+        is_known = len(self._stale) > 0 or now < self._told_at + TOLD_S
+        self._told_at = now
+        level = logging.DEBUG if is_known else logging.WARNING
+        log.log(level, "repository %r: written behind the memory only: %s", self.name, error.message)
 
     async def _write_behind(self, behind: Behind, documents: dict[str, Document | None], commands: list[Command] | None) -> None:
         if commands is None:

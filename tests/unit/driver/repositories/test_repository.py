@@ -250,6 +250,16 @@ class TestWriting:
         assert asyncio.run(people.query(many=["ada", "bob"]).entities) == [Person("ada", "new")]
         assert memory.apply([("EXISTS", "person:bob")]) == [0]
 
+    @pytest.mark.parametrize("how", ["is_down", "full"])
+    def test_an_outage_is_told_once(self, people, memory, how, caplog):
+        """Writes that a memory does not take are one line of the log, however many they are."""
+        setattr(memory, how, True)
+
+        for _ in range(3):
+            asyncio.run(people.add(ADA))
+
+        assert [record.levelname for record in caplog.records] == ["WARNING"]
+
     def test_stale_entry_is_not_read_while_the_memory_only_reads(self, people, memory):
         """While a stale entry cannot be removed the store behind it answers."""
         asyncio.run(people.add(ADA))

@@ -97,7 +97,7 @@ class Service(Generic[Entity, KeyType]):
             EntityNotFound: there is none, and the store behind the memory has said so.
             StoreUnavailable: nobody can tell; StoreTimedOut: not in time.
         """
-        if self.cache is not None and memory and fields is None and not named and self._is_simple:
+        if self.cache is not None and memory and fields is None and deadline_s is None and not named and self._is_simple:
             found = self._find_simply(values)
             if found is not None:
                 return found

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -136,6 +137,34 @@ def test_value_without_type_is_refused_where_it_would_change(value):
     """Where no type is declared, what would come back as another one is refused."""
     with pytest.raises((TypeError, ValueError)):
         Decoder(Any).check(value)
+
+
+@pytest.mark.parametrize(
+    ("type", "value"),
+    [(Decimal, 0.1), (Decimal, "1.5"), (datetime, "2024-01-01T00:00:00"), (list[UUID], ["5e1ac2d8-6a5b-4d0c-9c3e-1f2a3b4c5d6e"])],
+    ids=["float", "text", "moment", "several"],
+)
+def test_value_of_another_type_is_refused(type, value):
+    """What would be read as the declared type, but is another value then, is not taken."""
+    with pytest.raises(TypeError, match="another value"):
+        Decoder(type).check(value)
+
+
+class Silent(msgspec.Struct, eq=False):
+    """What does not say what is equal to it, nor what it is."""
+
+    x: int
+    __repr__ = object.__repr__
+
+
+@pytest.mark.parametrize(
+    ("type", "value"),
+    [(Sequence[str], ("a", "b")), (dict[str, list[int]], {"a": (1, 2)}), (float, 3), (Silent, Silent(1))],
+    ids=["tuple", "inner tuple", "whole number", "silent"],
+)
+def test_sequences_and_whole_numbers_are_taken(type, value):
+    """A tuple where a list is read, a whole number where a float is, and what does not say what is equal, mean the same."""
+    Decoder(type).check(value)
 
 
 @pytest.mark.parametrize(

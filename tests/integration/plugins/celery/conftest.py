@@ -201,7 +201,7 @@ class Harbour:
             return session.execute(text("SELECT n FROM counter WHERE name = :name"), {"name": name}).scalar_one()
 
     def wait_until_idle(self, seconds=60):
-        """Wait until every message is done and acknowledged: on its way back to the queue a message is nowhere for a moment."""
+        """Wait until every message is done and acknowledged: on its way from the queue to a worker it is in neither for a moment."""
         seen = 0
 
         def is_still_idle():

@@ -108,7 +108,7 @@ class Cache:
         """Keep an answer, unless its entity was changed since it began to be read."""
         ttl_s = self._missing_ttl_s if value is MISSING else self._ttl_s
         now = self._clock()
-        end = None if ttl_s is None else now + ttl_s * (1 - self._jitter * random.random())  # noqa: S311
+        end = None if ttl_s is None else now + ttl_s * (1 - self._jitter * random.random())  # noqa: S311 - no secret
         with self._lock:
             if self._reading.get(key) is not token or now >= self._believed_until:
                 return

@@ -49,6 +49,7 @@ class ClusterMemoryDataSource(RedisMemoryDataSource):
             raise ConfigurationError("a Redis Cluster is found by some of its nodes", hint="[('redis1.example.org', 6379), …]")
         self._nodes = [(str(host), int(port)) for host, port in nodes]
         self._begin(", ".join(f"{host}:{port}" for host, port in self._nodes), options)
+        # Nodes are in the place of the client that one Redis has.
         self._clients: PerLoop[Nodes] = PerLoop(self._open_nodes, self._close_nodes)  # type: ignore[assignment]
         try:
             self._make_client()

@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from functools import partial
 from typing import Any, TypeVar
 
 from google.api_core import exceptions
@@ -117,7 +118,7 @@ class DatastoreFallbackDataSource(FallbackDataSource):
         def forget(client: datastore.Client) -> None:
             for some in _parts(list(self._names(keys)), WRITTEN_AT_ONCE):
                 gone = [self._key(client, keys[0].repository, path) for path in some]
-                _insist(lambda gone=gone: client.delete_multi(gone, timeout=self._timeout_s), self._timeout_s)  # type: ignore[misc]
+                _insist(partial(client.delete_multi, gone, timeout=self._timeout_s), self._timeout_s)
 
         await self._work(forget)
 
@@ -257,7 +258,7 @@ def _insist(write: Callable[[], None], timeout_s: float) -> None:
         except exceptions.Aborted:
             if tried == TRIES - 1 or time.monotonic() > end:
                 raise
-            time.sleep(random.uniform(0.01, 0.05) * 2**tried)  # noqa: S311
+            time.sleep(random.uniform(0.01, 0.05) * 2**tried)  # noqa: S311 - no secret
     return None
 
 

@@ -99,7 +99,11 @@ def _reaches_any(info: Any, seen: set[int]) -> bool:
 
 
 def _same(read: Any, value: Any) -> bool:
-    return bool(read == value) or repr(read) == repr(value)  # NaN is equal to nothing
+    try:
+        is_equal = bool(read == value)
+    except ArithmeticError:  # a Decimal may be a NaN that is not even compared
+        is_equal = False
+    return is_equal or repr(read) == repr(value)  # NaN is equal to nothing
 
 
 def _is_alike(read: Any, value: Any) -> bool:

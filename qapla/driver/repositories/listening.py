@@ -93,7 +93,7 @@ class Line:
             if self.until > -inf:  # it was there
                 pause_s = FIRST_PAUSE_S
             self._tracking.lose(self, why)
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311
+            await asyncio.sleep(pause_s * random.uniform(0.5, 1))  # noqa: S311 - no secret
             pause_s = min(2 * pause_s, LONGEST_PAUSE_S)
 
     async def _listen(self) -> bool:

@@ -229,7 +229,7 @@ def _note_connections(engine: Engine) -> None:
             line.hold(getattr(connection, "driver_connection", connection))
         return ping(connection)
 
-    dialect.do_ping = note_and_ping  # type: ignore[assignment,method-assign]
+    dialect.do_ping = note_and_ping  # type: ignore[assignment,method-assign]  # SQLAlchemy has no event for it
 
 
 async def _end_threads(threads: ThreadPoolExecutor) -> None:

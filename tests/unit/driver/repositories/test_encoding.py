@@ -118,6 +118,14 @@ def test_not_a_number_comes_back():
     assert math.isnan(decoder.decode(decoder.check(math.nan)))
 
 
+@pytest.mark.parametrize("text", ["NaN", "sNaN", "-Infinity"])
+def test_decimal_that_is_no_number_comes_back(text):
+    """What Decimal knows of values that are no numbers is kept, also what it refuses to compare."""
+    decoder = Decoder(Decimal)
+
+    assert str(decoder.decode(decoder.check(Decimal(text)))) == text
+
+
 LEAVES = st.none() | st.booleans() | st.integers() | st.floats() | st.text()
 
 

@@ -63,7 +63,7 @@ def make_models() -> list[type]:
         short = sa.Column(sa.LargeBinary(20))
         colour = sa.Column(sa.Enum("red", "it's blue", name="colour"))
         lasts = sa.Column(sa.Interval)
-        others = relationship("Odd", secondary=between)
+        others = relationship(lambda: Odd, secondary=between)
 
     class Odd(Base):
         __tablename__ = 'Odd "name" %'

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy import orm
 
 from qapla.database.drivers import Mariadb, Postgresql, Sqlite
 from qapla.database.models.generated import read_models
@@ -145,7 +144,7 @@ def imported(text: str, name: str) -> Iterator[Any]:
     sys.modules[name] = module
     try:
         exec(compile(text, name, "exec"), module.__dict__)
-        orm.configure_mappers()
+        module.Model.registry.configure()
         yield module
     finally:
         del sys.modules[name]

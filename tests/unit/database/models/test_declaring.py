@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from sqlalchemy.orm import configure_mappers, relationship
+from sqlalchemy.orm import relationship
 
 from qapla.database import models
 from qapla.errors import ModelError, QueryError, ValueRefused
@@ -159,7 +159,7 @@ class TestOrder:
         assert sorted(columns(Person)) == ["age", "id", "name"]
         assert columns(Given) == ["key"]
         assert {key.target_fullname for key in Pet.__table__.foreign_keys} == {"declared_persons.id", "declared_given.key"}
-        configure_mappers()
+        models.Model.registry.configure()
 
 
 class TestRows:
@@ -187,7 +187,7 @@ class TestAgain:
         latter = declare_question()
 
         assert models.Model.metadata.tables["declared_question"] is latter.__table__
-        configure_mappers()
+        models.Model.registry.configure()
 
     def test_the_others_follow(self) -> None:
         """Models that lead to one that is declared again lead to the latter; the classes stay the same."""
@@ -224,10 +224,10 @@ class TestAgain:
             artist_id = sa.Column(sa.Integer, sa.ForeignKey("declared_painter.id"))
 
         declare_painter()
-        configure_mappers()
+        models.Model.registry.configure()
 
         latter = declare_painter()
-        configure_mappers()
+        models.Model.registry.configure()
 
         assert sa.inspect(Painting).relationships.artist.mapper.class_ is latter
         assert latter(albums=[Painting()]).albums[0].artist.__class__ is latter
@@ -274,7 +274,7 @@ class TestAgain:
                 other = models.ForeignKey(former, related_name="rivals")
                 question = models.ForeignKey(former, related_name="voters")
 
-        configure_mappers()
+        models.Model.registry.configure()
         assert "declared_rival" not in models.Model.metadata.tables
         assert "rivals" not in sa.inspect(former).relationships
         assert Voter(question=former(text="x")).question.text == "x"
@@ -298,7 +298,7 @@ class TestTargets:
             code = models.Char(7, primary_key=True)
             first = models.ForeignKey(Early, null=True)
 
-        configure_mappers()
+        models.Model.registry.configure()
         assert columns(Early) == ["id", "late_id", "later_id"]
         assert {key.target_fullname for key in Early.__table__.foreign_keys} == {"late_one.id", "other_name.code"}
         assert Early.__table__.columns.later_id.type.length == 7
@@ -310,7 +310,7 @@ class TestTargets:
         class Lonely(models.Model):
             nobody = models.ForeignKey("Nobody", null=True)
 
-        configure_mappers()
+        models.Model.registry.configure()
 
         with pytest.raises(ModelError, match=r"Lonely\.nobody leads to 'Nobody', which is not declared"):
             Lonely(nobody=5)

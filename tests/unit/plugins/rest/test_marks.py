@@ -32,7 +32,7 @@ def make_models() -> tuple[Any, Any, Any]:
         id = sa.Column(sa.Integer, primary_key=True)
         text = sa.Column(sa.String(20), unique=True)
         secret = sa.Column(sa.String(20), info={"secret": True})
-        tags = relationship("Tag", secondary=tagged)
+        tags = relationship(lambda: Tag, secondary=tagged)  # not by its name: it lives as long as this class
 
     class Tag(Base):
         __tablename__ = "tag"

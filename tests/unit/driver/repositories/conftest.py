@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from qapla.driver import DictFallbackDataSource, DictMemoryDataSource, StoreUnavailable
+from qapla.driver.repositories.background import LOOP
 
 
 class Moody:
@@ -52,6 +53,13 @@ class MoodyFallback(Moody, DictFallbackDataSource):
     async def delete_many(self, keys):
         await self.meet(True)
         await super().delete_many(keys)
+
+
+@pytest.fixture(autouse=True)
+def stopped():
+    """Leave no loop behind"""
+    yield
+    LOOP.stop()
 
 
 @pytest.fixture

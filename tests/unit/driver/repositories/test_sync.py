@@ -65,13 +65,6 @@ class SilentFallback(DictFallbackDataSource):
 ADA = Person("ada", "Ada")
 
 
-@pytest.fixture(autouse=True)
-def stopped():
-    """Leave no loop behind"""
-    yield
-    LOOP.stop()
-
-
 @pytest.fixture
 def people():
     return PersonRepository.sync(DictMemoryDataSource(), DictFallbackDataSource(), 60)

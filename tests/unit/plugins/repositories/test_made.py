@@ -48,6 +48,7 @@ def repository():
 @pytest.fixture
 def start():
     """Give what starts an application with these repositories"""
+    LOOP.stop()  # what another test has left running
     started = []
 
     def start(*declared, settings=None):

@@ -123,6 +123,7 @@ def names(people):
 @pytest.fixture
 def store():
     """Give the store of all applications of a test"""
+    LOOP.stop()  # what another test has left running
     STORES[:] = [DictFallbackDataSource()]
     yield STORES[0]
     assert not LOOP.is_running  # whoever stops last ends it

@@ -49,6 +49,10 @@ class Line:
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
+        self.drop()
+
+    def drop(self) -> None:
+        """Drop the connections there are; new ones are taken."""
         for pair in self._pairs:
             pair.close()
         self._pairs.clear()

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import sqlite3
 import statistics
 import threading
@@ -18,8 +17,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from sqlalchemy import NullPool, create_engine
 
+from qapla.testing.line import Line
 from qapla.testing.oddities import run_script
-from qapla.testing.processes import free_port
 from qapla.testing.servers import make_database
 
 if TYPE_CHECKING:
@@ -27,57 +26,6 @@ if TYPE_CHECKING:
 
 LIMIT_S = 10  # until a database in trouble has its 503 or 504, and until it is normal again after its return
 TABLE = "CREATE TABLE thing (id integer PRIMARY KEY, name varchar(20));\nINSERT INTO thing VALUES (1, 'one');\n"
-
-
-class Line:
-    """A line to a database server that can be silenced, cut and mended: what a network does."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self.port = free_port()
-        self.is_silent = False
-        self._target = (host, port)
-        self._pairs: list[socket.socket] = []
-        self._listener: socket.socket | None = None
-        self.mend()
-
-    def mend(self) -> None:
-        """Let everything through again."""
-        self.is_silent = False
-        if self._listener is None:
-            self._listener = socket.create_server(("127.0.0.1", self.port))
-            threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def cut(self) -> None:
-        """Refuse new connections and drop those there are."""
-        if self._listener is not None:
-            self._listener.shutdown(socket.SHUT_RDWR)
-            self._listener.close()
-            self._listener = None
-        for end in self._pairs:
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-            end.close()
-        self._pairs.clear()
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                near = listener.accept()[0]
-            except OSError:
-                return
-            far = socket.create_connection(self._target)
-            self._pairs += [near, far]
-            for source, target in ((near, far), (far, near)):
-                threading.Thread(target=self._carry, args=(source, target), daemon=True).start()
-
-    def _carry(self, source: socket.socket, target: socket.socket) -> None:
-        with contextlib.suppress(OSError):
-            while piece := source.recv(65536):
-                while self.is_silent and self._listener is not None:
-                    time.sleep(0.05)
-                target.sendall(piece)
-        with contextlib.suppress(OSError):
-            target.shutdown(socket.SHUT_WR)
 
 
 def get(client: Any, path: str) -> tuple[int, float]:
@@ -103,15 +51,12 @@ def two_databases(engine: str, home: Any, folder: Path, ugly: Any) -> Iterator[t
         connection.executescript(TABLE)
     with make_database(engine) as url:
         run_script(url, TABLE)
-        line = Line(url.host, url.port)
-        far = ugly.target_of(url.set(port=line.port))
-        done = home.run("add", far, "--name", "far", "--anonymous", "write", "--writable")
-        assert done.returncode == 0, done.stderr
-        try:
+        with Line(url.host, url.port) as line:
+            far = ugly.target_of(url.set(port=line.port))
+            done = home.run("add", far, "--name", "far", "--anonymous", "write", "--writable")
+            assert done.returncode == 0, done.stderr
             with home.serving(f"sqlite:///{path}", "--name", "near", "--anonymous", "read") as server:
                 yield server, line, url
-        finally:
-            line.cut()
 
 
 @pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
@@ -120,7 +65,7 @@ def test_a_database_in_trouble_stays_alone_in_it(engine: str, make_home: Any, tm
     with two_databases(engine, make_home(), tmp_path, ugly) as (server, line, _url), server.client() as client:
         assert get(client, "/api/far/thing")[0] == 200
         before = statistics.median(get(client, "/api/near/thing")[1] for _ in range(30))
-        line.is_silent = True
+        line.silence()
         troubled: list[tuple[int, float]] = []
 
         def bother() -> None:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import gc
 import os
-import socket
 import sqlite3
 import threading
 import time
@@ -24,6 +23,7 @@ from qapla.database.spec import ConnectionSpec
 from qapla.database.statement import Statement
 from qapla.errors import DatabaseError, QaplaError, ReadOnly, TimedOut, Unavailable
 from qapla.testing import servers
+from qapla.testing.line import Line
 
 OPTIONS = Options(writable=True, statement_timeout_s=2.0, pool_size=2, pool_timeout_s=0.3)
 COUNT_LONG = {
@@ -173,11 +173,11 @@ class TestLimits:
     def test_a_silent_server_costs_seconds(self, server: URL) -> None:
         """A server that stops talking is given up, and after a few times not asked. When it talks again, all is well."""
         one = Statement("SELECT 1")
-        with Proxy(server.host or "", server.port or 0) as proxy:
-            spec = replace(spec_of(server.set(host="127.0.0.1", port=proxy.port)), connect_timeout=2)
+        with Line(server.host or "", server.port or 0) as line:
+            spec = replace(spec_of(server.set(host="127.0.0.1", port=line.port)), connect_timeout=2)
             bulkhead = make_bulkhead(spec, "shop", Options(statement_timeout_s=0.4))
             bulkhead.fetch(one)
-            proxy.is_silent = True
+            line.silence()
             errors = []
             for _ in range(3):
                 started = time.monotonic()
@@ -191,7 +191,7 @@ class TestLimits:
 
             assert errors == [TimedOut, Unavailable, Unavailable]  # cut off once, then it takes no new connection
             assert "lately" in caught.value.message
-            proxy.is_silent = False
+            line.mend()
             wait_for(lambda: _works(bulkhead))
             assert bulkhead.state == "closed"
             bulkhead.close()
@@ -202,14 +202,14 @@ class TestTrouble:
 
     def test_a_stale_connection_is_replaced(self, server: URL) -> None:
         """After a restart of the server every read works at once, whatever the pool holds; so does a transaction."""
-        with Proxy(server.host or "", server.port or 0) as proxy:
-            bulkhead = make_bulkhead_from_url(server.set(host="127.0.0.1", port=proxy.port), "shop", OPTIONS)
+        with Line(server.host or "", server.port or 0) as line:
+            bulkhead = make_bulkhead_from_url(server.set(host="127.0.0.1", port=line.port), "shop", OPTIONS)
             with bulkhead.transaction(), bulkhead.transaction():
                 pass
-            proxy.drop()
+            line.drop()
 
             assert [bulkhead.fetch(Statement("SELECT 1")) for _ in range(3)] == [[(1,)]] * 3
-            proxy.drop()
+            line.drop()
             with bulkhead.transaction() as transaction:
                 transaction.execute(Statement("SELECT 1"))
             bulkhead.close()
@@ -217,12 +217,12 @@ class TestTrouble:
     def test_a_database_that_is_down_is_not_asked_again_and_again(self, postgresql_url: str) -> None:
         """After a few failures callers are refused at once; when it is back, within seconds they are not."""
         server = make_url(postgresql_url)
-        with Proxy(server.host or "", server.port or 0) as proxy:
-            proxy.close()
+        with Line(server.host or "", server.port or 0) as line:
+            line.cut()
             spec = ConnectionSpec(
                 "postgresql",
                 host="127.0.0.1",
-                port=proxy.port,
+                port=line.port,
                 database=server.database,
                 user=server.username,
                 password=server.password,
@@ -240,7 +240,7 @@ class TestTrouble:
             assert time.monotonic() - started < 1  # at once: the deadlines of a try are longer
             assert (caught.value.status, caught.value.headers["Retry-After"]) == (503, "5")
             assert bulkhead.state == "open"
-            proxy.open()
+            line.mend()
             wait_for(lambda: _works(bulkhead))
             assert bulkhead.state == "closed"
             bulkhead.close()
@@ -440,59 +440,3 @@ def _works(bulkhead: Bulkhead) -> bool:
         return bulkhead.fetch(Statement("SELECT 1")) == [(1,)]
     except Unavailable:
         return False
-
-
-class Proxy:
-    """A line to a server that can be cut, or fall silent."""
-
-    def __init__(self, host: str, port: int) -> None:
-        self._target = (host, port)
-        self.is_silent = False
-        self._pairs: list[socket.socket] = []
-        self.port = 0
-        self.open()
-
-    def open(self) -> None:
-        """Take connections, on the same port each time."""
-        self._listener = socket.create_server(("127.0.0.1", self.port))
-        self.port = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
-
-    def close(self) -> None:
-        """Take no more, and cut what there is."""
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-        self.drop()
-
-    def drop(self) -> None:
-        """Cut every line."""
-        for line in self._pairs:
-            with contextlib.suppress(OSError):
-                line.shutdown(socket.SHUT_RDWR)
-        self._pairs.clear()
-
-    def __enter__(self) -> Proxy:
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        with contextlib.suppress(OSError):
-            self.close()
-
-    def _accept(self, listener: socket.socket) -> None:
-        while True:
-            try:
-                caller, _ = listener.accept()
-                server = socket.create_connection(self._target)
-            except OSError:
-                return
-            self._pairs += [caller, server]
-            for source, sink in ((caller, server), (server, caller)):
-                threading.Thread(target=self._pump, args=(source, sink), daemon=True).start()
-
-    def _pump(self, source: socket.socket, sink: socket.socket) -> None:
-        with contextlib.suppress(OSError), source, sink:
-            while data := source.recv(65536):
-                while self.is_silent:
-                    time.sleep(0.02)
-                sink.sendall(data)
-            sink.shutdown(socket.SHUT_RDWR)

@@ -25,6 +25,7 @@ from qapla.testing.contracts.memory import MemorySourceContract
 from qapla.testing.redis_cluster import find_port, start_redis_cluster
 
 BACK_WITHIN_S = 10
+LONG_S = 60  # what is waited for comes much sooner
 SLOTS = 16384
 
 
@@ -261,12 +262,7 @@ def test_replica_takes_the_place_of_a_primary(cluster, source):
                 await asyncio.sleep(0.05)
         print(f"answers again after {time.monotonic() - began:.1f} s")
         await lost
-        async with aclosing(source.invalidations(["thing:"])) as events:
-            assert isinstance(await anext(events), Confirmed)
-            await service.add(Thing(id, value + 1))
-            async for event in events:
-                if isinstance(event, Changed) and key in (event.keys or ()):
-                    break
+        await until_told(source, key, lambda: service.add(Thing(id, value + 1)))
 
     asyncio.run(live())
 
@@ -290,21 +286,39 @@ def test_primary_that_joins_is_noticed(cluster, source):
 
 
 async def listen(source):
-    """Listen to changes, and return a task that ends when they are not told any more"""
+    """Listen to changes as soon as the nodes agree about their primaries, and return a task that ends when changes are not told any more"""
     began = asyncio.Event()
 
     async def until_lost():
-        async with asyncio.timeout(30), aclosing(source.invalidations(["thing:"])) as events:
-            try:
-                async for _ in events:
-                    began.set()
-            except StoreUnavailable:
-                return
-        raise AssertionError("the line ended, and nobody said so")
+        async with asyncio.timeout(LONG_S):
+            while not began.is_set():
+                try:
+                    async with aclosing(source.invalidations(["thing:"])) as events:
+                        async for _ in events:
+                            began.set()
+                except StoreUnavailable:
+                    await asyncio.sleep(0.05)
+                else:
+                    raise AssertionError("the line ended, and nobody said so")
 
     task = asyncio.create_task(until_lost())
-    await began.wait()
+    await asyncio.wait([task, asyncio.create_task(began.wait())], return_when=asyncio.FIRST_COMPLETED)
     return task
+
+
+async def until_told(source, key, change):
+    """Make a change, and wait until it is told, by a line that is made anew while the nodes disagree about their primaries"""
+    async with asyncio.timeout(LONG_S):
+        while True:
+            try:
+                async with aclosing(source.invalidations(["thing:"])) as events:
+                    assert isinstance(await anext(events), Confirmed)
+                    await change()
+                    async for event in events:
+                        if isinstance(event, Changed) and key in (event.keys or ()):
+                            return
+            except StoreUnavailable:
+                await asyncio.sleep(0.05)
 
 
 def test_cluster_without_slots_is_asked_again():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Column, Dialect, MetaData, String, Table, Text
+from sqlalchemy import Column, Dialect, MetaData, PrimaryKeyConstraint, String, Table, Text
 from sqlalchemy.dialects import mysql
 from sqlalchemy.dialects.mysql.base import MySQLDialect
 from sqlalchemy.types import TypeDecorator, TypeEngine
@@ -34,7 +34,9 @@ def entity_table(metadata: MetaData, name: str = NAME) -> Table:
     return Table(
         name,
         metadata,
-        Column("repository", ExactText(LONGEST_NAME), primary_key=True),
-        Column("key", ExactText(LONGEST_KEY), primary_key=True),
+        Column("repository", ExactText(LONGEST_NAME)),
+        Column("key", ExactText(LONGEST_KEY)),
         Column("data", Text().with_variant(long_text, "mysql", "mariadb"), nullable=False),
+        # What tells rows apart comes first: a planner without statistics would else read a whole repository for every few keys.
+        PrimaryKeyConstraint("key", "repository"),
     )

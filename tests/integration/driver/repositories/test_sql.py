@@ -109,6 +109,11 @@ def sqlite(tmp_path):
 KEY = make_key("thing", ("id",), ("x",))
 
 
+def test_what_tells_rows_apart_comes_first_in_the_key():
+    """Right after a bulk load, without statistics, PostgreSQL would else compare every row of a repository with every key asked for."""
+    assert [column.name for column in entity_table(MetaData()).primary_key] == ["key", "repository"]
+
+
 def test_missing_table_is_told_with_what_to_do(database):
     """A table that is not there is named, with the two ways to get it."""
     source = SQLFallbackDataSource(database, table=entity_table(MetaData(), "qapla_nowhere"))

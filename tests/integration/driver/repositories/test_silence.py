@@ -115,6 +115,7 @@ def test_nothing_else_is_held_up(source):
 
     async def live():
         things = await begin(source)
+        source._worker._timeout_s = 5 * TIMEOUT_S  # time enough to answer first in
         source.line.silence()
         asked = [asyncio.create_task(things.query(f"n{number}").exists) for number in range(CALLERS)]
         await asyncio.sleep(0)

@@ -30,7 +30,7 @@ def browser(chromium):
 def page(browser):
     """A page of a window of its own, which fails the test when a script fails or the content policy is broken."""
     context = browser.new_context(viewport={"width": 1280, "height": 900})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     page = context.new_page()
     problems = []
     page.on("pageerror", lambda error: problems.append(str(error)))

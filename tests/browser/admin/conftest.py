@@ -42,7 +42,7 @@ def page(browser: Any, site: tuple[str, Any]) -> Iterator[Any]:
     source.fill()
     context = browser.new_context(base_url=address, viewport={"width": 1280, "height": 800})
     opened = context.new_page()
-    opened.set_default_timeout(8000)
+    opened.set_default_timeout(30_000)
     complaints: list[str] = []
     opened.on("pageerror", lambda error: complaints.append(str(error)))
     opened.on("console", lambda message: complaints.append(message.text) if "Content Security Policy" in message.text else None)

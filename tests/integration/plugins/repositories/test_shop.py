@@ -196,7 +196,7 @@ def test_a_plain_pyramid_program(tmp_path, redis_url):
 
 
 PROGRAM = """
-import os, sys
+import logging, os, sys
 from dataclasses import dataclass
 from qapla.driver import DictFallbackDataSource, HashRepository, RedisMemoryDataSource
 
@@ -208,6 +208,7 @@ class Price:
 class PriceRepository(HashRepository[Price, str]):
     key_attrs = ("article",)
 
+logging.getLogger("asyncio").setLevel(logging.ERROR)  # how long a step took is no complaint
 prices = PriceRepository.sync(RedisMemoryDataSource(sys.argv[1], socket_timeout=2), DictFallbackDataSource(), 60, deadline_s=5)
 prices.add(Price("program", 4))
 pid = os.fork()

@@ -108,6 +108,9 @@ class RowWriter(Writer):
     ) -> Written:
         """Make the row with this key be exactly *values*: columns that are not among them get their default, or NULL.
 
+        Of a row that is there already, columns that the caller may not both read and change stay as they are: who does not see a value
+        cannot give it back, and who may not set it may not take it away.
+
         Args:
             must_create: the row must not be there yet, ``If-None-Match: *``.
 
@@ -122,6 +125,7 @@ class RowWriter(Writer):
         resolved = resolve_insert(insert, self._schema, self._rights)
         where, operands = self._where(table, key_condition(table, key))
         back = self._read_back(table, returning)
+        kept = {column.name for column in table.columns if not self._may_replace(table, column.name)}
 
         def write() -> Written:
             with self._transaction(keep) as transaction:
@@ -131,7 +135,7 @@ class RowWriter(Writer):
                     raise PreconditionFailed(f"{table.name.name!r} already has a row with key {','.join(key)[:100]!r}")
                 if is_there:
                     self._expect(transaction, table, key, expect, seen)
-                    writing.replace(resolved, where, operands)
+                    writing.replace(resolved, where, operands, kept)
                 elif expect is not None:
                     raise PreconditionFailed(f"{table.name.name!r} has no row with key {','.join(key)[:100]!r}")
                 else:
@@ -160,6 +164,9 @@ class RowWriter(Writer):
         table = get_table(self._schema, table_name, "select", self._rights)
         where, operands = self._where(table, key_condition(table, key))
         return find_dependents(self._served, self._rights, table, where, operands, self._engine, self._local)
+
+    def _may_replace(self, table: Table, column: str) -> bool:
+        return self._rights.allows("select", *table.name, column) and self._rights.allows("update", *table.name, column)
 
     def _expect(self, transaction: Transaction, table: Table, key: KeyValues, expect: Sequence[str] | None, seen: Selection) -> None:
         """Refuse to go on when the row is no longer the one that was seen."""

@@ -26,7 +26,7 @@ from qapla.driver.readback import ReadBack, key_text
 from qapla.errors import DatabaseError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from qapla.database.bulkhead import Bulkhead
     from qapla.database.query.printing import Body
@@ -206,8 +206,8 @@ class Writing:
         pairs = zip(self._table.identity.columns, key, strict=True)
         return tuple(key_text(changed[name], types[name].type) if name in changed else text for name, text in pairs)
 
-    def replace(self, insert: ResolvedInsert, where: Sql, operands: Sequence[object]) -> None:
-        """Update a row to be exactly what would have been inserted, but for its key."""
+    def replace(self, insert: ResolvedInsert, where: Sql, operands: Sequence[object], kept: Collection[str]) -> None:
+        """Update a row to be exactly what would have been inserted, but for its key, and for columns in *kept* that are not given."""
         given = _given(insert, insert.rows[0])
         changes: list[tuple[str, object]] = []
         for column in self._table.columns:
@@ -215,7 +215,7 @@ class Writing:
                 continue
             if column.name in given:
                 changes.append((column.name, given[column.name]))
-            elif column.generated is None:
+            elif column.generated is None and column.name not in kept:
                 changes.append((column.name, default_of(column, self._engine.key)))
         if changes:
             self._transaction.execute(update_statement(self._table, changes, where, operands, self._engine.key))

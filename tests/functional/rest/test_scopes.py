@@ -80,6 +80,20 @@ class TestTables:
         assert described["foreign_keys"] == []
         assert "placed_at" not in web.get("/api/shop/", headers=TOKEN).text
 
+    @pytest.mark.parametrize("path", ["order/1", "order?id=eq.1"])
+    def test_keeps_what_put_may_not_set(self, scoped: Any, path: str) -> None:
+        """A row that is replaced keeps the columns that its writer may not see and set; a new one has their defaults."""
+        web, give = scoped
+        give(order={"right": "write", "columns": ["id", "note"]}, customer={"right": "write", "columns": ["id", "name"]})
+
+        web.put_json(f"/api/shop/{path}", {"id": 1}, headers=TOKEN)
+        web.put_json("/api/shop/customer/77", {"name": "Di"}, headers=TOKEN, status=201)
+
+        found = web.get("/api/shop/order/1?select=customer_id,total::text,note,settled").json
+        assert found == {"customer_id": 1, "total": found["total"], "note": None, "settled": "2024-02-01"}
+        assert found["total"].startswith("10.5")
+        assert web.get("/api/shop/customer/77?select=mail,is_good").json == {"mail": None, "is_good": True}
+
 
 class TestRows:
     """Which rows"""

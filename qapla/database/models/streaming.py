@@ -2,7 +2,8 @@
 
 A batch is read only when somebody asks for it: between two batches the session is the caller's, who may ask and save in the loop.
 PostgreSQL and SQLite go on reading one statement (a cursor of the server, which a commit in the loop ends on PostgreSQL). Where a
-connection does one thing at a time, as with MariaDB and MySQL, the keys of all rows are read first, and then each batch by its keys.
+connection does one thing at a time, as with MariaDB and MySQL, the keys of all rows are read first, and then each batch by its keys;
+rows that no key tells apart are all read at once.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ from qapla.errors import QaplaError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from sqlalchemy.orm import Mapper
 
     from qapla.database.models.bound import Bound
     from qapla.database.models.queryset import QuerySet
@@ -66,6 +69,18 @@ def _once(rows: Iterator[Any]) -> Iterator[Any]:
             yield row
 
 
+def _has_key(mapper: Mapper[Any]) -> bool:
+    """Tell whether the key of a mapped class is one of its table: a view, or a table without key, is mapped by columns that may be none."""
+    keys, table = set(mapper.primary_key), mapper.primary_key[0].table
+    if any(getattr(column, "nullable", True) for column in keys):
+        return False
+    sets = [set(table.primary_key)]
+    if isinstance(table, sa.Table):
+        sets += [set(each.columns) for each in table.constraints if isinstance(each, sa.UniqueConstraint)]
+        sets += [set(each.expressions) for each in table.indexes if each.unique]
+    return any(each and each <= keys for each in sets)
+
+
 class Stream:
     """The rows of one database; ``fetch`` gives the next batch, an empty one at the end."""
 
@@ -85,7 +100,8 @@ class Stream:
     def _read(self) -> Iterator[list[Any]]:
         if self.bound.dialect.reads_beside:
             return self._read_on()
-        return self._read_all() if self._queryset.is_distinct else self._read_by_keys()  # nothing tells distinct rows apart
+        has_key = not self._queryset.is_distinct and _has_key(self._queryset.mapper)
+        return self._read_by_keys() if has_key else self._read_all()
 
     def _read_on(self) -> Iterator[list[Any]]:
         statement = self._queryset.build(self.bound, merges=self._merges)
@@ -94,7 +110,8 @@ class Stream:
                 yield self._plain(rows)
 
     def _read_all(self) -> Iterator[list[Any]]:
-        rows = self._plain(self.bound.session.execute(self._queryset.build(self.bound, merges=self._merges)).all())
+        found = self.bound.session.execute(self._queryset.build(self.bound, merges=self._merges))
+        rows = self._plain((found.unique() if self._queryset.loading else found).all())
         for start in range(0, len(rows), self._size):
             yield rows[start : start + self._size]
 

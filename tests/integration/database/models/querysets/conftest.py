@@ -45,6 +45,12 @@ class Pair(Base):
     b = models.Integer(primary_key=True)
 
 
+class Loose(Base):
+    __mapper_args__ = {"primary_key": ["a", "b"]}
+    a = models.Integer(null=True)
+    b = models.Varchar(10, null=True)
+
+
 class Part(Base):
     pair = models.ForeignKey(Pair)
     n = models.Integer()
@@ -113,7 +119,7 @@ def changed(polls):
 @pytest.fixture(scope="module")
 def pairs(polls):
     """Have tables with keys of several columns and fields of all sorts."""
-    polls.create_tables(Pair, Part, Tag, User, Page)
+    polls.create_tables(Pair, Loose, Part, Tag, User, Page)
     polls.session.execute(sa.insert(Page), [{"body": "x" * 20_000, "votes": number % 7} for number in range(200)])
     for number in range(4):
         Pair(a=number // 2, b=number).save()

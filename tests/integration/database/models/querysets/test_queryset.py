@@ -20,7 +20,7 @@ from qapla.errors import (
 )
 from qapla.testing import at_most
 
-from .conftest import DAY, Answer, Page, Pair, Part, Poll, Tag, User, votes
+from .conftest import DAY, Answer, Loose, Page, Pair, Part, Poll, Tag, User, votes
 
 
 def test_python_words(polls):
@@ -136,6 +136,18 @@ def test_memory_is_bounded(pairs, order):
 
     assert (count, same) == (200, 200)
     assert batches < whole / 4
+
+
+@pytest.mark.parametrize("size", [1, 2, 1000])
+def test_batches_without_key(pairs, size):
+    """Rows that no key tells apart come as often as they are there, also those with NULL in what stands for a key."""
+    rows = [(1, "a"), (2, None), (1, "a"), (None, None), (None, None)]
+    pairs.session.execute(sa.insert(Loose), [{"a": a, "b": b} for a, b in rows])
+
+    found = list(Loose.select().tuples().iterate(size))
+
+    pairs.rollback()
+    assert sorted(found, key=repr) == sorted(rows, key=repr)
 
 
 def test_stopped_batches(polls):

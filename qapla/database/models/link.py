@@ -133,6 +133,12 @@ class Link:
         if self.target is None:
             waiting.add(self)
 
+    @property
+    def is_one_to_one(self) -> bool:
+        """Tell whether one row at most points to each: its columns are unique, or the whole primary key."""
+        is_key = self.field.primary_key and len(self.attributes) == len(self.model.__table__.primary_key.columns)
+        return self.field.unique or is_key
+
     def _guess(self) -> tuple[str, list[Key]]:
         """Return the table and the key of a model that is not declared yet: as they are by default."""
         schema = self.model.metadata.schema
@@ -227,7 +233,7 @@ class Link:
                 f"{self.field.path} would be {taken!r} the other way round, which is there already",
                 hint="name them with related_name='…', or related_name=None for none",
             )
-        one: dict[str, Any] = {"uselist": False} if self.field.unique or self.field.primary_key else {}
+        one: dict[str, Any] = {"uselist": False} if self.is_one_to_one else {}
         setattr(self.target, self.reverse, relationship(self.model, **options, **one, passive_deletes="all"))
         vars(self.target)[self.reverse].__class__ = ReadAttribute
 

@@ -70,7 +70,7 @@ class ForeignKey(Field):
         """Return what the target calls the rows of *model* that point to it."""
         if self.related_name is not MISSING:
             return self.related_name or None
-        return model.__tablename__ if self.unique or self.primary_key else plural(model.__tablename__)
+        return model.__tablename__ if model.__links__[self.name].is_one_to_one else plural(model.__tablename__)
 
     def attribute_names(self, name: str, keys: Sequence[Key]) -> list[str]:
         """Return the attributes of the columns."""

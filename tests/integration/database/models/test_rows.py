@@ -68,6 +68,14 @@ class Profile(Base):
     editor = models.ForeignKey("self", null=True, related_name="edited")
 
 
+class Membership(Base):
+    """Which tags a question had, and since when."""
+
+    question = models.ForeignKey(Question, primary_key=True)
+    tag = models.ForeignKey(Tag, primary_key=True)
+    year = models.Integer()
+
+
 class Every(Base):
     """A value of each field."""
 
@@ -124,7 +132,7 @@ def databases() -> Iterator[dict[str, URL]]:
         def __missing__(self, engine: str) -> URL:
             self[engine] = stack.enter_context(make_database(engine))
             with open_url(self[engine]) as db:
-                db.create_tables(Question, Choice, Tag, Profile, Every)
+                db.create_tables(Question, Choice, Tag, Profile, Membership, Every)
             return self[engine]
 
     with ExitStack() as stack:
@@ -272,6 +280,18 @@ class TestLinks:
         assert none is None
         assert tag.profile is profile
         assert profile.edited == [edited]
+
+    def test_part_of_a_key(self, db: Bound) -> None:
+        """A key that is only a part of the primary key leads back to many rows."""
+        question, first, second = Question(text="?"), Tag(name="x"), Tag(name="y")
+        for row in (question, first, second):
+            row.save()
+        rows = [Membership(question=question, tag=tag, year=2024) for tag in (first, second)]
+        for row in rows:
+            row.save()
+
+        assert sorted(question.memberships, key=lambda row: row.tag_id) == rows
+        assert (first.memberships, second.memberships) == ([rows[0]], [rows[1]])
 
     def test_many_to_many(self, db: Bound) -> None:
         """Rows are added and removed on both sides, by row or key, and both sides see it."""

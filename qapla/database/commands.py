@@ -92,10 +92,15 @@ def migrate(context: click.Context, names: tuple[str, ...], dry_run: bool, sql: 
             plans = [migrations.plan(plan.database) if plan.steps else plan for plan in plans]  # somebody may have been faster
         for plan in plans:
             _show(plan)
-        for plan in plans:
-            if plan.steps and not dry_run:
-                migrations.upgrade_held(plan.database)
-                click.echo(f"{plan.database.name:20} migrated")
+        missing = [] if dry_run else [plan.database for plan in plans if plan.steps]
+        for number, one in enumerate(missing, 1):
+            try:
+                migrations.upgrade_held(one)
+            except QaplaError as error:
+                for other in missing[number:]:
+                    error.add_note(f"database {other.name!r} was not begun")
+                raise
+            click.echo(f"{one.name:20} migrated")
 
 
 @database.command()

@@ -45,9 +45,13 @@ def connect_beside(database: Database, url: URL | None = None) -> Iterator[Conne
 
 def unreachable(database: Database, error: DBAPIError, url: URL | None = None) -> Unavailable:
     """Make the error for a database that cannot be reached, in the driver's words; it knows no secrets."""
-    problem = (str(error.orig).splitlines() or [type(error.orig).__name__])[0][:200]
     return Unavailable(
-        f"database {database.name!r} cannot be reached: {problem}",
+        f"database {database.name!r} cannot be reached: {first_line(error)}",
         details=(url or database.url).render_as_string(hide_password=True),
         hint="is it running, and is its URL right?",
     )
+
+
+def first_line(error: DBAPIError) -> str:
+    """Return what a database, or its driver, says in one line, without the statement."""
+    return (str(error.orig).splitlines() or [type(error.orig).__name__])[0][:200]

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import io
+import os
+import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,8 +15,8 @@ from sqlalchemy import column, select, table
 from sqlalchemy.exc import DBAPIError
 
 from qapla.database import lock
-from qapla.database.maintenance import unreachable
-from qapla.errors import ConfigurationError
+from qapla.database.maintenance import first_line, unreachable
+from qapla.errors import ConfigurationError, QaplaError, tell
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -61,7 +63,7 @@ def upgrade(database: Database) -> bool:
     """Run every migration that *database* lacks; tell whether there were any.
 
     Raises:
-        ConfigurationError: the database was written by a newer release.
+        ConfigurationError: the database was written by a newer release, or a migration failed.
         Unavailable: it cannot be reached.
         TimedOut: another process has been migrating it for longer than a minute.
     """
@@ -72,12 +74,25 @@ def upgrade(database: Database) -> bool:
 
 
 def upgrade_held(database: Database) -> bool:
-    """Run what *database* lacks now; for a caller who holds its lock."""
-    if is_current(database):  # somebody else did it while this process waited
+    """Run what *database* lacks now; for a caller who holds its lock.
+
+    Raises:
+        ConfigurationError: a migration failed.
+    """
+    script = open_scripts(database)
+    if is_current(database, script):  # somebody else did it while this process waited
         return False
     from alembic import command
 
-    command.upgrade(make_config(database), "heads")
+    try:
+        command.upgrade(make_config(database), "heads")
+    except QaplaError:
+        raise
+    except Exception as error:
+        revisions = {os.path.abspath(one.path): one.revision for one in script.walk_revisions()}
+        revision = revisions.get(_find_file(database, error) or "")
+        failed = f"migration {revision!r} of database {database.name!r}" if revision else f"the migrations of database {database.name!r}"
+        raise ConfigurationError(f"{failed} failed: {_tell(database, error)}") from error
     return True
 
 
@@ -173,16 +188,38 @@ def open_scripts(database: Database) -> ScriptDirectory:
     """Return the migrations of *database*.
 
     Raises:
-        ConfigurationError: it has none, or their directory is not there.
+        ConfigurationError: it has none, their directory is not there, or a file in it cannot be read.
     """
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
 
     try:
-        return ScriptDirectory.from_config(make_config(database))
+        script = ScriptDirectory.from_config(make_config(database))
     except CommandError as error:
         hint = "alembic init makes one"
         raise ConfigurationError(f"database {database.name!r} has no migrations directory: {error}", hint=hint) from error
+    try:
+        script.get_heads()  # reads the files
+    except Exception as error:
+        raise ConfigurationError(f"the migrations of database {database.name!r} cannot be read: {_tell(database, error)}") from error
+    return script
+
+
+def _find_file(database: Database, error: BaseException) -> str | None:
+    """Return the file of the migrations in which *error* came up: a migration, or ``env.py``."""
+    folder = os.path.join(os.path.abspath(database.migrations_path), "")
+    files = [os.path.abspath(frame.filename) for frame in traceback.extract_tb(error.__traceback__)]
+    return next((file for file in reversed(files) if file.startswith(folder)), None)
+
+
+def _tell(database: Database, error: Exception) -> str:
+    """Return *error* in one line: what the database says, without its statement, or where it is in a file."""
+    if isinstance(error, DBAPIError):
+        return first_line(error)
+    file = _find_file(database, error)
+    if file is None and isinstance(error, KeyError):
+        return f"one of them comes after revision {error}, which is not there"  # Alembic looks up what it comes after
+    return tell(error) if file is None else f"{file}: {tell(error, file)}"
 
 
 def _check_known(database: Database, found: set[str], script: ScriptDirectory) -> None:

@@ -169,6 +169,58 @@ class TestPlan:
         assert "database 'music' cannot be reached" in status.stdout
         assert "geheim" not in status.stdout
 
+    def test_failed_migration(self, project):
+        """It is named with its database and what that says, and so is each database that was not begun."""
+        project.write("main", "0001", 'op.execute("ALTER TABLE nothere ADD COLUMN a INTEGER")')
+        project.write("music", "0001", "pass")
+
+        found = project.run("migrate")
+
+        assert isinstance(found.exception, ConfigurationError)
+        assert re.match(r"migration '0001' of database 'main' failed: .*nothere", str(found.exception))
+        assert "ALTER" not in str(found.exception)
+        assert found.exception.__notes__ == ["database 'music' was not begun"]
+        assert "1 migration is missing" in project.run("status", "--database", "main").stdout
+
+    @pytest.mark.parametrize(
+        ("file", "body", "message"),
+        [
+            ("0001.py", "None.nothing()", r"migration '0001' of database 'main' failed: .*0001\.py: line 6: AttributeError: "),
+            ("../env.py", None, r"the migrations of database 'main' failed: .*env\.py: line 1: ModuleNotFoundError: "),
+        ],
+        ids=["a migration", "env.py"],
+    )
+    def test_mistakes_of_a_programmer(self, sqlite_project, file, body, message):
+        """They are told with the line they are in."""
+        path = sqlite_project.write("main", "0001", body or "pass").parent / file
+        if body is None:
+            path.write_text("import nope\n")
+
+        found = sqlite_project.run("migrate", "--database", "main")
+
+        assert isinstance(found.exception, ConfigurationError)
+        assert re.match(message, str(found.exception))
+
+    @pytest.mark.parametrize(
+        ("text", "message"),
+        [
+            ("revision, down_revision = '0002', 'zzzz'\n", "one of them comes after revision 'zzzz', which is not there"),
+            ("def (\n", "line 1 of .*: SyntaxError: "),
+            ("import nope\n", r"broken\.py: line 1: ModuleNotFoundError: "),
+        ],
+        ids=["no such revision", "syntax", "import"],
+    )
+    @pytest.mark.filterwarnings("ignore:Revision zzzz referenced")
+    def test_broken_file(self, sqlite_project, text, message):
+        """A file of migrations that cannot be read is told of its database; the others are shown."""
+        (sqlite_project.write("main", "0001", "pass").parent / "broken.py").write_text(text)
+        sqlite_project.write("music", "0001", "pass")
+
+        found = sqlite_project.run("status")
+
+        assert (found.exit_code, found.stdout.count("\n"), "1 migration is missing" in found.stdout) == (1, 2, True)
+        assert re.search(rf"the migrations of database 'main' cannot be read: .*{message}", found.stdout)
+
     def test_database_and_all(self, sqlite_project):
         """Naming one and wanting all is a mistake."""
         found = sqlite_project.run("status", "--database", "main", "--all")

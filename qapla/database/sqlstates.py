@@ -131,7 +131,7 @@ CASES: tuple[Case, ...] = (
         "25006",
         405,
         "cannot write: the connection, the table or the view is read only",
-        mysql=(1290, 1792, 1836, 1288, 1348, 1471, 1394),
+        mysql=(1290, 1792, 1836, 1288, 1348, 1471, 1393, 1394, 1395),
         sqlite=("SQLITE_READONLY",),
         texts=(r"because it is a view|may not be modified",),
         oracle=("ORA-16000", "ORA-01456"),

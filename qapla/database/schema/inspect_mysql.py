@@ -22,6 +22,8 @@ KINDS: dict[str, TableKind] = {"BASE TABLE": "table", "SYSTEM VERSIONED": "table
 MODES: dict[str, Literal["in", "out", "inout"]] = {"IN": "in", "OUT": "out", "INOUT": "inout"}
 OWN = ("information_schema", "mysql", "performance_schema", "sys")
 JSON_COLLATION = "utf8mb4_bin"  # MariaDB declares a parameter that is JSON as a long text with this one, and nothing else tells
+QUOTED = re.compile(r"""'(?:[^'\\]|''|\\.)*'|`(?:[^`]|``)*`|"(?:[^"\\]|""|\\.)*\"""", re.DOTALL)
+PARENTHESES = re.compile(r"\(([^()]*)\)")
 JSON_CHECK = re.compile(r"json_valid\(`((?:[^`]|``)+)`\)")
 
 SERVER = "SELECT VERSION(), DATABASE(), @@lower_case_table_names"
@@ -46,7 +48,7 @@ RULES = """
 SELECT CONSTRAINT_SCHEMA, TABLE_NAME, CONSTRAINT_NAME, UPDATE_RULE, DELETE_RULE
 FROM information_schema.REFERENTIAL_CONSTRAINTS WHERE CONSTRAINT_SCHEMA IN %s
 """
-VIEWS = "SELECT TABLE_SCHEMA, TABLE_NAME, IS_UPDATABLE FROM information_schema.VIEWS WHERE TABLE_SCHEMA IN %s"
+VIEWS = "SELECT TABLE_SCHEMA, TABLE_NAME, IS_UPDATABLE, VIEW_DEFINITION FROM information_schema.VIEWS WHERE TABLE_SCHEMA IN %s"
 ROUTINES = """
 SELECT ROUTINE_SCHEMA, ROUTINE_NAME, ROUTINE_TYPE, IS_DETERMINISTIC, SQL_DATA_ACCESS, ROUTINE_COMMENT
 FROM information_schema.ROUTINES WHERE ROUTINE_SCHEMA IN %s
@@ -208,9 +210,11 @@ class MysqlReader(Reader):
 
     def read_views(self) -> None:
         """See which views take writes."""
-        for schema, table, updatable in self.part(VIEWS):
+        for schema, table, updatable, definition in self.part(VIEWS):
             if updatable != "YES":
                 self.reading.change_table(TableName(schema, table), insertable=False, updatable=False, deletable=False)
+            elif joins(definition or ""):
+                self.reading.change_table(TableName(schema, table), deletable=False)
 
     def read_privileges(self) -> None:
         """See where the account may delete; with roles in play that is not written down in one place, and the server decides."""
@@ -253,6 +257,18 @@ class MysqlReader(Reader):
 def quoted(name: TableName) -> str:
     """Return a table's full name for a statement; both parts are from the catalog."""
     return ".".join("`" + part.replace("`", "``") + "`" for part in name if part is not None)
+
+
+def joins(definition: str) -> bool:
+    """Tell whether a view's SELECT, as the server prints it, is of several tables; subqueries do not count.
+
+    Nothing else in the catalog tells: a view of several tables is updatable, too, though no row of it can be deleted. An account that
+    may not see the definition gets an empty one, and the server decides.
+    """
+    text, count = QUOTED.sub("", definition), 1
+    while count:
+        text, count = PARENTHESES.subn(lambda inner: "" if "select" in inner[1].lower() else inner[1], text)
+    return re.search(r"\b(join|straight_join)\b", text, re.IGNORECASE) is not None
 
 
 def grouped(rows: list[Sequence[Any]], *, parts: int, order: int) -> list[tuple[tuple[Any, ...], list[Sequence[Any]]]]:

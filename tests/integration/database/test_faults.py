@@ -46,6 +46,7 @@ TABLES = {
         CREATE TABLE plain (id integer PRIMARY KEY);
         CREATE VIEW totals AS SELECT count(*) AS n FROM parent;
         CREATE VIEW small AS SELECT * FROM plain WHERE id < 10 WITH CHECK OPTION;
+        CREATE VIEW pair AS SELECT child.id, name, size FROM child JOIN parent ON parent.id = parent_id;
         CREATE TRIGGER never BEFORE DELETE ON plain FOR EACH ROW SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'never on Sundays'
     """,
 }
@@ -80,6 +81,8 @@ PROVOKED = [
     ("44000", "INSERT INTO small VALUES (99)", SERVERS),
     ("428C9", "INSERT INTO parent (id, twice) VALUES (7, 1)", ALL),
     ("25006", "INSERT INTO totals VALUES (1)", ("sqlite", "mariadb")),
+    ("25006", "DELETE FROM pair", ("mariadb",)),
+    ("25006", "UPDATE pair SET id = 7, size = 7", ("mariadb",)),
     ("PGRST205", "SELECT * FROM gone", ALL),
     ("PGRST205", "INSERT INTO gone VALUES (1)", ALL),
     ("42703", "SELECT parent.gone FROM parent", ALL),

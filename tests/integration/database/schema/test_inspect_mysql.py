@@ -96,6 +96,30 @@ def test_broken_views_stay_listed(odd: DatabaseSchema) -> None:
     assert get(odd, "plain_view").insertable
 
 
+def test_views_of_several_tables_take_no_delete(url: sa.URL) -> None:
+    """Rows of a join may be changed, not deleted; a join in a subquery, a text or a name makes no difference."""
+    views = {
+        "joined": "SELECT goes, name FROM item JOIN customer ON customer.id = goes",
+        "crossed": "SELECT goes, name FROM item, customer",
+        "narrowed": "SELECT id, name FROM customer WHERE id IN (SELECT i.goes FROM item i JOIN item j ON (i.goes = j.goes))",
+        "worded": "SELECT id, 'a '' join (' AS `of join )` FROM customer",
+    }
+    run_script(url, "".join(f"CREATE VIEW {name} AS {text};\n" for name, text in views.items()))
+    try:
+        with connected(url) as connection:
+            schema = inspect(connection)
+    finally:
+        run_script(url, f"DROP VIEW {', '.join(views)};\n")
+
+    assert {name: get(schema, name).deletable for name in views} == {
+        "joined": False,
+        "crossed": False,
+        "narrowed": True,
+        "worded": True,
+    }
+    assert get(schema, "joined").updatable
+
+
 def test_functions(odd: DatabaseSchema) -> None:
     """Functions and procedures have parameters, types and a volatility."""
     add_up, clean_up, how_many = odd.functions

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import copy
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import inspect
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from contextlib import AbstractContextManager
 
-    from sqlalchemy import MetaData, Table
+    from sqlalchemy import Connection, ForeignKeyConstraint, MetaData, Table
 
     from qapla.database.models.bound import Bound
 
@@ -78,7 +79,9 @@ def _drop(database: Bound, tables: Sequence[Table]) -> None:
     for table, keys in ordered:
         if table is None and connection.dialect.supports_alter:
             for key in keys:
-                connection.execute(DropConstraint(key))
+                _drop_key(connection, key)
+        elif table is None and keys:  # SQLite drops no table that rows point at, until the transaction's end is what counts
+            connection.exec_driver_sql("PRAGMA defer_foreign_keys = ON")
     for table, _ in ordered:
         if table is not None:
             table.drop(connection, checkfirst=False)
@@ -91,6 +94,15 @@ def _drop(database: Bound, tables: Sequence[Table]) -> None:
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) != STILL_USED:
                 raise
+
+
+def _drop_key(connection: Connection, key: ForeignKeyConstraint) -> None:
+    """Drop a foreign key by the name that it has in the database: models need not know it."""
+    for found in inspect(connection).get_foreign_keys(key.table.name, schema=key.table.schema):
+        if found["constrained_columns"] == key.column_keys:
+            named = copy(key)
+            named.name = found["name"]
+            connection.execute(DropConstraint(named))
 
 
 def tables_of(model: Any) -> list[Table]:

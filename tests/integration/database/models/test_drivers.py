@@ -52,6 +52,18 @@ class Label(Base):
     room = models.ForeignKey(Room, null=True)
 
 
+class Ship(Base):
+    """One in a circle of two tables."""
+
+    captain = models.ForeignKey("Captain", null=True)
+
+
+class Captain(Base):
+    """The other one."""
+
+    ship = models.ForeignKey(Ship, null=True)
+
+
 DEFERRED = (
     "CREATE TEMPORARY TABLE t (a int)",
     "CREATE FUNCTION pg_temp.f() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'not now' USING ERRCODE = '23514'; END $$",
@@ -191,6 +203,24 @@ class TestTables:
 
         assert there == {"room", "label", "room_tags"}
         assert left == ()
+
+    def test_dropping_a_circle(self, fresh_database: URL) -> None:
+        """Tables whose rows refer to each other are dropped, whatever their keys are called in the database."""
+        with open_url(fresh_database) as db:
+            db.create_tables(Ship, Captain)
+            if db.dialect.has_named_types:
+                db.connection().exec_driver_sql("ALTER TABLE ship RENAME CONSTRAINT ship_captain_id_fkey TO renamed")
+            ship = Ship()
+            ship.save()
+            captain = Captain(ship=ship)
+            captain.save()
+            ship.captain = captain
+            ship.save()
+            db.commit()
+            db.drop_tables(Ship, Captain)
+            db.commit()
+
+            assert db.discover().tables == ()
 
     def test_all_or_none(self, fresh_database: URL) -> None:
         """Where one of several is there, none is created."""

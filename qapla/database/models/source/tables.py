@@ -74,10 +74,8 @@ def _argument(function: str, arguments: list[str]) -> list[str]:
 
 
 def _rules(key: ForeignKey, model: ModelPlan, plan: Plan) -> list[str]:
-    engine, usual = plan.schema.engine, get_engine(plan.schema.engine).default_rule
-    found = []
-    if key.name and key.name != default_constraint(engine, model.table.name.name, key.columns, "fkey"):
-        found.append(f"name={literal(key.name)}")
+    usual = get_engine(plan.schema.engine).default_rule
+    found = [f"name={literal(key.name)}"] * bool(key.name)  # also the usual one: in a circle of tables keys are dropped by their names
     found += [f"ondelete={literal(key.on_delete)}"] * (key.on_delete != usual)
     found += [f"onupdate={literal(key.on_update)}"] * (key.on_update != usual)
     deferrable = plan.construction.of(model.table.name).deferrable

@@ -17,6 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from qapla.database.frames.fields import known_type
+from qapla.database.models.types import WIDE
 from qapla.errors import NotOffered
 
 if TYPE_CHECKING:
@@ -180,10 +181,10 @@ def _decimals(values: Values, arrow: pa.DataType) -> pa.Array:
 
 
 def _decimal(value: Any, scale: int) -> Decimal | None:
-    """Return a decimal; a double as SQLAlchemy reads it, with as many digits as the column has."""
+    """Return a decimal; a double as it is printed, with as many digits behind the point as the column has."""
     if value is None or isinstance(value, Decimal):
         return value
-    return Decimal(f"{value:.{scale}f}") if isinstance(value, float) else Decimal(value)
+    return Decimal(repr(value)).quantize(Decimal(1).scaleb(-scale), context=WIDE) if isinstance(value, float) else Decimal(value)
 
 
 def _refuse_numbers(values: Values) -> None:

@@ -118,6 +118,7 @@ class Clock(TypeDecorator[dt.time]):
 
 
 SQLITE_DIGITS = 15  # what a double keeps of a decimal number; SQLite makes one of every NUMERIC
+WIDE = decimal.Context(prec=400)  # digits: any double, printed in full
 
 
 class ExactDecimal(TypeDecorator[decimal.Decimal]):
@@ -142,7 +143,7 @@ class ExactDecimal(TypeDecorator[decimal.Decimal]):
         if value is None or dialect.name != "sqlite":
             return value
         found = decimal.Decimal(str(value))
-        if found.is_finite() and len(found.normalize().as_tuple().digits) > SQLITE_DIGITS:
+        if found.is_finite() and len("".join(map(str, found.as_tuple().digits)).rstrip("0")) > SQLITE_DIGITS:
             raise ValueRefused(f"{str(found)!r} has more than {SQLITE_DIGITS} digits, and SQLite would round it", hint="keep it as Text")
         return str(found)
 
@@ -150,7 +151,7 @@ class ExactDecimal(TypeDecorator[decimal.Decimal]):
         """Return it with all its digits."""
         if value is None or isinstance(value, decimal.Decimal):
             return value
-        return decimal.Decimal(str(value)).quantize(decimal.Decimal(1).scaleb(-self.scale))
+        return decimal.Decimal(str(value)).quantize(decimal.Decimal(1).scaleb(-self.scale), context=WIDE)
 
 
 class AnyUuid(TypeDecorator[uuid.UUID]):

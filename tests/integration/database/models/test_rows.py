@@ -76,6 +76,12 @@ class Membership(Base):
     year = models.Integer()
 
 
+class Large(Base):
+    """A number with many digits."""
+
+    amount = models.Decimal(38, 10)
+
+
 class Every(Base):
     """A value of each field."""
 
@@ -132,7 +138,7 @@ def databases() -> Iterator[dict[str, URL]]:
         def __missing__(self, engine: str) -> URL:
             self[engine] = stack.enter_context(make_database(engine))
             with open_url(self[engine]) as db:
-                db.create_tables(Question, Choice, Tag, Profile, Membership, Every)
+                db.create_tables(Question, Choice, Tag, Profile, Membership, Large, Every)
             return self[engine]
 
     with ExitStack() as stack:
@@ -205,6 +211,31 @@ class TestValues:
 
             with pytest.raises(ValueRefused, match=r"'1234567890123\.4567' has more than 15 digits, and SQLite would round it"):
                 Exact(amount="1234567890123.4567").save()
+
+    @pytest.mark.parametrize(
+        ("precision", "scale", "value"),
+        [(40, 30, "1." + "0" * 28 + "1"), (38, 10, "9" * 28 + "." + "9" * 10), (65, 0, "1" + "0" * 40 + "1")],
+    )
+    def test_more_digits_than_python_counts(self, precision: int, scale: int, value: str) -> None:
+        """Digits beyond the 28 that Python computes with are counted, too."""
+
+        class Long(Base):
+            amount = models.Decimal(precision, scale)
+
+        with Sqlite(":memory:") as db:
+            db.create_table(Long)
+
+            with pytest.raises(ValueRefused, match="has more than 15 digits"):
+                Long(amount=value).save()
+
+    def test_few_digits_of_a_large_number(self, db: Bound) -> None:
+        """A number of few digits is read as it was written, however large it is."""
+        Large(amount="1e27").save()
+        db.session.expunge_all()
+
+        assert Large.select().one().amount == decimal.Decimal("1e27")
+        assert [Large.select().sum("amount"), Large.select().avg("amount")] == [decimal.Decimal("1e27")] * 2
+        assert Large.select().as_arrow().column("amount").to_pylist() == [decimal.Decimal("1e27")]
 
 
 class TestLinks:

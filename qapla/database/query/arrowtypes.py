@@ -3,7 +3,7 @@
 | kind of column | Arrow |
 |---|---|
 | boolean; integers; floats | bool; integers of the column's own width, signed or not; float32, float64 |
-| decimals whose digits are known | decimal128, decimal256 beyond 38 digits; without a precision text, since any digits may come |
+| decimals whose digits are known | decimal128, decimal256 beyond 38 digits; others, averages among them, text, since any digits may come |
 | date, time, timestamp | date32, time64[us], timestamp[us]; with a zone in UTC |
 | enum | a dictionary of its values |
 | bytes | binary |
@@ -26,7 +26,7 @@ from qapla.database.dialects import get_engine
 from qapla.database.query.casts import TYPES
 from qapla.database.query.computed import get_column
 from qapla.database.query.printing import Number, print_value
-from qapla.database.query.render import TEXT, ref_type
+from qapla.database.query.render import DECIMAL, TEXT, ref_type
 from qapla.database.query.shape import AggregateCell, Cell, Columns, EmbedCell
 from qapla.database.schema.description import ColumnType
 
@@ -113,7 +113,8 @@ def _aggregate_type(cell: AggregateCell, table: Table, schema: DatabaseSchema) -
         return COUNT
     type = ref_type(cell.ref, get_column(schema, table, cell.ref.column).type)
     if cell.function == "avg":
-        return type if type.kind == "interval" else MEAN
+        is_exact = type.kind in ("integer", "decimal") and get_engine(schema.engine).has_strict_types
+        return DECIMAL if is_exact else type if type.kind == "interval" else MEAN
     if cell.function == "sum" and type.kind == "integer":
         return COUNT
     if cell.function == "sum" and type.kind == "decimal" and type.precision is not None:

@@ -26,6 +26,7 @@ TEXT = ColumnType("text", "text")
 JSON = ColumnType("json", "json")
 JSON_BODY = ColumnType("json", "")  # of a printed cell that groups
 INTEGER = ColumnType("integer", "bigint")
+DECIMAL = ColumnType("decimal", "decimal")  # with any digits
 NUMBER = ColumnType("float", "double precision")
 LONG_KINDS: frozenset[Kind] = frozenset({"text", "json", "array", "composite", "unknown", "geometry", "range"})
 

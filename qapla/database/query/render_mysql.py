@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from qapla.database.query import json_mysql
 from qapla.database.query.casts import cast_mysql
-from qapla.database.query.render import LONG_KINDS, TextRenderer
+from qapla.database.query.render import DECIMAL, LONG_KINDS, TextRenderer
 from qapla.database.query.sql import Literal, Slot, Sql, join, sql
 from qapla.errors import QueryError
 
@@ -91,8 +91,12 @@ class MariadbRenderer(TextRenderer):
         return sql("LOWER(CONVERT({} USING utf8mb4)) LIKE LOWER({}) COLLATE utf8mb4_bin", value, Slot(slot))
 
     def aggregate(self, function: str, value: Sql, type: ColumnType) -> tuple[Sql, ColumnType]:
-        """Return an aggregate; the average of integers has only four digits by itself."""
-        return super().aggregate(function, sql("CAST({} AS DOUBLE)", value) if function == "avg" else value, type)
+        """Return an aggregate; the average of exact numbers is exact, and of integers has only four digits by itself."""
+        if function != "avg":
+            return super().aggregate(function, value, type)
+        if type.kind not in ("integer", "decimal"):
+            return super().aggregate(function, sql("CAST({} AS DOUBLE)", value), type)
+        return sql("avg(CAST({} AS DECIMAL({},{})))", value, *map(str, _averaged_digits(type))), DECIMAL
 
     def place(self, value: Sql, type: ColumnType) -> Sql:
         """Return a number or a string."""
@@ -215,6 +219,16 @@ class MysqlRenderer(MariadbRenderer):
     def grouped_rows(self, body: Sql, rest: Sql, *, has_groups: bool) -> Sql:
         """Return the array of all groups."""
         return self.many(body, rest, Sql(()), (None, None))
+
+
+def _averaged_digits(type: ColumnType) -> tuple[int, int]:
+    """Return the digits in which values are averaged, in all and behind the point: as many as PostgreSQL has, but fewer of long ones."""
+    if type.kind == "integer":
+        return 36, 16
+    if type.precision is None:
+        return 65, 30
+    scale = type.scale or 0
+    return 65, max(scale, min(16, 61 - type.precision + scale))  # AVG adds four more
 
 
 def _is_single(type: ColumnType) -> bool:

@@ -119,11 +119,15 @@ class TestArrow:
         assert table.column("mail").to_pylist() == ["ada@example.org", "ada@example.org", None, None]
 
     def test_types_aggregates(self, web: Client) -> None:
-        """Counts are integers, averages doubles, a sum has the digits of its column."""
+        """Counts are integers, averages texts with all digits (of SQLite doubles), a sum has the digits of its column."""
+        is_strict = web.served.schema.engine != "sqlite"
+
         table = read_arrow(web.get(f"{ORDERS}?select=count(),id.avg(),total.sum(),note.max()", headers=ARROW).body)
 
-        assert [table.schema.field(name).type for name in ("count", "avg", "max")] == [pa.int64(), pa.float64(), pa.string()]
-        assert [table.column(name).to_pylist()[0] for name in ("count", "avg")] == [4, 2.5]
+        assert [table.schema.field(name).type for name in ("count", "avg", "max")] == [
+            pa.int64(), pa.string() if is_strict else pa.float64(), pa.string(),
+        ]  # fmt: skip
+        assert [float(table.column(name).to_pylist()[0]) for name in ("count", "avg")] == [4, 2.5]
         assert float(table.column("sum").to_pylist()[0]) == 180.49
 
     def test_no_rows_have_columns(self, web: Client) -> None:

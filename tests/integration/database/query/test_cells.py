@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+from decimal import Decimal
 
 import pytest
 
-from qapla.database.query.description import Compare, Field, Path, Query, Selection, Window
+from qapla.database.query.description import Aggregate, Compare, Field, Path, Query, Selection, Window
 from qapla.driver.table_read import TableReadDriver
 from qapla.ports import READ_RIGHTS
 from qapla.testing.served import serve, table_name
@@ -182,6 +183,27 @@ def test_a_preview_is_short(engine):
     assert first["n"] == 12345678
     assert first["b"] == (10 if engine != "sqlite" else "01234…")  # SQLite keeps a text a text, whatever the column says
     assert second == {"id": 2, "t": "abc", "b": None, "n": None}
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
+def test_an_average_of_exact_numbers_is_exact(engine):
+    """No digit is lost before the point, and integers have as many behind it as PostgreSQL gives; SQLite has nothing but doubles."""
+    types = "i bigint, n integer, d decimal(30,10), w decimal(60,0), f double precision"
+    script = (
+        f"CREATE TABLE mean (id integer primary key, {types});\n"
+        f"INSERT INTO mean VALUES (1, 9007199254740993, 1, 12345678901234567890.0123456789, {'7' * 60}, 0.5),"
+        f" (2, 9007199254740993, 1, 12345678901234567890.0123456789, {'7' * 60}, 0.25), (3, NULL, 2, NULL, NULL, NULL);\n"
+    )
+
+    with make_database(engine) as url, serve(url, script) as served:
+        items = (*(Aggregate("avg", Path(name), alias=name) for name in "indwf"), Aggregate("avg", Path("i"), "numeric", "text", "t"))
+        body = TableReadDriver(served, READ_RIGHTS).page(Query(table_name(served, "mean"), Selection(items))).body
+
+    [found] = json.loads(body, parse_float=Decimal)
+    assert (found["i"], found["d"], found["w"]) == (9007199254740993, Decimal("12345678901234567890.0123456789"), int("7" * 60))
+    assert abs(found["n"] - Decimal(4) / 3) < Decimal("1e-15")
+    assert found["f"] == Decimal("0.375")
+    assert found["t"].rstrip("0").rstrip(".") == "9007199254740993"
 
 
 @pytest.mark.parametrize("engine", CELLS)

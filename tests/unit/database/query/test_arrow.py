@@ -129,9 +129,22 @@ class TestTypes:
             "whole": pa.int32(),
             "count": pa.int64(),
             "sum": pa.decimal128(38, 2),
-            "avg": pa.float64(),
+            "avg": pa.string(),
             "all": pa.int64(),
         }
+
+
+    @pytest.mark.parametrize(("type", "engine", "arrow"), [
+        (INTEGER, "mariadb", pa.string()),
+        (ColumnType("decimal", "numeric(6,2)", precision=6, scale=2), "postgresql", pa.string()),
+        (ColumnType("float", "double precision"), "postgresql", pa.float64()),
+        (INTEGER, "sqlite", pa.float64()),
+    ])  # fmt: skip
+    def test_an_average_is_a_double_only_where_it_is_one(self, type: ColumnType, engine: str, arrow: pa.DataType) -> None:
+        """Those of exact numbers have digits that no double holds, and as many as their engine likes."""
+        read = Read(T, (AggregateCell("avg", "avg", Ref("v")),))
+
+        assert [column.type for column in list_columns(read, make_schema(type, engine))] == [arrow]
 
 
 class TestFiles:

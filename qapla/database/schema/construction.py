@@ -108,6 +108,10 @@ def read_construction(connection: Connection, schema: DatabaseSchema) -> Constru
     built: dict[TableName, Built] = {}
     for name in sorted({str(table.schema) for table in wanted}):
         built |= _read_schema(connection, name, {table for table in wanted if table.schema == name})
+    if schema.engine == "mariadb":
+        from qapla.database.schema.construction_mysql import add_checks
+
+        return Construction(add_checks(connection, built))
     if schema.engine != "postgresql":
         return Construction(built)
     from qapla.database.schema.construction_postgresql import add_partitions, read_types

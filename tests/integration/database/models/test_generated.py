@@ -221,6 +221,27 @@ def test_what_is_built(shop: URL, engine_name: str) -> None:
         assert old.computed == new.computed
 
 
+def test_checks(engine_name: str, fresh_database: URL) -> None:
+    """Checks that are written at a column are made again like those of the table, with the names that somebody gave them."""
+    run_script(
+        fresh_database,
+        "CREATE TABLE checked (id int PRIMARY KEY, a int CHECK (a > 0), c varchar(9) CHECK (c <> '%s'), b int, CONSTRAINT own CHECK (b > 1));\n",
+    )
+    with connected(fresh_database) as connection:
+        text = read_models(connection)
+
+    with make_database(engine_name) as other:
+        again(text, f"checks_{engine_name}", other)
+        (before, built), (after, made) = described(fresh_database), described(other)
+
+    checks = built.of(in_schema(before.tables[0].name, built)).checks
+    assert sorted(check.sql for check in checks) == sorted(check.sql for check in made.of(in_schema(after.tables[0].name, made)).checks)
+    assert len(checks) == 3
+    assert text.count("sa.CheckConstraint(") == 3
+    assert 'name="own"' in text
+    assert 'name="a"' not in text
+
+
 def in_schema(name: Any, built: Any) -> Any:
     """Return the full name of a table in one of two databases."""
     return next(each for each in built.tables if each.name == name.name)

@@ -56,7 +56,8 @@ class DatabasePlugin(Plugin):
         try:
             return self._databases[name]
         except KeyError:
-            raise PluginError(f"no database is declared as {name!r}", hint=nearest(name, self._databases)) from None
+            hint = nearest(name, self._databases) or f"declared are {', '.join(map(repr, self._databases)) or 'none'}"
+            raise PluginError(f"no database is declared as {name!r}", hint=hint) from None
 
     def __iter__(self) -> Iterator[Database]:
         """Yield the databases in the order in which they are declared."""

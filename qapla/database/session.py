@@ -62,7 +62,7 @@ class Sessions:
         """Return the session of the database called *name*; it is the same one for the whole scope.
 
         Raises:
-            PluginError: no database of that name is declared.
+            PluginError: no database of that name is declared, or it is not part of this transaction.
         """
         if name not in self._open:
             self._open[name] = self._make(name)
@@ -70,13 +70,21 @@ class Sessions:
 
     def _make(self, name: str) -> Session:
         if name not in self._databases:
-            raise PluginError(f"no database is declared as {name!r}", hint=nearest(name, self._databases))
+            raise self._unknown(name)
         session = self._open_session(self._databases[name])
         if self._manager is not None:
             self._join(name, session)
         elif self._after:
             self._listen(name, session)
         return session
+
+    def _unknown(self, name: str) -> PluginError:
+        declared = list(dict.fromkeys(one for database in self._databases.values() for one in database.siblings))
+        if name in declared:
+            hint = f"it is over {', '.join(map(repr, self._databases))}"
+            return PluginError(f"database {name!r} is not part of this transaction", hint=hint)
+        hint = nearest(name, declared) or f"declared are {', '.join(map(repr, declared)) or 'none'}"
+        return PluginError(f"no database is declared as {name!r}", hint=hint)
 
     def _open_session(self, database: Database) -> Session:
         return database.make_session()

@@ -268,10 +268,13 @@ class Work:
         names = ", ".join(repr(one.database) for one in branches)
         if isinstance(error, UnknownOutcome):
             return Unavailable(f"nothing was committed on {names}: one of them does not answer", details=_first_line(error))
-        kind = NOT_PREPARED.get(getattr(getattr(error, "orig", None), "sqlstate", None) or "")
+        state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+        kind = NOT_PREPARED.get(state)
         if kind is None:
             return error
-        return kind(f"one commit over {names} cannot be prepared: {_first_line(error)}", hint="see max_prepared_transactions of PostgreSQL")
+        failed = [one.database for one in branches if one.is_over][-1]  # those after it were not asked
+        hint = "see max_prepared_transactions of PostgreSQL" if state == "55000" else None
+        return kind(f"one commit over {names} cannot be prepared on {failed!r}: {_first_line(error)}", hint=hint)
 
     def _commit_prepared(self) -> None:
         prepared, self._prepared = self._prepared, []

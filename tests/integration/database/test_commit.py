@@ -295,6 +295,33 @@ class TestRefusal:
 
         assert words(app) == [["c"], []]
 
+    def test_temporary_table(self, make_app):
+        """PostgreSQL prepares no transaction that has used one; the database is named."""
+        app = make_app("postgresql", "postgresql")
+
+        def write():
+            with app["database"].transaction() as sessions:
+                add(sessions["main"], "a")
+                sessions["music"].execute(text("CREATE TEMPORARY TABLE aside (value INTEGER)"))
+
+        with pytest.raises(NotOffered, match="over 'main', 'music' cannot be prepared on 'music': .*temporary objects") as caught:
+            write()
+
+        assert caught.value.hint is None
+        assert words(app) == [[], []]
+
+    def test_database_that_was_not_named(self, make_app):
+        """It is told from one that is not declared."""
+        app = make_app("sqlite", "sqlite")
+
+        with app["database"].transaction("main") as sessions:
+            with pytest.raises(PluginError, match=r"database 'music' is not part of this transaction \(it is over 'main'\)"):
+                sessions["music"]
+            with pytest.raises(PluginError, match=r"no database is declared as 'nope' \(declared are 'main', 'music'\)"):
+                sessions["nope"]
+        with pytest.raises(PluginError, match=r"no database is declared as 'nope' \(declared are 'main', 'music'\)"):
+            app["database"]["nope"]
+
     def test_constraint_that_waits_for_the_commit(self, make_app):
         """It fails when the transaction is prepared, and all are rolled back."""
         app = make_app("postgresql", "postgresql")

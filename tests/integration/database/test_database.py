@@ -116,7 +116,7 @@ class TestMigrate:
         migrations("op.create_table('word', sa.Column('id', sa.Integer)); raise RuntimeError('stop')")
         database = make_app(f"sqlite:///{tmp_path}/half.sqlite")["database"]["main"]
 
-        with pytest.raises(RuntimeError, match="stop"):
+        with pytest.raises(ConfigurationError, match="stop"):
             migrate.upgrade(database)
 
         with database.session() as session:

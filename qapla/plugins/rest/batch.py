@@ -16,7 +16,7 @@ from qapla.plugins.rest import cors
 from qapla.plugins.rest.answers import make_response
 from qapla.plugins.rest.bodies import JSON_TYPES, split_type
 from qapla.plugins.rest.contexts import Collection, Function, enter, find_resource
-from qapla.plugins.rest.errors import method_not_allowed, render_error
+from qapla.plugins.rest.errors import NotAcceptable, method_not_allowed, render_error
 from qapla.plugins.rest.formats import JSON_ONLY, choose_format
 from qapla.plugins.rest.parts import read_parts
 from qapla.plugins.rest.preferences import parse_preferences
@@ -87,8 +87,7 @@ def _run_all(request: Request, together: Served, parts: list[Part]) -> list[byte
     answers = Answers()
     left = together.options.max_body_bytes
     for part in parts:
-        response = _run(request, together, part, answers)
-        body = _body_of(part, response)
+        response, body = _run(request, together, part, answers)
         answers.add(part.id, body)
         printed.append(_print(part, response, body))
         left -= len(printed[-1])
@@ -98,8 +97,8 @@ def _run_all(request: Request, together: Served, parts: list[Part]) -> list[byte
     return printed
 
 
-def _run(request: Request, together: Served, part: Part, answers: Answers) -> Response:
-    """Return the answer to one request.
+def _run(request: Request, together: Served, part: Part, answers: Answers) -> tuple[Response, bytes | None]:
+    """Return the answer to one request, and its body as JSON.
 
     Raises:
         Refused: it is an error.
@@ -113,11 +112,11 @@ def _run(request: Request, together: Served, part: Part, answers: Answers) -> Re
         if view is None:
             raise method_not_allowed(part.method, inner.context.methods)
         response: Response = view(inner)
+        if response.status_int < 400:
+            return response, _body_of(part, response)
     except Exception as error:
         raise Refused(part, render_error(error, inner)) from error
-    if response.status_int >= 400:
-        raise Refused(part, response)
-    return response
+    raise Refused(part, response)
 
 
 def _refuse_ending(inner: Request, together: Served) -> None:
@@ -144,11 +143,22 @@ def _find_context(request: Request, inner: Request, together: Served) -> Resourc
 
 
 def _body_of(part: Part, response: Response) -> bytes | None:
-    """Return the body of an answer as JSON: itself, or a text where it is another format; None without one."""
+    """Return the body of an answer as JSON: itself, or a text where it is another format; None without one.
+
+    Raises:
+        NotAcceptable: it is no text.
+    """
     body = b"".join(response.app_iter) if part.method != "HEAD" else b""
     if not body:
         return None
-    return body if "json" in (response.content_type or "") else json.dumps(body.decode("utf-8", "replace")).encode()
+    media = response.content_type or ""
+    if media.endswith(("/json", "+json")):
+        return body
+    try:
+        return json.dumps(body.decode()).encode()
+    except UnicodeDecodeError:
+        message = f"the answer to request {part.id[:100]!r} is {media}, and no text: a batch has no room for it"
+        raise NotAcceptable(message, hint="ask for JSON or CSV, or send the request alone") from None
 
 
 def _print(part: Part, response: Response, body: bytes | None) -> bytes:

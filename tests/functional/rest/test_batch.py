@@ -118,6 +118,28 @@ class TestBatch:
 
         assert answer.json["responses"][0]["body"] == [{"name": "a"}, {"name": "c"}]
 
+    @pytest.mark.parametrize(
+        ("accept", "body"),
+        [
+            ("text/csv", "product,amount\nink,5\npen,2\n"),
+            ("application/x-ndjson", '{"product":"ink","amount":5}\n{"product":"pen","amount":2}\n'),
+        ],
+    )
+    def test_answers_other_formats_as_text(self, web: Client, accept: str, body: str) -> None:
+        """CSV, and one JSON per line, come as the text that they are."""
+        answer = send(web, get("1", "/line?select=product,amount&order=product&amount=gt.1", Accept=accept))
+
+        assert answer.json["responses"][0]["body"] == body
+
+    @pytest.mark.parametrize("accept", ["application/vnd.apache.arrow.stream", "application/vnd.apache.parquet"])
+    def test_refuses_an_answer_that_is_no_text(self, fresh_web: Client, accept: str) -> None:
+        """406 PGRST107, and nothing is kept: JSON has no room for bytes."""
+        answer = send(fresh_web, post("1", "/log", {"text": "x"}), get("2", "/line", Accept=accept), status=406)
+
+        assert (answer.json["code"], [each["id"] for each in answer.json["responses"]]) == ("PGRST107", ["2"])
+        assert "'2'" in answer.json["message"]
+        assert count(fresh_web, "/api/shop/log") == 0
+
     def test_reads_on_a_connection_that_takes_no_writes(self, fresh_web: Client) -> None:
         """A batch of reads is fine there; a write in it is refused as it would be alone."""
         fresh_web.serve(fresh_web.served, writable=False)

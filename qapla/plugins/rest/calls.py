@@ -183,7 +183,7 @@ def _answer(request: Request, called: Called, call: Call, kind: Format, media: s
     if media is not None:
         headers.append(overrides.SANDBOX)
         return make_response(request, called.raw or b"", kind, headers, status, media)
-    if called.is_list and called.more and kind not in OBJECTS and request.method in ("GET", "HEAD"):
+    if called.is_list and called.bodies and called.more and kind not in OBJECTS and request.method in ("GET", "HEAD"):
         headers.append(("Link", _print_link(request, query, len(called.bodies))))
     headers += file_headers(kind, called.function.name)
     return make_response(request, _print(called, kind), kind, headers, status)

@@ -52,11 +52,12 @@ def check_offset(window: Window, count: int, total: int | None) -> None:
         QueryError: PGRST103 (416).
     """
     if total is not None and count == 0 and window.offset > total:
-        raise _unsatisfiable(f"An offset of {window.offset} was requested, but there are only {total} rows.")
+        raise _unsatisfiable(f"An offset of {window.offset} was requested, but there are only {total} rows.", total)
 
 
-def _unsatisfiable(details: str) -> QueryError:
-    return QueryError("Requested range not satisfiable", code="PGRST103", status=416, details=details, headers={"Content-Range": "*/*"})
+def _unsatisfiable(details: str, total: int | None = None) -> QueryError:
+    headers = {"Content-Range": content_range(Window(), 0, total)}
+    return QueryError("Requested range not satisfiable", code="PGRST103", status=416, details=details, headers=headers)
 
 
 def content_range(window: Window, count: int, total: int | None) -> str:
@@ -74,9 +75,9 @@ def expect_rows(window: Window, most: int | None, total: int | None) -> int:
 
 
 def find_next(window: Window, most: int | None) -> Window | None:
-    """Return the first row behind those that come in *window*, of which no answer has more than *most*; None where all come."""
+    """Return the first row behind those that come in *window*, of which no answer has more than *most*; None where all or none come."""
     limit = min((each for each in (window.limit, most) if each is not None), default=None)
-    return None if limit is None else replace(window, offset=window.offset + limit, limit=1)
+    return None if not limit else replace(window, offset=window.offset + limit, limit=1)
 
 
 def is_partial(window: Window, count: int, total: int | None) -> bool:

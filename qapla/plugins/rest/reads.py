@@ -97,7 +97,7 @@ def _page(request: Request, driver: TableReadDriver, asked: Asked, kind: Format,
     headers.append(("Content-Range", paging.content_range(query.window, page.count_rows, page.total)))
     if kind in OBJECTS:
         return make_response(request, single(page.body, page.count_rows, page.more), kind, headers)
-    if page.more:
+    if page.more and page.count_rows:
         headers.append(_link(request, asked, page.count_rows, page.last))
     partial = paging.is_partial(query.window, page.count_rows, page.total)
     headers += file_headers(kind, context.table.name.name)

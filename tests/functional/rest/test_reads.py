@@ -141,6 +141,13 @@ class TestPaging:
         answer = web.get(f"{ORDERS}?offset=9", headers={"Prefer": "count=exact"}, status=416)
 
         assert answer.json["code"] == "PGRST103"
+        assert answer.headers["Content-Range"] == "*/4"
+
+    def test_links_nowhere_from_no_rows(self, web: Client) -> None:
+        """``limit=0`` has no next page, in any format."""
+        for accept in ("application/json", "text/csv"):
+            answer = web.get(f"{ORDERS}?select=id&limit=0", headers={"Accept": accept})
+            assert (answer.headers["Content-Range"], "Link" in answer.headers) == ("*/*", False)
 
     def test_links_through_all_pages(self, web: Client) -> None:
         """``rel="next"`` leads to every row once, in the order asked for, and then ends."""

@@ -283,7 +283,13 @@ class TestResults:
 
     def test_behind_the_end_are_416(self, rpc: Any) -> None:
         """Where the total is known."""
-        rpc.get("/api/fn/rpc/bosses?offset=9", headers={"Prefer": "count=exact"}, status=416)
+        answer = rpc.get("/api/fn/rpc/bosses?offset=9", headers={"Prefer": "count=exact"}, status=416)
+
+        assert answer.headers["Content-Range"] == "*/3"
+
+    def test_of_no_rows_lead_nowhere(self, rpc: Any) -> None:
+        """``limit=0`` has no next page."""
+        assert "Link" not in rpc.get("/api/fn/rpc/bosses?limit=0").headers
 
     def test_count_one_for_a_single_thing(self, rpc: Any) -> None:
         """A value is one row."""

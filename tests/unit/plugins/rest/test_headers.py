@@ -11,7 +11,7 @@ from qapla.errors import InputError, QueryError
 from qapla.plugins.rest.errors import NotAcceptable
 from qapla.plugins.rest.etag import is_unchanged, parse_tags
 from qapla.plugins.rest.formats import ROOT, ROWS, choose_format
-from qapla.plugins.rest.paging import content_range, is_partial, narrow
+from qapla.plugins.rest.paging import content_range, find_next, is_partial, narrow
 from qapla.plugins.rest.preferences import NO_PREFERENCES, parse_preferences
 
 
@@ -123,6 +123,11 @@ class TestRange:
             narrow(window, header)
 
         assert caught.value.status == 416
+
+    def test_has_nothing_behind_no_rows(self) -> None:
+        """A limit of 0 has no next page, nor has a list without a limit."""
+        assert find_next(Window(2, 4), 5) == Window(1, 6)
+        assert find_next(Window(0), 5) is find_next(Window(), None) is None
 
     def test_writes_content_range(self) -> None:
         """``*`` for what is not known."""

@@ -71,6 +71,8 @@ def type_of(column: sa.Column[Any], dialect: Dialect, engine: str) -> ColumnType
     while isinstance(kept, sa.TypeDecorator):
         kept = kept.impl_instance
     text = dialect.type_compiler_instance.process(column.type, type_expression=column)
+    if dialect.identifier_preparer._double_percents:
+        text = text.replace("%%", "%")
     if isinstance(kept, sa.Enum) and kept.native_enum and dialect.supports_native_enum and not text.lower().startswith("enum("):
         return enum_type(engine, text, tuple(kept.enums))
     return declared_type(engine, text)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Connection, event, text
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.types import UserDefinedType
 
 from qapla.database.dialects import get_engine
@@ -43,6 +44,13 @@ class Native(UserDefinedType[Any]):
 
     def __repr__(self) -> str:
         return f"Native({self.name!r})" if self.kind == "unknown" else f"Native({self.name!r}, kind={self.kind!r})"
+
+
+@compiles(Native)
+def _written(type: Native, compiler: Any, **options: Any) -> str:
+    """Return the text in a statement, where some drivers read a percent sign as the begin of a parameter."""
+    written = type.get_col_spec(**options)
+    return written.replace("%", "%%") if compiler.dialect.identifier_preparer._double_percents else written
 
 
 def make_types(metadata: MetaData, types: Mapping[str, str]) -> None:

@@ -191,9 +191,20 @@ OWN_TYPES = {
         mysql.DATETIME(fsp=6), mysql.TIME(fsp=3), mysql.TIMESTAMP(fsp=2), mysql.LONGTEXT(), mysql.TINYTEXT(), mysql.MEDIUMBLOB(),
         mysql.YEAR(), mysql.BIT(3), mysql.BIT(), sa.VARBINARY(16), sa.BINARY(4), sa.BINARY(), mysql.SET("a", "b"),
         mysql.ENUM("a", "it's", "b, c"), mysql.DECIMAL(unsigned=True), sa.Text(300), sa.Text(20_000), sa.LargeBinary(70_000),
-        sa.Float(53), sa.REAL(), sa.NVARCHAR(9),
+        sa.Float(53), sa.REAL(), sa.NVARCHAR(9), mysql.ENUM("%s", "50%"), models.Native("enum('%s','a%%b','50%')"),
     ],
 }  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ["enum('%s','x')", "enum('a%%b','50%')"])
+def test_native_type(text: str) -> None:
+    """The text of a native type stays as it is, also where a driver reads percent signs."""
+    table = sa.Table("own", sa.MetaData(), sa.Column("e", models.Native(text, kind="enum")))
+    single = mysql.dialect(paramstyle="named")
+    single.identifier_preparer._double_percents = False
+
+    assert f"e {text}" in str(sa.schema.CreateTable(table).compile(dialect=single))
+    assert f"e {text.replace('%', '%%')}" in str(sa.schema.CreateTable(table).compile(dialect=mysql.dialect()))
 
 
 @pytest.mark.parametrize("engine_name", OWN_TYPES)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from sqlalchemy import inspect
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import DeclarativeBase
-from sqlalchemy.schema import DropConstraint, sort_tables_and_constraints
+from sqlalchemy.schema import CreateSchema, DropConstraint, sort_tables_and_constraints
 from sqlalchemy.types import SchemaType
 
 from qapla.database.pending import unnoticed
@@ -29,6 +29,8 @@ STILL_USED = "2BP01"  # dependent objects still exist
 def create_tables(database: Bound, models: Iterable[type], *, exists: str = "error") -> None:
     """Create the tables of *models*, those that others point at first; all or none where the engine can take DDL back.
 
+    A schema of PostgreSQL that is missing is made before them.
+
     Raises:
         TableExists: one is there; nothing has been created then.
         ModelError: one of *models* has no table.
@@ -45,9 +47,19 @@ def create_tables(database: Bound, models: Iterable[type], *, exists: str = "err
             return
         _prepare(database, missing[0], "created")
         with _undone_together(database):
+            _create_schemas(database, missing)
             for metadata in _metadatas(missing):
                 chosen = [table for table in missing if table.metadata is metadata]
                 metadata.create_all(database.connection(), tables=chosen, checkfirst=True)
+
+
+def _create_schemas(database: Bound, tables: Sequence[Table]) -> None:
+    """Create the schemas of *tables* that are not there, on the engine where they are no databases."""
+    connection = database.connection()
+    if database.dialect.has_named_types:
+        for name in sorted({table.schema for table in tables if table.schema}):
+            if not inspect(connection).has_schema(name):
+                connection.execute(CreateSchema(name))
 
 
 def drop_tables(database: Bound, models: Iterable[type], *, missing: str = "error") -> None:

@@ -72,6 +72,7 @@ class Built:
     collations: Mapping[str, tuple[str | None, str | None]] = field(default_factory=dict)  # character set and collation
     deferrable: Mapping[tuple[str, ...], str | None] = field(default_factory=dict)  # foreign keys by columns: how they begin
     options: Mapping[str, Any] = field(default_factory=dict)  # of the table, by their name in SQLAlchemy without the dialect
+    special: tuple[tuple[str, bool], ...] = ()  # constraints as SQL of which models say less than that, or nothing: True, False
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +115,9 @@ def read_construction(connection: Connection, schema: DatabaseSchema) -> Constru
         return Construction(add_checks(connection, built))
     if schema.engine != "postgresql":
         return Construction(built)
-    from qapla.database.schema.construction_postgresql import add_partitions, read_types
+    from qapla.database.schema.construction_postgresql import add_constraints, add_partitions, read_types
 
-    return Construction(add_partitions(connection, built), read_types(connection, schema))
+    return Construction(add_constraints(connection, add_partitions(connection, built)), read_types(connection, schema))
 
 
 def _read_schema(connection: Connection, schema: str, wanted: Iterable[TableName]) -> dict[TableName, Built]:

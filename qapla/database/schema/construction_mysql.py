@@ -1,4 +1,4 @@
-"""What only the catalog of MariaDB says about how tables are built: checks, of which SQLAlchemy reads those of tables, not those of columns."""
+"""What only the catalog of MariaDB says about how tables are built: checks, of which SQLAlchemy reads those of tables only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What only the catalog of PostgreSQL says about how tables are built: domains, composite types, partitions."""
+"""What only the catalog of PostgreSQL says about how tables are built: domains, composite types, partitions, special constraints."""
 
 from __future__ import annotations
 
@@ -55,6 +55,17 @@ FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamesp
 WHERE c.relkind = 'p' AND NOT c.relispartition
 """
 
+CONSTRAINTS = """
+SELECT * FROM (
+    SELECT n.nspname, c.relname, pg_catalog.pg_get_constraintdef(k.oid) AS sql, k.contype = 'u' AS is_unique, k.condeferrable
+    FROM pg_catalog.pg_constraint k
+    JOIN pg_catalog.pg_class c ON c.oid = k.conrelid
+    JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+    WHERE k.contype IN ('u', 'x')
+) k WHERE NOT is_unique OR condeferrable OR sql ~ '^UNIQUE NULLS NOT DISTINCT'
+ORDER BY is_unique DESC, sql
+"""
+
 
 def read_types(connection: Connection, schema: DatabaseSchema) -> tuple[NamedType, ...]:
     """Return the domains and composite types of the exposed schemas, with the enums that they are made of."""
@@ -78,3 +89,11 @@ def add_partitions(connection: Connection, built: Mapping[TableName, Built]) -> 
     """Return *built* with how partitioned tables are cut; the partitions themselves are no tables of their own."""
     cut = {TableName(schema, table): key for schema, table, key in connection.exec_driver_sql(PARTITIONED).fetchall()}
     return {name: replace(one, options={**one.options, "partition_by": cut[name]}) if name in cut else one for name, one in built.items()}
+
+
+def add_constraints(connection: Connection, built: Mapping[TableName, Built]) -> dict[TableName, Built]:
+    """Return *built* with the constraints that are more than SQLAlchemy's inspector says."""
+    found: dict[TableName, list[tuple[str, bool]]] = {}
+    for schema, table, sql, is_unique, _ in connection.exec_driver_sql(CONSTRAINTS).fetchall():
+        found.setdefault(TableName(schema, table), []).append((sql, is_unique))
+    return {name: replace(one, special=tuple(found.get(name, ()))) for name, one in built.items()}

@@ -159,9 +159,11 @@ def default_constraint(engine: str, table: str, columns: tuple[str, ...], label:
 
 
 def link_lines(model: ModelPlan, plan: Plan) -> list[str]:
-    """Return the lines of links that are no fields of one column."""
+    """Return the lines of links that are no fields of one column, and remarks about constraints that no model can say."""
     lines: list[str] = []
     lines += _dangling(model)
+    for sql, is_unique in plan.construction.of(model.table.name).special:
+        lines.append(f"    # {sql!a} is {'a plain UNIQUE' if is_unique else 'left out'} here")
     for link in model.links:
         if link.kind == "fields":
             lines += _over_fields(link, model, plan)

@@ -6,7 +6,7 @@ import gc
 import os
 import time
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import pytest
 from sqlalchemy import URL, MetaData, select
@@ -221,6 +221,22 @@ class TestTables:
             db.commit()
 
             assert db.discover().tables == ()
+
+    def test_schemas(self, engine_name: str, fresh_database: URL) -> None:
+        """PostgreSQL's schemas that are missing are made for the tables in them."""
+        if engine_name != "postgresql":
+            pytest.skip("a schema is a database elsewhere")
+
+        class Sold(Base):
+            __table_args__: ClassVar = {"schema": "sales"}
+            text = models.Text()
+
+        with open_url(fresh_database) as db:
+            for _ in range(2):
+                db.create_tables(Sold)
+                Sold(text="a").save()
+                assert Sold.select().count() == 1
+                db.drop_tables(Sold)
 
     def test_all_or_none(self, fresh_database: URL) -> None:
         """Where one of several is there, none is created."""

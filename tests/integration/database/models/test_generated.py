@@ -223,10 +223,8 @@ def test_what_is_built(shop: URL, engine_name: str) -> None:
 
 def test_checks(engine_name: str, fresh_database: URL) -> None:
     """Checks that are written at a column are made again like those of the table, with the names that somebody gave them."""
-    run_script(
-        fresh_database,
-        "CREATE TABLE checked (id int PRIMARY KEY, a int CHECK (a > 0), c varchar(9) CHECK (c <> '%s'), b int, CONSTRAINT own CHECK (b > 1));\n",
-    )
+    columns = "id int PRIMARY KEY, a int CHECK (a > 0), c varchar(9) CHECK (c <> '%s'), b int"
+    run_script(fresh_database, f"CREATE TABLE checked ({columns}, CONSTRAINT own CHECK (b > 1));\n")
     with connected(fresh_database) as connection:
         text = read_models(connection)
 
@@ -347,6 +345,30 @@ def test_chosen_tables(shop: URL) -> None:
 
     assert text.count("__tablename__") == 1
     assert "# ['order_id'] lead to" in text
+
+
+def test_left_out(engine_name: str, fresh_database: URL) -> None:
+    """What constraints of PostgreSQL no model can say stands in a remark, on one line whatever it says."""
+    if engine_name != "postgresql":
+        pytest.skip("no other engine has these")
+    run_script(
+        fresh_database,
+        """
+        CREATE TABLE booked (id int PRIMARY KEY, during int4range, a int UNIQUE DEFERRABLE, b int UNIQUE NULLS NOT DISTINCT, c int UNIQUE,
+            EXCLUDE USING gist (during WITH &&) WHERE (a::text <> E'\\n'));
+        """,
+    )
+    with connected(fresh_database) as connection:
+        text = read_models(connection)
+
+    remarks = [line.strip() for line in text.splitlines() if line.strip().startswith("#")]
+    assert remarks == [
+        "# 'UNIQUE (a) DEFERRABLE' is a plain UNIQUE here",
+        "# 'UNIQUE NULLS NOT DISTINCT (b)' is a plain UNIQUE here",
+        r"""# "EXCLUDE USING gist (during WITH &&) WHERE (((a)::text <> '\n'::text))" is left out here""",
+    ]
+    with make_database(engine_name) as other:
+        again(text, "left_out", other)
 
 
 class TestFile:

@@ -127,7 +127,7 @@ def _integer(name: str) -> pa.DataType:
 
 
 def _field(name: str, column: Any, dialect: Dialect, is_strict: bool) -> Field:
-    is_column = isinstance(column, sa.Column)
+    is_column = isinstance(column.element if isinstance(column, sa.Label) else column, sa.Column)
     plain = column.type.dialect_impl(dialect)
     type = meaning_of(column.type)
     if getattr(plain, "unsigned", False) and type.kind == "integer":

@@ -59,6 +59,14 @@ class Source(Base):
     database = models.Varchar(max_length=9)
 
 
+class Widths(Base):
+    """Integers of each width."""
+
+    small = models.Integer(bits=16)
+    plain = models.Integer()
+    large = models.Integer(bits=64, unsigned=True)
+
+
 FULL: dict[str, Any] = {
     "name": "50%'\"ü😀", "votes": -3, "price": Decimal("1.10"), "ratio": 0.1, "is_good": False, "mood": "so so", "day": dt.date(1, 1, 1),
     "clock": dt.time(1, 2, 3, 4), "at": dt.datetime(2020, 2, 29, 1, 2, 3, 4), "seen": dt.datetime(2020, 2, 29, 1, 2, 3, 4, dt.UTC),
@@ -74,7 +82,7 @@ def urls() -> Iterator[dict[str, str]]:
         for engine in ENGINE_NAMES:
             found[engine] = stack.enter_context(make_database(engine)).render_as_string(hide_password=False)
             with DRIVERS[engine](found[engine]) as db:
-                db.create_tables(Vote, Source)
+                db.create_tables(Vote, Source, Widths)
                 Vote(**FULL).save()
                 Vote(name=engine).save()
                 Source(database="x").save()
@@ -125,6 +133,22 @@ class TestOneDatabase:
 
         assert frame.to_dict("records") == [{"votes": -3, "double": -6, "name": "50%'\"ü😀"}]
         assert list(frame.dtypes.astype(str)) == ["Int64", "Int64", "str"]
+
+    def test_widths(self, urls: dict[str, str], engine: str) -> None:
+        """Integers are as wide as the column, unsigned ones of 64 bits on MariaDB; int64 on SQLite, and for what is computed."""
+        large = 2**64 - 1 if engine == "mariadb" else 2**63 - 1
+        wanted = {
+            "sqlite": [pa.int64(), pa.int64(), pa.int64()],
+            "postgresql": [pa.int16(), pa.int32(), pa.int64()],
+            "mariadb": [pa.int16(), pa.int32(), pa.uint64()],
+        }
+        with DRIVERS[engine](urls[engine], commit=False):
+            Widths(small=-(2**15), plain=2**31 - 2, large=large).save()
+            table = Widths.select("small", "plain", "large", Widths.small.label("other"), (Widths.plain + 1).label("more")).as_arrow()
+
+        assert table.schema.types[:3] == wanted[engine]
+        assert table.schema.types[3] == wanted[engine][0]
+        assert table.to_pylist() == [{"small": -(2**15), "plain": 2**31 - 2, "large": large, "other": -(2**15), "more": 2**31 - 1}]
 
     def test_conditions(self, urls: dict[str, str], engine: str) -> None:
         """A condition finds what it finds in .all(), whatever its value is made of."""

@@ -46,7 +46,8 @@ class Declarations:
         try:
             return self._by_key[key]
         except KeyError:
-            raise PluginError(f"no plugin is called {key!r}", hint=nearest(key, self._by_key)) from None
+            hint = nearest(key, self._by_key) or f"declared are {', '.join(map(repr, self._by_key)) or 'none'}"
+            raise PluginError(f"no plugin is called {key!r}", hint=hint) from None
 
     def find(self, key: str) -> Declared | None:
         """Return the plugin declared as *key*, or None."""
@@ -86,7 +87,8 @@ class Declarations:
         if later is not None:
             problem = f"needs {needed!r}, which is declared later, at {later.place}"
             return PluginError(f"plugin {key!r} at {place} {problem}", hint=f"declare {needed!r} before {key!r}")
-        hint = nearest(needed, self._by_key) or f"declare {needed!r} before {key!r}"
+        near = nearest(needed, [known for known in self._by_key if known != key])
+        hint = f"declare {needed!r} before {key!r}{f'; {near}' if near else ''}"
         return PluginError(f"plugin {key!r} at {place} needs {needed!r}, and no plugin of that key is declared", hint=hint)
 
     def with_required(self, keys: set[str]) -> set[str]:

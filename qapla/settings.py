@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import morfdict
 
-from qapla.errors import QaplaError, SettingsError, nearest, tell
+from qapla.errors import QaplaError, SettingsError, closest, nearest, tell
 from qapla.masking import mask
 
 if TYPE_CHECKING:
@@ -95,8 +95,9 @@ class Settings(morfdict.MorfDict):
         """
         value: Any = self.get(key)
         if value is None:
-            near = nearest(key, [known for known, value in flat(self) if value is not None])
-            raise SettingsError(f"setting {key!r} is missing from {self._files()}", hint=near or f"expected {expected}")
+            near = nearest(key, [known for known, value in flat(self) if value is not None and _is_near(key, known)])
+            hint = f"expected {expected}; {near}" if near else f"expected {expected}"
+            raise SettingsError(f"setting {key!r} is missing from {self._files()}", hint=hint)
         return value
 
     def read(self, key: str, kind: type, default: Any, expected: str) -> Any:
@@ -172,6 +173,14 @@ def flat(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, A
             yield from flat(value, f"{prefix}{key}:")
         else:
             yield f"{prefix}{key}", value
+
+
+def _is_near(key: str, known: str) -> bool:
+    """Tell whether *known* could be a slip of the pen for *key*. Levels that both begin with say nothing: one plugin has many keys."""
+    ours, theirs = key.split(":"), known.split(":")
+    while min(len(ours), len(theirs)) > 1 and ours[0] == theirs[0]:
+        del ours[0], theirs[0]
+    return closest(":".join(ours), [":".join(theirs)]) is not None
 
 
 def masked(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -186,10 +186,16 @@ class TestDeclaring:
 
     def test_required_is_not_declared(self):
         """The error says who needs it, at which line, and what is close."""
-        message = r"'b' at .*test_application\.py:\d+ needs 'metric', and no plugin of that key is declared \(did you mean 'metrics'\?\)"
+        message = r"'b' at .*test_application\.py:\d+ needs 'metric', and no plugin of that key is declared "
+        hint = r"\(declare 'metric' before 'b'; did you mean 'metrics'\?\)"
 
-        with pytest.raises(PluginError, match=message):
+        with pytest.raises(PluginError, match=message + hint):
             make(Part("metrics"), Part("b", requires=("metric",))).run_tests()
+
+    def test_required_is_not_what_requires_it(self):
+        """A plugin whose own key is close to the missing one is not taken for it."""
+        with pytest.raises(PluginError, match=r"\(declare 'database' before 'database\.web'\)"):
+            make(Part("database.web", requires=("database",))).run_tests()
 
     @pytest.mark.parametrize(("wrong", "message"), [(Part, "pass an instance"), (object(), "is no plugin"), (Part(""), "has no key")])
     def test_no_plugin(self, wrong, message):
@@ -255,11 +261,13 @@ class TestDeclaring:
         assert app.phase == "stopped"
 
     def test_missing(self):
-        """An unknown key gets the nearest one as a hint."""
+        """An unknown key gets the nearest one as a hint, or all where none is close."""
         app = make(Part("metrics")).run_tests()
 
         with pytest.raises(PluginError, match=r"no plugin is called 'metric' \(did you mean 'metrics'\?\)"):
             app["metric"]
+        with pytest.raises(PluginError, match=r"no plugin is called 'nope' \(declared are .*'metrics'\)"):
+            app["nope"]
 
     def test_too_late(self):
         """A running application takes no more plugins."""

@@ -100,6 +100,15 @@ class TestLoad:
         with pytest.raises(SettingsError, match=r"setting 'a:broker' is missing from .* \(expected a URL\)"):
             settings.require("a:broker", "a URL")
 
+    def test_close_name(self, package):
+        """What may have been meant is told beside what is expected; another setting of the same plugin was not meant."""
+        settings, _ = load(package(default="settings['celery:outbox'] = 'x'; settings['db:mian:url'] = 'x'"), "uwsgi")
+
+        with pytest.raises(SettingsError, match=r"\(expected a database URL; did you mean 'db:mian:url'\?\)"):
+            settings.require("db:main:url", "a database URL")
+        with pytest.raises(SettingsError, match=r"\(expected the URL of a broker\)"):
+            settings.require("celery:broker_url", "the URL of a broker")
+
     def test_package_is_missing(self, package):
         """The error names the package, and how to name another one."""
         with pytest.raises(SettingsError, match=r"'nowhere\.settings' cannot be imported: .*\(settings_module in MetaConfig"):

@@ -304,7 +304,7 @@ class TestRefusal:
                 add(sessions["main"], "a")
                 sessions["music"].execute(text("CREATE TEMPORARY TABLE aside (value INTEGER)"))
 
-        with pytest.raises(NotOffered, match="over 'main', 'music' cannot be prepared on 'music': .*temporary objects") as caught:
+        with pytest.raises(NotOffered, match=r"over 'main', 'music' cannot be prepared on 'music': .*temporary objects") as caught:
             write()
 
         assert caught.value.hint is None

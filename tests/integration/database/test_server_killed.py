@@ -168,7 +168,7 @@ def test_server_that_keeps_nothing():
             with database.transaction() as session:
                 session.execute(text("CREATE TABLE word (value VARCHAR(20))"))
 
-        message = "one commit over 'main', 'music' cannot be prepared on 'music': prepared transactions are disabled .*max_prepared_transactions"
+        message = "one commit over 'main', 'music' cannot be prepared on 'music': prepared transactions are disabled .*see max_prepared"
         with pytest.raises(NotOffered, match=message):
             write(app)
         with app["database"].transaction() as sessions:

@@ -373,10 +373,12 @@ class Compiler:
             return join(" OR ", [sql("({})", self.renderer.assisted(operator, value, *pair)) for pair in pairs])
         if test.pattern is not None:
             return self.renderer.contains_json(operator, value, test.pattern)
-        if type.kind == "json" and OPERATORS[operator].operand in ("value", "list"):
-            value = self.renderer.compared_json(value)
-        operands: list[Sql] = [self.renderer.operand(slot, type) for slot in test.slots]
         row = OPERATORS[operator]
+        if type.kind == "json" and row.operand in ("value", "list"):
+            value = self.renderer.compared_json(value)
+        elif type.kind == "json" and row.operand == "raw":
+            value = self.renderer.containing_json(value)
+        operands: list[Sql] = [self.renderer.operand(slot, type) for slot in test.slots]
         if row.operand == "search":
             return self.search(row.sql[self.engine.key], value, type, test)
         return sql(row.sql[self.engine.key], value, join(", ", operands))

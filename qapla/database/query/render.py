@@ -83,6 +83,10 @@ class Renderer:
         """Return a JSON value as it is compared and sorted."""
         return value
 
+    def containing_json(self, value: Sql) -> Sql:
+        """Return a JSON value as the SQL of ``cs`` and ``cd`` takes it."""
+        return value
+
     def take_json_apart(self, operator: str, text: str, column: str, add: Callable[[object], int]) -> JsonPattern | None:
         """Return a JSON operand of ``cs`` or ``cd`` as ``contains_json`` wants it, None where the operator's own SQL takes it whole."""
         return None
@@ -243,6 +247,14 @@ class PostgresqlRenderer(Renderer):
     def cast(self, value: Sql, type: ColumnType, cast: str) -> Sql:
         """Return *value* as another type: the names are PostgreSQL's own."""
         return sql("CAST({} AS " + cast + ")", value)
+
+    def compared_json(self, value: Sql) -> Sql:
+        """Compare as jsonb: json has no operators. Of what is jsonb already the cast makes nothing else, so that indexes serve it."""
+        return sql("CAST({} AS jsonb)", value)
+
+    def containing_json(self, value: Sql) -> Sql:
+        """Take jsonb, too."""
+        return self.compared_json(value)
 
     def contains(self, value: Sql, slot: int) -> Sql:
         """Use ILIKE; an enum has to become text first."""

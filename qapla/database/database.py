@@ -115,9 +115,12 @@ class Database:
         Raises:
             ConfigurationError: the database has none, or the settings do not say where.
         """
-        if self.migrations_key is None or self._paths is None or self.migrations_key not in self._paths.paths:
-            key = self.migrations_key or "migrations"
-            raise ConfigurationError(f"database {self.name!r} has no migrations directory", hint=f"set the path {key!r} in the settings")
+        if self.migrations_key is None:
+            hint = f"Database({self.name!r}, 'migrations'), and a path of that key in the settings"
+            raise ConfigurationError(f"database {self.name!r} is declared without migrations", hint=hint)
+        if self._paths is None or self.migrations_key not in self._paths.paths:
+            hint = f"set the path {self.migrations_key!r} in the settings"
+            raise ConfigurationError(f"database {self.name!r} has no migrations directory", hint=hint)
         return str(self._paths.get(self.migrations_key))
 
     @property

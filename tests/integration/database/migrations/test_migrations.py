@@ -221,6 +221,15 @@ class TestPlan:
         assert (found.exit_code, found.stdout.count("\n"), "1 migration is missing" in found.stdout) == (1, 2, True)
         assert re.search(rf"the migrations of database 'main' cannot be read: .*{message}", found.stdout)
 
+    def test_declared_without_migrations(self, sqlite_project):
+        """Naming such a database tells how it would be declared."""
+        sqlite_project.change("__init__.py", 'Database("music", "music_migrations")', 'Database("music")')
+
+        found = sqlite_project.run("migrate", "--database", "music")
+
+        assert isinstance(found.exception, ConfigurationError)
+        assert str(found.exception).startswith("database 'music' is declared without migrations (Database('music', 'migrations'), ")
+
     def test_database_and_all(self, sqlite_project):
         """Naming one and wanting all is a mistake."""
         found = sqlite_project.run("status", "--database", "main", "--all")

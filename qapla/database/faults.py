@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
+from qapla.database.query.casts import read_failed_cast
 from qapla.database.raised import read_raised, read_status
 from qapla.database.sqlstates import BY_CODE, CASES, get_status
 from qapla.errors import (
@@ -95,6 +96,8 @@ def _status(code: str) -> int:
 def _say(code: str, named: Mapping[str, str | None]) -> str:
     text = BY_CODE[code].text if code in BY_CODE else f"the database refused it ({code})"
     for name, value in named.items():
+        if not value:
+            text = text.replace(f" for {name} {{{name}}}", "")
         text = text.replace(f" {{{name}}}", f" {_quoted(value)}" if value else "")
     return text
 
@@ -156,6 +159,8 @@ def _read_mariadb(error: Any) -> tuple[str, dict[str, Any]]:
     if number == 1366 and "string value" in text:
         code = "22021"
     parts: dict[str, Any] = {}
+    if number == 1690 and (failed := read_failed_cast(text)):
+        return failed[0], {"message": failed[1]}
     if found := re.search(r"CONSTRAINT `((?:[^`]|``)*)`", text) or re.search(r"for key '(?:[^']*\.)?([^'.]+)'$", text):
         parts["constraint"] = found[1]
     if found := re.search(r"FOREIGN KEY \(([^()]*)\)", text):

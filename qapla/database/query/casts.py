@@ -6,15 +6,16 @@ means the same on every engine that has it.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qapla.database.query.sql import Literal, Sql, sql
+from qapla.database.query.sql import Literal, Sql, join, sql
 from qapla.database.schema.description import ColumnType
 from qapla.errors import NotOffered
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from qapla.database.dialects import Engine
     from qapla.database.schema.description import Kind
@@ -88,16 +89,14 @@ def get_cast(name: str, engine: Engine) -> str:
 
 _INTEGER = Literal(r"^[[:space:]]*[+-]?[0-9]+[[:space:]]*$")
 _NUMBER = Literal(r"^[[:space:]]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?[[:space:]]*$")
+_MOMENT = Literal(r"^[[:space:]]*[0-9]{1,6}-[0-9]{1,2}-[0-9]{1,2}([ T]|$)")
+_FAILED = re.compile(r"'(22\w{3}) ([a-z ]+): ")
 _NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float", "boolean"})
 _MOMENTS: frozenset[Kind] = frozenset({"date", "timestamp", "timestamp_tz"})
 
 
 def cast_mysql(value: Sql, type: ColumnType, cast: str) -> Sql:
-    """Return *value*, of *type*, as another type; what cannot be one makes the statement fail.
-
-    There is no function that fails by itself, so a number is made too large instead (1690), which becomes 22003.
-    """
-    fails = sql("(CAST(~0 AS UNSIGNED) + 1 + CHAR_LENGTH({}))", value)
+    """Return *value*, of *type*, as another type; what cannot be one makes the statement fail, as ``read_failed_cast`` tells."""
     is_number = type.kind in _NUMBERS
     if cast == "text":
         if type.kind == "boolean":
@@ -106,32 +105,52 @@ def cast_mysql(value: Sql, type: ColumnType, cast: str) -> Sql:
     if cast in BOUNDS:
         rounded = sql("ROUND({})", value) if is_number else sql("CAST({} AS DECIMAL(65,0))", value)
         lowest, highest = BOUNDS[cast]
-        fits = sql(f"{{}} BETWEEN {lowest} AND {highest}", rounded)
-        allowed = fits if is_number else sql("({} REGEXP {} AND {})", _text(value), _INTEGER, fits)
-        return _checked(value, allowed, sql("CAST({} AS SIGNED)", rounded), fails)
+        tests = [] if is_number else [(sql("{} REGEXP {}", _text(value), _INTEGER), "22P02")]
+        tests.append((sql(f"{{}} BETWEEN {lowest} AND {highest}", rounded), "22003"))
+        return _checked(value, cast, tests, sql("CAST({} AS SIGNED)", rounded))
     if cast in ("numeric", "real", "double precision"):
         target = "DECIMAL(65,30)" if cast == "numeric" else "DOUBLE"
         if is_number:
             return value if cast == "numeric" and type.kind != "float" else sql(f"CAST({{}} AS {target})", value)
-        return _checked(value, sql("{} REGEXP {}", _text(value), _NUMBER), sql(f"CAST({{}} AS {target})", value), fails)
+        return _checked(value, cast, [(sql("{} REGEXP {}", _text(value), _NUMBER), "22P02")], sql(f"CAST({{}} AS {target})", value))
     if cast == "boolean":
         if is_number:
             return sql("IF({} IS NULL, NULL, {} <> 0)", value, value)
         word = sql("LOWER(TRIM({}))", _text(value))
         true = sql("{} IN ('true','t','yes','y','on','1')", word)
         known = sql("({} OR {} IN ('false','f','no','n','off','0'))", true, word)
-        return _checked(value, known, sql("({})", true), fails)
+        return _checked(value, cast, [(known, "22P02")], sql("({})", true))
     target = "DATE" if cast == "date" else "DATETIME(6)"
     made = sql(f"CAST({{}} AS {target})", value)
-    return made if type.kind in _MOMENTS else _checked(value, sql("{} IS NOT NULL", made), made, fails)
+    if type.kind in _MOMENTS:
+        return made
+    is_made = sql("{} IS NOT NULL", made)
+    is_moment = sql("({} OR {} REGEXP {})", is_made, _text(value), _MOMENT)
+    return _checked(value, cast, [(is_moment, "22007"), (is_made, "22008")], made)
+
+
+def read_failed_cast(text: str) -> tuple[str, str] | None:
+    """Return the SQLSTATE of a cast that has failed, and what to say, of the text of error 1690; None: it is another one."""
+    found = _FAILED.search(text)
+    if found is None:
+        return None
+    said = "is out of range for type" if found[1] in ("22003", "22008") else "cannot be read as"
+    return found[1], f"a value {said} {found[2]}"
 
 
 def _text(value: Sql) -> Sql:
     return sql("CONVERT({} USING utf8mb4)", value)
 
 
-def _checked(value: Sql, allowed: Sql, found: Sql, fails: Sql) -> Sql:
-    return sql("CASE WHEN {} IS NULL THEN NULL WHEN {} THEN {} ELSE {} END", value, allowed, found, fails)
+def _checked(value: Sql, cast: str, tests: Sequence[tuple[Sql, str]], found: Sql) -> Sql:
+    """Return *found* where all tests hold, and fail with the SQLSTATE of the first that does not."""
+    cases = [sql("WHEN ({}) IS NOT TRUE THEN {}", test, _failing(code, cast, value)) for test, code in tests]
+    return sql("CASE WHEN {} IS NULL THEN NULL {} ELSE {} END", value, join(" ", cases), found)
+
+
+def _failing(code: str, cast: str, value: Sql) -> Sql:
+    """Return what fails: no function does so by itself, but a number that is too large does (1690), and its error shows the expression."""
+    return sql("(CHAR_LENGTH(CONCAT({}, LEFT({}, 1))) + CAST(~0 AS UNSIGNED))", Literal(f"{code} {cast}: "), value)
 
 
 # -- SQLite ---------------------------------------------------------------------------------------------------------------------------

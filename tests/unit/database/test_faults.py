@@ -90,6 +90,22 @@ def test_mariadb(number: int, text: str, code: str, status: int, column: str | N
 
 
 @pytest.mark.parametrize(
+    ("text", "code", "message"),
+    [
+        ("in '`d`.`t`.`n` + 1'", "22003", "a value is out of range"),
+        ("in '(char_length(concat('22P02 double precision: ',`d`.`t`.`n`)) + cast(~(0) as unsigned))'", "22P02",
+         "a value cannot be read as double precision"),
+        ("in 'char_length(concat('22008 date: ',`d`.`t`.`n`)) + 1'", "22008", "a value is out of range for type date"),
+    ],
+)  # fmt: skip
+def test_mariadb_out_of_range(text: str, code: str, message: str) -> None:
+    """A number is too large, or a cast has failed; without a column none is spoken of."""
+    found = mariadb(1690, f"BIGINT UNSIGNED value is out of range {text}")
+
+    assert (found.code, found.message) == (code, message)
+
+
+@pytest.mark.parametrize(
     ("statements", "code", "status", "table", "column"),
     [
         (("CREATE TABLE t (a UNIQUE)", "INSERT INTO t VALUES (1), (1)"), "23505", 409, "t", "a"),

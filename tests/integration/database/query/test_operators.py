@@ -7,7 +7,7 @@ from contextlib import ExitStack
 import pytest
 
 from qapla.database.query.casts import CASTS
-from qapla.database.query.description import Compare, Field, Path, Query, Selection
+from qapla.database.query.description import Aggregate, Compare, Field, Path, Query, Selection
 from qapla.database.query.lookups import KINDS, OPERATORS
 from qapla.driver.table_read import TableReadDriver
 from qapla.errors import NotOffered, QaplaError, QueryError
@@ -106,3 +106,41 @@ def test_a_cast_is_offered_as_the_table_says(readers, engine, name):
     else:
         with pytest.raises(NotOffered, match="cast to"):
             reader.page(query)
+
+
+FAILING_CASTS = [
+    ("many", "integer", "22P02"), ("1.5", "integer", "22P02"), ("99999999999", "integer", "22003"), ("-32769", "smallint", "22003"),
+    ("many", "numeric", "22P02"), ("many", "double precision", "22P02"), ("many", "boolean", "22P02"),
+    ("many", "date", "22007"), ("many", "timestamp", "22007"), ("2024-02-30", "date", "22008"), ("2024-01-02 25:00", "timestamp", "22008"),
+]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def uncastable():
+    """A driver for each engine, whose table has a row for each cast that fails."""
+    rows = ", ".join(f"({index}, '{text}')" for index, (text, _, _) in enumerate(FAILING_CASTS))
+    with ExitStack() as stack:
+        found = {}
+        for engine in ENGINE_NAMES:
+            url = stack.enter_context(make_database(engine))
+            script = f"CREATE TABLE word (id integer PRIMARY KEY, t varchar(40));\nINSERT INTO word VALUES {rows};\n"
+            found[engine] = TableReadDriver(stack.enter_context(serve(url, script)), READ_RIGHTS)
+        yield found
+
+
+@pytest.mark.parametrize("index", range(len(FAILING_CASTS)))
+@pytest.mark.parametrize("engine", ENGINE_NAMES)
+def test_a_cast_that_fails_says_why(uncastable, engine, index):
+    """The SQLSTATE is the same on every engine, wherever the cast stands in the statement, and the message is of no column."""
+    reader, (_, cast, code) = uncastable[engine], FAILING_CASTS[index]
+    field, row = Field(Path("t"), cast), Compare(Path("id"), "eq", str(index))
+    table = table_name(reader.served, "word")
+
+    several = Compare(Path("id"), "in", (str(index), "99"))
+    for items, where in (((field,), row), ((Aggregate("count", Path("t"), cast),), row), ((field,), several)):
+        with pytest.raises(QaplaError) as raised:
+            reader.page(Query(table, Selection(items), where))
+
+        assert (raised.value.code, raised.value.status) == (code, 400)
+        assert "column" not in raised.value.message
+        assert engine != "mariadb" or raised.value.message.endswith(cast)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from qapla.database.frames.intake import Intake
     from qapla.database.schema.description import ColumnType, Kind
 
+MOST_DIGITS = 76  # of a decimal of Arrow
 COPY_ROWS = 50_000  # made into text at a time
 ROWS = 5_000  # given to a driver at a time
 
@@ -37,9 +38,10 @@ def load(connection: Connection, intake: Intake, table: sa.TableClause, types: M
         types: of the table's columns, by name.
 
     Raises:
-        ValueRefused: a value that the engine cannot hold.
+        ValueRefused: a value that the engine, or a column, cannot hold.
     """
     check_values(intake, engine)
+    _check_sizes(intake, types)
     if not intake.table.num_rows:
         return 0
     if not intake.table.num_columns:
@@ -62,6 +64,21 @@ def check_values(intake: Intake, engine: Engine) -> None:
             raise ValueRefused(f"column {name!r} has a text with a NUL character in it", code="22021")
         if column.type == pa.uint64() and not engine.has_strict_types and (pc.max(column).as_py() or 0) >= 2**63:
             raise ValueRefused(f"column {name!r} has a number beyond 64 bits with a sign, the most of {engine.label}", code="22003")
+
+
+def _check_sizes(intake: Intake, types: Mapping[str, ColumnType]) -> None:
+    """See that each column has room for its decimals and texts: engines would round, cut blanks off, or keep what no column may have."""
+    for name, column in zip(intake.table.column_names, intake.table.columns, strict=True):
+        kind, target = intake.kinds[name], types[name]
+        if kind == target.kind == "text" and target.length and (pc.max(pc.utf8_length(column)).as_py() or 0) > target.length:
+            said = f"column {name!r} has a text that is longer than {target.length} characters"
+            raise ValueRefused(said, code="22001", hint="the table takes no longer one")
+        if kind == target.kind == "decimal" and target.precision and 0 <= (target.scale or 0) <= target.precision <= MOST_DIGITS:
+            try:
+                column.cast(pa.decimal256(target.precision, target.scale or 0))
+            except pa.ArrowInvalid as error:
+                room = f"{target.precision} digits, {target.scale or 0} of them behind the point"
+                raise ValueRefused(f"column {name!r} has a number with more than {room}", code="22003", hint="round it") from error
 
 
 # ------------------------------------------------------------------------------------------------ COPY
@@ -122,13 +139,16 @@ def _insert(connection: Connection, intake: Intake, table: sa.TableClause, types
     processes = [make_process(intake.kinds[name], types[name], dialect) for name in names]
     for start in range(0, intake.table.num_rows, ROWS):
         part = intake.table.slice(start, ROWS)
-        columns = [_values(part.column(name), process) for name, process in zip(names, processes, strict=True)]
+        columns = [_values(name, part.column(name), process) for name, process in zip(names, processes, strict=True)]
         connection.exec_driver_sql(compiled.string, list(zip(*columns, strict=True)))
 
 
-def _values(column: pa.ChunkedArray, process: Any) -> list[Any]:
+def _values(name: str, column: pa.ChunkedArray, process: Any) -> list[Any]:
     found: list[Any] = column.to_pylist()
-    return found if process is None else [process(value) for value in found]
+    try:
+        return found if process is None else [process(value) for value in found]
+    except ValueRefused as error:
+        raise ValueRefused(f"column {name!r}: {error.message}", hint=error.hint) from error
 
 
 def _positional(dialect: Any) -> Any:

@@ -422,6 +422,37 @@ class TestRefused:
         with pytest.raises(ValueRefused, match="column 'name' has a text with a NUL"):
             to_table(pd.DataFrame({"name": ["a\0b"]}), Vote, if_exists="append")
 
+    @pytest.mark.parametrize(
+        ("values", "said"),
+        [
+            ({"price": [Decimal("1.10"), Decimal("1.005")]}, "'price' has a number with more than 12 digits, 2 of them behind the point"),
+            ({"price": [Decimal("99999999999.99")]}, "'price' has a number with more than 12 digits, 2 of them behind the point"),
+            ({"name": ["a", "b" + " " * 40]}, "'name' has a text that is longer than 40 characters"),
+        ],
+    )
+    def test_room_of_a_column(self, values, said, db):
+        """What a column has no room for is refused, and not rounded, cut, or kept nevertheless."""
+        db.create_tables(Vote, Child)
+
+        with pytest.raises(ValueRefused, match=f"column {said}"):
+            to_table(pd.DataFrame(values), Vote, if_exists="append")
+
+        assert Vote.select().count() == 0
+
+    @pytest.mark.parametrize("engine_name", ["sqlite"])
+    def test_digits(self, db):
+        """A decimal with more digits than SQLite keeps is refused, with its column, also in a new table."""
+        for digits in ("9" * 16 + ".1", "9" * 50 + ".1"):
+            with pytest.raises(ValueRefused, match=r"column 'a': '9+\.1' has more than 15 digits"):
+                to_table(pd.DataFrame({"a": [Decimal(digits)]}), "votes")
+
+    def test_wished_length(self, db):
+        """A text that is too long for the type that was wished is refused, and there is no table."""
+        with pytest.raises(ValueRefused, match="column 'name' has a text that is longer than 3 characters"):
+            to_table(FRAME.assign(name=["a", None, "toolong"]), "votes", types={"name": models.Char(max_length=3)})
+
+        assert sa.inspect(db.connection()).get_table_names() == []
+
     def test_durations(self, db):
         """Durations are a type of PostgreSQL; elsewhere they are refused with what to write."""
         frame = pd.DataFrame({"took": pd.to_timedelta([90, None], "s")})

@@ -91,12 +91,14 @@ _INTEGER = Literal(r"^[[:space:]]*[+-]?[0-9]+[[:space:]]*$")
 _NUMBER = Literal(r"^[[:space:]]*[+-]?([0-9]+[.]?[0-9]*|[.][0-9]+)([eE][+-]?[0-9]+)?[[:space:]]*$")
 _MOMENT = Literal(r"^[[:space:]]*[0-9]{1,6}-[0-9]{1,2}-[0-9]{1,2}([ T]|$)")
 _FAILED = re.compile(r"'(22\w{3}) ([a-z ]+): ")
-_NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float", "boolean"})
+_NUMBERS: frozenset[Kind] = frozenset({"integer", "decimal", "float", "boolean", "bits"})
 _MOMENTS: frozenset[Kind] = frozenset({"date", "timestamp", "timestamp_tz"})
 
 
 def cast_mysql(value: Sql, type: ColumnType, cast: str) -> Sql:
     """Return *value*, of *type*, as another type; what cannot be one makes the statement fail, as ``read_failed_cast`` tells."""
+    if type.kind == "bits":  # bytes to the engine
+        value = print_bits(value, type) if cast == "text" else sql("({} + 0)", value)
     is_number = type.kind in _NUMBERS
     if cast == "text":
         if type.kind == "boolean":
@@ -127,6 +129,11 @@ def cast_mysql(value: Sql, type: ColumnType, cast: str) -> Sql:
     is_made = sql("{} IS NOT NULL", made)
     is_moment = sql("({} OR {} REGEXP {})", is_made, _text(value), _MOMENT)
     return _checked(value, cast, [(is_moment, "22007"), (is_made, "22008")], made)
+
+
+def print_bits(value: Sql, type: ColumnType) -> Sql:
+    """Return bits as a text of zeros and ones, as many as the column has."""
+    return sql(f"LPAD(BIN({{}} + 0), {type.length or 1:d}, '0')", value)
 
 
 def read_failed_cast(text: str) -> tuple[str, str] | None:

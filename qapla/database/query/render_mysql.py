@@ -9,7 +9,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING
 
 from qapla.database.query import json_mysql
-from qapla.database.query.casts import cast_mysql
+from qapla.database.query.casts import cast_mysql, print_bits
 from qapla.database.query.render import DECIMAL, LONG_KINDS, TextRenderer
 from qapla.database.query.sql import Literal, Slot, Sql, join, sql
 from qapla.errors import QueryError
@@ -147,7 +147,7 @@ class MariadbRenderer(TextRenderer):
         if kind == "binary":
             return sql("CONCAT({}, LOWER(HEX({})), {})", _HEX, value, _QUOTE)
         if kind == "bits":
-            return sql(f"CONCAT({{}}, LPAD(BIN({{}} + 0), {type.length or 1:d}, '0'), {{}})", _QUOTE, value, _QUOTE)
+            return sql("CONCAT({}, {}, {})", _QUOTE, print_bits(value, type), _QUOTE)
         if kind in ("timestamp", "timestamp_tz"):
             return self._timestamp(value, type)
         if kind in ("date", "time"):

@@ -144,3 +144,17 @@ def test_a_cast_that_fails_says_why(uncastable, engine, index):
         assert (raised.value.code, raised.value.status) == (code, 400)
         assert "column" not in raised.value.message
         assert engine != "mariadb" or raised.value.message.endswith(cast)
+
+
+@pytest.mark.parametrize("engine", ["postgresql", "mariadb"])
+def test_bits_are_cast_by_their_digits_or_their_number(engine):
+    """To a text of all zeros and ones, or to the number that they are."""
+    script = "CREATE TABLE flag (id integer PRIMARY KEY, b bit(5));\nINSERT INTO flag VALUES (1, b'10101'), (2, b'00001'), (3, NULL);\n"
+    casts = ("text", "integer", "bigint")
+
+    with make_database(engine) as url, serve(url, script) as served:
+        select = Selection((*(Field(Path("b"), cast, cast) for cast in casts), Field(Path("b"))))
+        rows = TableReadDriver(served, READ_RIGHTS).page(Query(table_name(served, "flag"), select)).rows()
+
+    assert [row.pop("b") for row in rows] == [row["text"] for row in rows] == ["10101", "00001", None]
+    assert [(row["integer"], row["bigint"]) for row in rows] == [(21, 21), (1, 1), (None, None)]

@@ -53,7 +53,7 @@ def take_in(frame: Any) -> Intake:
     """
     names, columns = _columns_of(frame)
     _check_names(names)
-    found = [_take_column(name, column) for name, column in zip(names, columns, strict=True)]
+    found = [_take(name, column) for name, column in zip(names, columns, strict=True)]
     table = pa.table([column for column, _ in found], names=names) if names else pa.table({})
     return Intake(table, {name: kind for name, (_, kind) in zip(names, found, strict=True)})
 
@@ -63,13 +63,21 @@ def _columns_of(frame: Any) -> tuple[list[Any], list[Any]]:
     if module == "pandas" and hasattr(frame, "columns"):
         return list(frame.columns), [frame.iloc[:, place] for place in range(len(frame.columns))]
     if module == "polars" and hasattr(frame, "columns" if hasattr(frame, "to_arrow") else "collect"):
-        frame = (frame.collect() if hasattr(frame, "collect") else frame).to_arrow()
+        frame = _polars_table(frame.collect() if hasattr(frame, "collect") else frame)
     if isinstance(frame, pa.RecordBatchReader):
         frame = frame.read_all()
     if isinstance(frame, pa.Table | pa.RecordBatch):
         return list(frame.schema.names), list(frame.columns)
     hint = "a frame of pandas, Polars or Dask, or a table of Arrow"
     raise InputError(f"a {type(frame).__name__} is no frame that can be written", hint=hint)
+
+
+def _polars_table(frame: Any) -> pa.Table:
+    try:
+        return frame.to_arrow()
+    except pa.ArrowException as error:  # integers of 128 bits, which Arrow does not have
+        name, type = next(((name, type) for name, type in frame.schema.items() if "Int128" in str(type)), ("?", "?"))
+        raise NotOffered(f"column {name!r} is of type {str(type)!r}, which no table can hold", hint="cast it to another type") from error
 
 
 def _check_names(names: Sequence[Any]) -> None:
@@ -79,6 +87,13 @@ def _check_names(names: Sequence[Any]) -> None:
             raise InputError(f"column {name!r} has no name that a table could have", hint=hint)
         if names.count(name) > 1:
             raise InputError(f"column {name!r} is there {names.count(name)} times", hint="give one of them another name")
+
+
+def _take(name: str, column: Any) -> tuple[pa.ChunkedArray, Kind]:
+    try:
+        return _take_column(name, column)
+    except UnicodeEncodeError as error:
+        raise ValueRefused(f"column {name!r} has a text with half of a surrogate pair in it", code="22021") from error
 
 
 def _take_column(name: str, column: Any) -> tuple[pa.ChunkedArray, Kind]:

@@ -65,6 +65,9 @@ WRONG = {
     "large": (pd.DataFrame({"x": [2**70]}), ValueRefused, "column 'x'"),
     "nan in json": (pd.DataFrame({"x": [{"a": float("nan")}]}), ValueRefused, "JSON cannot say"),
     "zones": (pd.DataFrame({"x": pd.Series([dt.datetime.now(), dt.datetime.now(dt.UTC)], dtype=object)}), InputError, "with and without"),
+    "surrogate": (pd.DataFrame({"x": ["\ud800"]}, dtype=object), ValueRefused, "column 'x' has a text with half of a surrogate pair"),
+    "surrogate in json": (pd.DataFrame({"x": [{"a": "\ud800"}]}), ValueRefused, "column 'x' has a text with half of a surrogate pair"),
+    "wide": (pl.DataFrame({"a": [1], "x": [2**100]}, schema={"a": pl.Int64, "x": pl.Int128}), NotOffered, "column 'x' is of type 'Int128'"),
     "no frame": ([1], InputError, "a list is no frame"),
 }
 

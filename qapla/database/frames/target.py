@@ -20,7 +20,7 @@ from qapla.database.models.description import engine_key
 from qapla.database.models.model import find_using
 from qapla.database.pending import KEY as PENDING
 from qapla.database.schema.inspect import inspect
-from qapla.errors import Conflict, InputError, NotOffered, nearest
+from qapla.errors import Conflict, InputError, NotFound, NotOffered, nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -79,9 +79,12 @@ def find_table(place: Place, name: str, schema: str | None) -> Table | None:
     """Return what the table looks like, None where there is none.
 
     Raises:
-        NotOffered: it is a view.
+        NotOffered: it is a view. NotFound: there is no such schema.
     """
-    if not sa.inspect(place.connection).has_table(name, schema=schema):
+    inspector = sa.inspect(place.connection)
+    if schema is not None and not inspector.has_schema(schema):
+        raise NotFound(f"database {place.name!r} has no schema {schema!r}", hint=nearest(schema, inspector.get_schema_names()))
+    if not inspector.has_table(name, schema=schema):
         return None
     found = inspect(place.connection, schemas=(schema,) if schema else (), include=(escape(name),))
     wanted = schema or found.default_schema

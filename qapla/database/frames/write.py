@@ -100,7 +100,7 @@ def to_table(
 
     Raises:
         TableExists: with ``"fail"``. InputError: columns that differ, without names, with values of several types.
-        ValueRefused: a value that the engine cannot hold. NotOffered: a type that it has not.
+        ValueRefused: a value that the engine cannot hold. NotOffered: a type that it has not. NotFound: there is no such schema.
         DatabaseError: what the database refuses: a key that is there already, a number out of range.
         Conflict: other tables refer to one that is replaced; on MariaDB also what is written in the block and not committed yet.
     """

@@ -21,8 +21,20 @@ from qapla.database import models
 from qapla.database.drivers import Mariadb, Postgresql, Sqlite
 from qapla.database.frames.distributed import write_part
 from qapla.database.frames.making import drop
+from qapla.database.frames.reading import read_table
 from qapla.database.frames.write import Written, to_table
-from qapla.errors import Conflict, DatabaseError, InputError, NotBound, NotOffered, PartitionFailed, QaplaError, TableExists, ValueRefused
+from qapla.errors import (
+    Conflict,
+    DatabaseError,
+    InputError,
+    NotBound,
+    NotFound,
+    NotOffered,
+    PartitionFailed,
+    QaplaError,
+    TableExists,
+    ValueRefused,
+)
 from qapla.testing.servers import make_database
 
 DRIVERS = {"sqlite": Sqlite, "postgresql": Postgresql, "mariadb": Mariadb}
@@ -366,6 +378,11 @@ class TestDask:
 class TestRefused:
     """Bad input, on one engine where all are the same."""
 
+    def test_no_schema(self, db):
+        """A schema that is not there is named."""
+        with pytest.raises(NotFound, match="database 'shop' has no schema 'nope'"):
+            to_table(FRAME, "votes", schema="nope")
+
     def test_not_bound(self):
         """Somebody has to open a database."""
         with pytest.raises(NotBound):
@@ -445,6 +462,21 @@ class TestRefused:
         for digits in ("9" * 16 + ".1", "9" * 50 + ".1"):
             with pytest.raises(ValueRefused, match=r"column 'a': '9+\.1' has more than 15 digits"):
                 to_table(pd.DataFrame({"a": [Decimal(digits)]}), "votes")
+
+    def test_days_of_old(self, db):
+        """Days before year 1 and after 9999 are written to PostgreSQL as they are; elsewhere they are refused with their column."""
+        days = pa.array([-735_600, -719_163, 0, None, 6_585_000], pa.int32()).cast(pa.date32())  # 46 BC, 1 BC, 1970, none, 19999
+        moments = days.cast(pa.timestamp("us"))
+        for column in (days, moments, moments.cast(pa.timestamp("us", "UTC"))):
+            frame = pa.table({"day": column})
+            if not db.dialect.has_copy:
+                with pytest.raises(ValueRefused, match="column 'day' has a day before year 1 or after 9999"):
+                    to_table(frame, "votes", if_exists="replace")
+                continue
+            to_table(frame, "votes", if_exists="replace")
+            found = read_table(sa.text("SELECT day FROM votes").columns(day=sa.DateTime()), db.engine, connection=db.connection())
+
+            assert found.column("day").combine_chunks().equals(column)
 
     def test_wished_length(self, db):
         """A text that is too long for the type that was wished is refused, and there is no table."""

@@ -79,7 +79,7 @@ class ReadDriver(Driver[Model]):
         """
         found = self.find_by(**values)
         if found is None:
-            raise NotFound(f"no {self._name} has {', '.join(sorted(values))} like that")
+            raise NotFound(f"no {self._name} has {', '.join(sorted(values))} like that" if values else f"there is no {self._name}")
         return found
 
     def find_by(self, **values: Any) -> Model | None:
@@ -91,7 +91,8 @@ class ReadDriver(Driver[Model]):
         self._check(values)
         found = self.store.fetch((), values, limit=2)
         if len(found) > 1:
-            raise QueryError(f"several {self._name} have {', '.join(sorted(values))} like that", hint="ask for a list")
+            like = f"several {self._name} have {', '.join(sorted(values))} like that" if values else f"there are several {self._name}"
+            raise QueryError(like, hint="ask for a list")
         return found[0] if found else None
 
     def list(self, limit: int | None = None, order: Sequence[str] | str = ()) -> Sequence[Model]:
@@ -104,9 +105,11 @@ class ReadDriver(Driver[Model]):
         """Return the rows for which the conditions hold and that have these values, by primary key or in *order*.
 
         Raises:
-            QueryError: the model has no such attribute.
+            QueryError: the model has no such attribute, *limit* is no number of rows, or a condition is none.
         """
-        self._check(values)
+        self._check(values, conditions)
+        if limit is not None and (not isinstance(limit, int) or limit < 0):
+            raise QueryError(f"a list of {self._name} has the limit {str(limit)[:100]!r}", hint="0 or more, or None for all")
         return self.store.fetch(conditions, values, read_order(self.subject(), order), limit)
 
     def page(
@@ -126,9 +129,11 @@ class ReadDriver(Driver[Model]):
             raise QueryError(f"a page of {self._name} has the size {str(size)[:100]!r}", hint="1 or more; conditions come after it")
         if not subject.key_names:
             raise QueryError(f"{self._name} has no primary key and so no pages", hint="mark its columns with primary_key=True")
-        self._check(values)
+        self._check(values, conditions)
         terms = read_order(subject, order)
         position = None if after is None else read_position(subject, terms, after)
+        if position is not None and not self.store.can_be_asked([term.name for term in terms], position):
+            raise QueryError(f"no page of {self._name} begins after {str(after)[:100]!r}", hint="pass on `next` of the page before")
         rows = self.store.fetch(conditions, values, terms, size + 1, position)
         last = rows[size - 1] if len(rows) > size else None
         following = None if last is None else tuple(subject.value(last, term.name) for term in terms)
@@ -136,18 +141,19 @@ class ReadDriver(Driver[Model]):
 
     def exists(self, *conditions: ColumnElement[bool], **values: Any) -> bool:
         """Tell whether there is a row for which the conditions hold and that has these values."""
-        self._check(values)
+        self._check(values, conditions)
         return self.store.exists(conditions, values)
 
     def count(self, *conditions: ColumnElement[bool], **values: Any) -> int:
         """Return the number of rows for which the conditions hold and that have these values."""
-        self._check(values)
+        self._check(values, conditions)
         return self.store.count(conditions, values)
 
     @property
     def _name(self) -> str:
         return self.subject().name
 
-    def _check(self, values: dict[str, Any]) -> None:
+    def _check(self, values: dict[str, Any], conditions: Sequence[Any] = ()) -> None:
         subject = self.subject()
         subject.check(values, subject.readable)
+        subject.check_conditions(conditions)

@@ -7,13 +7,17 @@ transactions knows it.
 
 from __future__ import annotations
 
+import re
 from contextlib import contextmanager
+from numbers import Number
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import (
     BigInteger,
+    Enum,
     Integer,
     SmallInteger,
+    String,
     and_,
     bindparam,
     delete,
@@ -47,6 +51,7 @@ if TYPE_CHECKING:
 
 
 KEYS_PER_STATEMENT = 200
+INTEGER = re.compile(r"\s*[+-]?[0-9]{1,30}\s*")  # longer ones are in no column
 
 
 class TableStore:
@@ -60,7 +65,7 @@ class TableStore:
 
     def find(self, key: tuple[Any, ...]) -> Any | None:
         """Return the row with this primary key, or None."""
-        return next(iter(self.fetch((), self._by_key(key))), None) if self._can_be_asked(key) else None
+        return next(iter(self.fetch((), self._by_key(key))), None) if self.can_be_asked(self.subject.key_names, key) else None
 
     def fetch(
         self,
@@ -85,6 +90,32 @@ class TableStore:
         """Tell whether there is a row."""
         found = exists(literal(1)).select_from(self.subject.selectable).where(*self._where(conditions, values))
         return bool(self.session.scalar(select(found)))
+
+    def can_be_asked(self, names: Sequence[str], values: Sequence[Any]) -> bool:
+        """Tell whether the engine can be asked for *values*: what no column of such a type has, or half a character, is not there.
+
+        Drivers and PostgreSQL have errors for these, which end the transaction; keys come out of addresses that anybody may type.
+        """
+        return all(self._can_be(value, self.subject.columns[name].type) for name, value in zip(names, values, strict=True))
+
+    def _can_be(self, value: Any, kind: Any) -> bool:
+        is_strict = self._dialect.name == "postgresql"
+        if isinstance(value, str) and ((is_strict and "\0" in value) or any("\ud800" <= character <= "\udfff" for character in value)):
+            return False
+        if value is None or not isinstance(kind, Integer | String) or isinstance(kind, Enum):
+            return True
+        if isinstance(kind, String):
+            return isinstance(value, str) or not is_strict
+        if isinstance(value, str):
+            if not INTEGER.fullmatch(value):
+                return False
+            value = int(value)
+        if not isinstance(value, int):
+            return isinstance(value, Number)
+        bits = 63
+        if is_strict and not isinstance(kind, BigInteger):
+            bits = 15 if isinstance(kind, SmallInteger) else 31
+        return -(2**bits) <= value < 2**bits
 
     # -- changing
 
@@ -210,24 +241,6 @@ class TableStore:
     def _by_key(self, key: tuple[Any, ...]) -> dict[str, Any]:
         return dict(zip(self.subject.key_names, key, strict=True))
 
-    def _can_be_asked(self, key: tuple[Any, ...]) -> bool:
-        """Tell whether the engine can be asked for *key*: what is beyond the range of its column, or half a character, is not there.
-
-        Drivers and PostgreSQL have errors for these, which end the transaction; keys come out of addresses that anybody may type.
-        """
-        return all(self._is_in_range(part, self.subject.columns[name].type) for name, part in self._by_key(key).items())
-
-    def _is_in_range(self, part: Any, kind: Any) -> bool:
-        is_strict = self._dialect.name == "postgresql"
-        if isinstance(part, str):
-            return not (is_strict and "\0" in part) and not any("\ud800" <= character <= "\udfff" for character in part)
-        if not isinstance(part, int) or not isinstance(kind, Integer):
-            return True
-        bits = 63
-        if is_strict and not isinstance(kind, BigInteger):
-            bits = 15 if isinstance(kind, SmallInteger) else 31
-        return -(2**bits) <= part < 2**bits
-
     def _is_key(self, name: str) -> bool:
         return name in self.subject.key_names
 
@@ -242,7 +255,9 @@ class ModelStore(TableStore):
 
     def find(self, key: tuple[Any, ...]) -> Any | None:
         """Return the object with this primary key, or None; one that the session has costs no statement."""
-        return self.session.get(self.subject.model, key) if self._can_be_asked(key) else None
+        if all(part is None for part in key) or not self.can_be_asked(self.subject.key_names, key):  # SQLAlchemy warns of a NULL key
+            return None
+        return self.session.get(self.subject.model, key)
 
     def insert(self, values: Values) -> Any:
         """Make an object."""

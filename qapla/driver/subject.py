@@ -9,7 +9,8 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Table, UniqueConstraint, inspect
+from sqlalchemy import Column, Table, UniqueConstraint, and_, inspect, true
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.hybrid import HybridExtensionType
 from sqlalchemy.orm import Mapper
 
@@ -94,6 +95,18 @@ class Subject:
             if name not in known:
                 raise QueryError(f"{self.name} has no {self.noun} {str(name)[:100]!r}", code="42703", hint=nearest(str(name), known))
 
+    def check_conditions(self, conditions: Iterable[Any]) -> None:
+        """Refuse a condition that is none.
+
+        Raises:
+            QueryError: it is text, for instance.
+        """
+        try:
+            and_(true(), *conditions)
+        except ArgumentError as error:
+            hint = f"an expression: {self.name}.{next(iter(self.columns))} == …"
+            raise QueryError(f"a condition on {self.name} is none", hint=hint) from error
+
     def key_of(self, key: Any) -> tuple[Any, ...]:
         """Return *key*, a single value, a tuple or a mapping, as a tuple in the order of the primary key.
 
@@ -103,7 +116,7 @@ class Subject:
         if not self.key_names:
             raise QueryError(f"{self.name} has no primary key", hint="mark the columns that identify a row with primary_key=True")
         if isinstance(key, Mapping):
-            self._check_key(set(key) == set(self.key_names), ", ".join(map(str, key)))
+            self._check_key(set(key) == set(self.key_names), f"({', '.join(map(str, key))})")
             return tuple(key[name] for name in self.key_names)
         values = tuple(key) if isinstance(key, tuple | list) else (key,)
         self._check_key(len(values) == len(self.key_names), f"{len(values)} value{'s' * (len(values) != 1)}")

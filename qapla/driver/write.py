@@ -18,13 +18,16 @@ memory. The same over a served table, which nobody has declared, is ``qapla.driv
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from sqlalchemy import false
 
 from qapla.driver.base import Driver, Model
 from qapla.errors import QueryError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Sequence
 
     from sqlalchemy import ColumnElement
 
@@ -80,11 +83,13 @@ class WriteDriver(Driver[Model]):
 
     def update_by_id(self, key: Any, /, **values: Any) -> bool:
         """Change the row with this primary key in one statement; tell whether there was one."""
-        return bool(self.update_where(values, **self._by_key(key)))
+        conditions, where = self._having(key)
+        return bool(self.update_where(values, *conditions, **where))
 
     def delete_by_id(self, key: Any, /) -> bool:
         """Delete the row with this primary key in one statement; tell whether there was one. Cascades of the model do not run."""
-        return bool(self.delete_where(**self._by_key(key)))
+        conditions, where = self._having(key)
+        return bool(self.delete_where(*conditions, **where))
 
     def upsert(self, by: Sequence[str] | str | None = None, /, **values: Any) -> Model:
         """Change the row that has these values in the columns *by*, or make it; return it.
@@ -106,7 +111,7 @@ class WriteDriver(Driver[Model]):
 
     def create_all(self, rows: Iterable[Mapping[str, Any]], /) -> int:
         """Insert many rows without making objects of them; return their number. All or none."""
-        values = [dict(row) for row in rows]
+        values = self._mappings(rows)
         self._check_columns(values)
         with self.store.changing(self.commit):
             if values:
@@ -115,7 +120,7 @@ class WriteDriver(Driver[Model]):
 
     def update_all(self, rows: Iterable[Mapping[str, Any]], /) -> int:
         """Change many rows, each by the primary key that is in its mapping; return how many there were."""
-        values = [dict(row) for row in rows]
+        values = self._mappings(rows)
         self._check_columns(values)
         subject = self.subject()
         for row in values:
@@ -130,11 +135,11 @@ class WriteDriver(Driver[Model]):
         subject = self.subject()
         found = [subject.key_of(key) for key in keys]
         with self.store.changing(self.commit):
-            return self.store.delete_all(found)
+            return self.store.delete_all([key for key in found if self.store.can_be_asked(subject.key_names, key)])
 
     def upsert_all(self, rows: Iterable[Mapping[str, Any]], /, by: Sequence[str] | str | None = None) -> int:
         """Change the rows that have such values in the columns *by*, make the others; return their number. All or none."""
-        values = [dict(row) for row in rows]
+        values = self._mappings(rows)
         unique = self._unique(by, values)
         with self.store.changing(self.commit):
             if values:
@@ -180,10 +185,20 @@ class WriteDriver(Driver[Model]):
         if not conditions and not values:
             raise QueryError(f"nothing says which rows of {subject.name}", hint="sqlalchemy.true() stands for all of them")
         subject.check(values, subject.readable)
+        subject.check_conditions(conditions)
 
-    def _by_key(self, key: Any) -> dict[str, Any]:
-        subject = self.subject()
-        return dict(zip(subject.key_names, subject.key_of(key), strict=True))
+    def _mappings(self, rows: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+        found = list(rows)
+        for row in found:
+            if not isinstance(row, Mapping):
+                raise QueryError(f"{type(row).__name__!r} is no row of {self.subject().name}", hint="a mapping of its values by name")
+        return [dict(row) for row in found]
+
+    def _having(self, key: Any) -> tuple[tuple[ColumnElement[bool], ...], dict[str, Any]]:
+        """Return what says which row has *key*: conditions, and values. No row has a key that the engine cannot be asked for."""
+        names = self.subject().key_names
+        values = self.subject().key_of(key)
+        return ((), dict(zip(names, values, strict=True))) if self.store.can_be_asked(names, values) else ((false(),), {})
 
     def _unique(self, by: Sequence[str] | str | None, rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
         subject = self.subject()

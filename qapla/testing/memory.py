@@ -72,6 +72,10 @@ class MemoryStore(TableStore):
         """Tell whether there is a row."""
         return bool(self._where(conditions, values))
 
+    def can_be_asked(self, names: Sequence[str], values: Sequence[Any]) -> bool:
+        """Tell that anything may be compared here."""
+        return True
+
     # -- changing
 
     def insert(self, values: Mapping[str, Any]) -> Any:

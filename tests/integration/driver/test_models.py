@@ -75,13 +75,20 @@ def test_read(session):
     assert (read.exists(poll=3), read.exists(poll=9), read.count(poll=1)) == (True, False, 2)
 
 
-@pytest.mark.parametrize("key", [(2**31, "no"), (2**70, "no"), (-(2**70), "no"), (10**100, "no"), (1, "\ud800"), (1, "no\0")])
+@pytest.mark.parametrize(
+    "key",
+    [
+        (2**31, "no"), (2**70, "no"), (-(2**70), "no"), (10**100, "no"), (1, "\ud800"), (1, "no\0"),
+        ("x", "no"), (b"1", 2), (None, None),
+    ],
+)
 def test_key_that_nothing_can_have(session, key):
-    """What an address says is not always in the range of its column; nothing is there, and the session goes on."""
-    read = VoteReadDriver(session)
+    """What an address says is not always of its column's type, nor in its range; nothing is there, and the session goes on."""
+    read, write = VoteReadDriver(session), VoteWriteDriver(session)
     table = TableOfVotes(session)
 
     assert (read.find_by_id(key), table.find_by_id(key)) == (None, None)
+    assert (write.update_by_id(key, votes=1), write.delete_by_id(key), write.delete_all([key])) == (False, False, 0)
     assert read.get_by_id((2, "yes")).votes == 20
 
 
@@ -95,6 +102,46 @@ def test_read_refusals(session):
         read.find_by(poll=1)
     with pytest.raises(QueryError, match=r"Vote has no attribute 'vote' \(did you mean 'votes'\?\)"):
         read.exists(vote=1)
+
+
+def test_page_after_nothing(session):
+    """A place that no row can have is refused, and the session goes on."""
+    read = VoteReadDriver(session)
+
+    with pytest.raises(QueryError, match=r"no page of Vote begins after \"\('x', 'no'\)\""):
+        read.page(2, after=("x", "no"))
+    assert read.count() == 7
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda read: read.find_by(), r"there are several Vote \(ask for a list\)"),
+        (lambda read: read.list(-2), r"a list of Vote has the limit '-2' \(0 or more"),
+        (lambda read: read.list("x"), r"a list of Vote has the limit 'x'"),
+        (lambda read: read.filter("votes > 0"), r"a condition on Vote is none \(an expression: Vote\.poll"),
+        (lambda read: read.count("votes > 0"), "a condition on Vote is none"),
+        (lambda read: read.get_by_id({"poll": 1}), r"the key of Vote is \(poll, choice\) and not \(poll\)"),
+    ],
+)
+def test_impossible_questions(session, ask, message):
+    """They are refused before the database is asked."""
+    with pytest.raises(QueryError, match=message):
+        ask(VoteReadDriver(session))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda write: write.update_all([{"votes": 3}]), r"the key of Vote is \(poll, choice\) and not \(\)"),
+        (lambda write: write.create_all(["abc"]), r"'str' is no row of Vote"),
+        (lambda write: write.delete_where("votes > 0"), "a condition on Vote is none"),
+    ],
+)
+def test_impossible_changes(session, change, message):
+    """They are refused before the database is asked."""
+    with pytest.raises(QueryError, match=message):
+        change(VoteWriteDriver(session))
 
 
 def test_page_costs_one_statement(session):

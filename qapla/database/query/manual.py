@@ -30,7 +30,8 @@ CAST_INTRODUCTION = """
 ## Casts
 
 `select=total::text,data->>size::integer`, and in aggregates on either side: `data->>size::integer.sum()::text`. What cannot be cast is
-an error (400), on every engine.
+an error (400) with the same SQLSTATE on every engine: 22P02 (22007 of dates), out of range 22003 (22008 of dates). MariaDB and MySQL
+cannot say which value it was.
 
 """
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import json
+import re
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
     from qapla.database.schema.description import ColumnType, Kind
 
 MOST_DIGITS = 76  # of a decimal of Arrow
+FIRST_DAY, LAST_DAY = ((day - date(1970, 1, 1)).days for day in (date.min, date.max))
 COPY_ROWS = 50_000  # made into text at a time
 ROWS = 5_000  # given to a driver at a time
 
@@ -54,7 +57,7 @@ def check_values(intake: Intake, engine: Engine) -> None:
     """See that the engine can hold every value.
 
     Raises:
-        ValueRefused: infinity, a NUL character, an integer beyond 64 bits with a sign.
+        ValueRefused: infinity, a NUL character, an integer beyond 64 bits with a sign, a day that drivers do not write.
     """
     for name, column in zip(intake.table.column_names, intake.table.columns, strict=True):
         kind = intake.kinds[name]
@@ -64,6 +67,17 @@ def check_values(intake: Intake, engine: Engine) -> None:
             raise ValueRefused(f"column {name!r} has a text with a NUL character in it", code="22021")
         if column.type == pa.uint64() and not engine.has_strict_types and (pc.max(column).as_py() or 0) >= 2**63:
             raise ValueRefused(f"column {name!r} has a number beyond 64 bits with a sign, the most of {engine.label}", code="22003")
+        if not engine.has_copy and _is_outside(column):
+            raise ValueRefused(f"column {name!r} has a day before year 1 or after 9999, which {engine.label} cannot hold", code="22008")
+
+
+def _is_outside(column: pa.ChunkedArray) -> bool:
+    """Tell whether there is a day that Python, and what it writes to, does not have."""
+    if not pa.types.is_date32(column.type) and not pa.types.is_timestamp(column.type):
+        return False
+    days = pc.min_max(pc.floor_temporal(column, unit="day").cast(pa.date32()).cast(pa.int32()))
+    smallest, largest = days["min"].as_py(), days["max"].as_py()
+    return smallest is not None and not FIRST_DAY <= smallest <= largest <= LAST_DAY
 
 
 def _check_sizes(intake: Intake, types: Mapping[str, ColumnType]) -> None:
@@ -112,9 +126,17 @@ def _print(column: pa.ChunkedArray, kind: Kind, target: Kind) -> Any:
         return pa.array([None if value is None else _as_array(json.loads(value)) for value in column.to_pylist()], pa.large_string())
     if kind == "unknown":
         return column.cast(pa.string())
+    if kind in ("date", "timestamp", "timestamp_tz") and _is_outside(column):
+        return pa.array([None if value is None else _with_era(value) for value in column.cast(pa.string()).to_pylist()], pa.large_string())
     if target == "integer" and kind == "boolean":
         return column.cast(pa.int8())
     return column
+
+
+def _with_era(text: str) -> str:
+    """Return a moment of ISO 8601 as PostgreSQL writes it: the year 0 is 1 BC."""
+    year, rest = re.fullmatch(r"(-?\d+)(-.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
+    return text if int(year) > 0 else f"{1 - int(year):04}{rest} BC"
 
 
 def _as_array(value: Any) -> str:

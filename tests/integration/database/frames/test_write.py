@@ -467,14 +467,16 @@ class TestRefused:
         """Days before year 1 and after 9999 are written to PostgreSQL as they are; elsewhere they are refused with their column."""
         days = pa.array([-735_600, -719_163, 0, None, 6_585_000], pa.int32()).cast(pa.date32())  # 46 BC, 1 BC, 1970, none, 19999
         moments = days.cast(pa.timestamp("us"))
-        for column in (days, moments, moments.cast(pa.timestamp("us", "UTC"))):
+        zoned = moments.cast(pa.timestamp("us", "UTC"))
+        for column, type_ in ((days, sa.Date()), (moments, sa.DateTime()), (zoned, sa.DateTime(timezone=True))):
             frame = pa.table({"day": column})
             if not db.dialect.has_copy:
                 with pytest.raises(ValueRefused, match="column 'day' has a day before year 1 or after 9999"):
                     to_table(frame, "votes", if_exists="replace")
                 continue
             to_table(frame, "votes", if_exists="replace")
-            found = read_table(sa.text("SELECT day FROM votes").columns(day=sa.DateTime()), db.engine, connection=db.connection())
+            statement = sa.select(sa.column("day", type_)).select_from(sa.table("votes"))
+            found = read_table(statement, db.engine, connection=db.connection())
 
             assert found.column("day").combine_chunks().equals(column)
 

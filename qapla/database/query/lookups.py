@@ -46,6 +46,7 @@ COMPARED: Mapping[str, frozenset[Kind]] = {  # where not every kind can be compa
     "mariadb": KINDS["mariadb"] - {"geometry"},
     "mysql": KINDS["mysql"] - {"geometry"},
 }
+INCOMPARABLE: Mapping[str, frozenset[str]] = {"postgresql": frozenset({"xml", "point", "polygon"})}  # types without = and <
 WRITTEN: Mapping[str, frozenset[Kind]] = {"postgresql": TEXT_KINDS - {"enum"}}  # PostgreSQL's enums are no texts
 SETS: frozenset[Kind] = frozenset({"array", "range", "json", "unknown"})
 SEARCHED: frozenset[Kind] = frozenset({"text", "json", "unknown"})
@@ -224,6 +225,9 @@ def check_kind(operator: Operator, engine: str, kind: Kind, column: str, type_na
     Raises:
         NotOffered: another engine has it for that kind; QueryError: none has (42883, as PostgreSQL says it).
     """
+    if operator.operand in ("value", "list") and type_name in INCOMPARABLE.get(engine, ()):
+        message = f"operator {operator.name!r} is not offered for column {column!r} of type {type_name!r}, of which no two can be compared"
+        raise NotOffered(message, hint=f"compare its text: {column}::text")
     if kind in _ALLOWED.get((operator.name, engine), ()):
         return
     if engine in operator.only and (operator.kinds is None or kind in operator.kinds):

@@ -25,6 +25,8 @@ A regular expression that is no such, or takes longer than a second with one val
 JSON, a column or what `->` leads to, is compared as PostgreSQL compares `jsonb`, on every engine: null < texts < numbers < booleans <
 arrays < objects, numbers by value. The operand is JSON: `data->a=eq.5`, `data->b=eq."five"`; `data->>b=eq.five` compares the text.
 MariaDB and MySQL compare with single values; arrays and objects only where they are `cs` (contained), and have single values inside.
+
+PostgreSQL's `xml`, `point` and `polygon` cannot be compared, nor sorted by; their text can: `place::text=eq.(1,2)`.
 """
 CAST_INTRODUCTION = """
 ## Casts

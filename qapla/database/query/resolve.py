@@ -15,7 +15,7 @@ from qapla.database.query.computed import find_computed, get_column
 from qapla.database.query.conditions import ConditionResolver
 from qapla.database.query.description import Aggregate, Embed, Field, Order, Path
 from qapla.database.query.keyset import find_place, read_place
-from qapla.database.query.lookups import UNORDERED
+from qapla.database.query.lookups import INCOMPARABLE, UNORDERED
 from qapla.database.query.relations import get_relation
 from qapla.database.query.shape import (
     AggregateCell,
@@ -317,7 +317,7 @@ class Resolver:
             relation = self._get_ordering_relation(table, term.embed, select)
             table = self.get_table(relation.target)
         ref, column = self.get_ref(table, term.path)
-        if column.type.kind in UNORDERED and not ref.steps:
+        if not ref.steps and (column.type.kind in UNORDERED or column.type.name in INCOMPARABLE.get(self.engine.key, ())):
             raise QueryError(f"column {column.name!r} of type {column.type.name!r} has no order", code="42883")
         nulls_first = term.descending if term.nulls is None else term.nulls == "first"
         return Term(ref, term.descending, nulls_first, column.nullable or bool(ref.steps) or relation is not None, relation)

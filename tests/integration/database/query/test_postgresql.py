@@ -6,7 +6,7 @@ import pytest
 
 from qapla.database.query.description import Aggregate, Compare, Field, Order, Path, Query, Selection, Window
 from qapla.driver.table_read import TableReadDriver
-from qapla.errors import QaplaError, QueryError
+from qapla.errors import NotOffered, QaplaError, QueryError
 from qapla.ports import READ_RIGHTS
 from qapla.testing.served import serve, table_name
 from qapla.testing.servers import make_database
@@ -118,3 +118,21 @@ def test_casts(reader):
     page = reader.page(Query(table_name(reader.served, "thing"), select, Compare(Path("id"), "eq", "1")))
 
     assert page.rows() == [{"id": "1", "n": 1}]
+
+
+def test_types_that_cannot_be_compared_are_named():
+    """QAPLA100 with what to do instead, which works; and no order."""
+    types = ("xml", "point", "polygon")
+    columns = ", ".join(f"c_{type} {type}" for type in types)
+    with make_database("postgresql") as url, serve(url, f"CREATE TABLE odd (id integer PRIMARY KEY, {columns});\n") as served:
+        reader, table = TableReadDriver(served, READ_RIGHTS), table_name(served, "odd")
+        for column in (f"c_{type}" for type in types):
+            for operator, operand in (("eq", "1"), ("neq", "1"), ("gt", "1"), ("in", ("1",)), ("isdistinct", "1")):
+                with pytest.raises(NotOffered, match=column) as raised:
+                    reader.page(Query(table, where=Compare(Path(column), operator, operand)))
+                assert raised.value.hint == f"compare its text: {column}::text"
+            with pytest.raises(QueryError, match="has no order"):
+                reader.page(Query(table, order=(Order(Path(column)),)))
+
+            assert reader.page(Query(table, where=Compare(Path(column), "is", "null"))).rows() == []
+            assert reader.page(Query(table, where=Compare(Path(column), "eq", "1", cast="text"))).rows() == []

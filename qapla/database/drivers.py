@@ -110,7 +110,8 @@ class Driver:
             self._check_engine(_engine_of(target))
             return _declared(target), target.name
         if target is None:
-            return self._specified(from_fields({"engine": self.engine, "application_name": PROGRAM, **self._checked(fields)}))
+            given = {"engine": self.engine, **self._checked(fields)}  # what is given is looked at before what is added
+            return self._specified(from_fields({**given, "application_name": fields.get("application_name", PROGRAM)}))
         if isinstance(target, URL):
             target = target.render_as_string(hide_password=False)
         if not isinstance(target, str):
@@ -177,9 +178,8 @@ class Sqlite(Driver):
             target = os.fspath(target)
         if isinstance(target, str):
             return self._at(target) if not fields else super()._read(target, fields)
-        if target is None and set(fields) == {"path"}:
-            target = os.fspath(fields["path"])
-            return self._file(target)
+        if target is None and set(fields) <= {"path"}:
+            return self._file(os.fspath(fields.get("path") or ""))
         return super()._read(target, fields)
 
     def _at(self, text: str) -> tuple[Source, str]:

@@ -353,6 +353,8 @@ class TestPlaces:
             (lambda: Postgresql("postgresql://u:p@h/d?options=-cx"), "takes no option 'options'"),
             (lambda: Mysql(host="h", usr="u"), "mysql takes no option 'usr'"),
             (lambda: Sqlite(""), "no SQLite file is named"),
+            (lambda: Sqlite(None), "no SQLite file is named"),
+            (lambda: Sqlite(host="h"), "sqlite takes no option 'host'"),
             (lambda: Sqlite(b"x.db"), "cannot open a 'bytes'"),
             (lambda: Sqlite("/etc/passwd"), "is not a SQLite database"),
             (lambda: Sqlite("no/such/folder/x.db"), "does not exist (the file is made, folders are not)"),

@@ -69,7 +69,7 @@ def frame(
     get_library("pyarrow")
     if kind != "arrow":
         get_library(kind)
-    path, _, query = rows.strip().lstrip("/").partition("?")
+    path, _, query = rows.strip().lstrip("/").partition("?") if isinstance(rows, str) else ("", "", "")
     if not path:
         raise QueryError("no table is named", hint='lazydb.frame("shop", "orders?total=gt.100")')
     if url is not None:

@@ -176,6 +176,7 @@ def test_types(lazydb, token, engine_name):
         ("shop", "customer?nme=eq.x", QueryError, "nme"),
         ("shop", "customer?id=foo", QueryError, "foo"),
         ("shop", "", QueryError, "no table is named"),
+        ("shop", None, QueryError, "no table is named"),
     ],
 )
 def test_wrong_question(lazydb, way, database, rows, error, said):

@@ -15,6 +15,7 @@ from qapla.errors import PluginError, nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from qapla.errors import SettingsError
     from qapla.settings import Settings
 
 DEFAULT = "default"
@@ -89,14 +90,19 @@ def maker(settings: Settings, name: str) -> Callable[[], Redis]:
     options: dict[str, Any] = {**OPTIONS, **{option: number(value) for option, value in given.items()}}
 
     def make() -> Redis:
-        try:
-            client = Redis.from_url(url, retry=Retry(ConstantBackoff(0.1), 1), **options)
-            client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)  # an unknown option is told here
-            return client
-        except (ValueError, TypeError):
-            raise settings.wrong(key, URL + ", with options that redis.Redis knows") from None
+        _open(url, {}, lambda: settings.wrong(key, URL))
+        return _open(url, options, lambda: settings.wrong(f"redis:{name}:options", "options that redis.Redis knows"))
 
     return make
+
+
+def _open(url: str, options: dict[str, Any], wrong: Callable[[], SettingsError]) -> Redis:
+    try:
+        client = Redis.from_url(url, retry=Retry(ConstantBackoff(0.1), 1), **options)
+        client.connection_pool.connection_class(**client.connection_pool.connection_kwargs)  # an unknown option is told here
+        return client
+    except (ValueError, TypeError):
+        raise wrong() from None
 
 
 def number(value: Any) -> Any:

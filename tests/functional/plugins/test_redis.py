@@ -53,7 +53,7 @@ def test_unknown_name(make_web, redis_url):
     [
         ({"redis__default__options__db": "1"}, "'redis:default:url' is missing"),
         ({"redis__default__url": "http://127.0.0.1/"}, "'redis:default:url' .* is wrong"),
-        ({"redis__default__url": "redis://127.0.0.1/", "redis__default__options__sokcet_timeout": "1"}, "options that redis.Redis knows"),
+        ({"redis__default__url": "redis://127.0.0.1/", "redis__default__options__sokcet": "1"}, "'redis:default:options' .*wrong"),
     ],
 )
 def test_wrong_settings_are_told_at_the_start(make_web, settings, told):

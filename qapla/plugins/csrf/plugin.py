@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from qapla.plugin import Plugin
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from pyramid.config import Configurator
 
     from qapla.application import Application
+
+
+ORIGIN = re.compile(r"null|[a-z][a-z0-9+.-]*://[^/?#@A-Z\s]+")
 
 
 class CsrfPlugin(Plugin):
@@ -24,7 +28,10 @@ class CsrfPlugin(Plugin):
         below = app.settings.get("csrf:forms_below", "/")
         if not isinstance(below, str) or not below.startswith("/"):
             raise app.settings.wrong("csrf:forms_below", "a path that begins with '/'")
-        return Csrf(app.settings.names("csrf:origins"), below, app["session"].cookie)
+        origins = app.settings.names("csrf:origins")
+        if not all(ORIGIN.fullmatch(origin) for origin in origins):
+            raise app.settings.wrong("csrf:origins", "origins as browsers send them: https://app.example.org")
+        return Csrf(origins, below, app["session"].cookie)
 
     def includeme(self, config: Configurator) -> None:
         """Keep the token in the session, and have every view checked that is not declared with ``require_csrf=False``."""

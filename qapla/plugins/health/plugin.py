@@ -29,6 +29,8 @@ class HealthPlugin(Plugin):
         """Make the checks; those of declared databases come by themselves."""
         self._token = read_token(app.settings, "health:token")
         deadline_s = app.settings.read("health:deadline_s", float, DEADLINE_S, "a number of seconds")
+        if not deadline_s > 0:
+            raise app.settings.wrong("health:deadline_s", "a number of seconds above 0")
         return Health(deadline_s, partial(check_databases, app))
 
     def includeme(self, config: Configurator) -> None:

@@ -6,6 +6,7 @@ import logging
 import logging.config
 import sys
 import warnings
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from qapla.errors import SettingsError, nearest
@@ -17,8 +18,6 @@ from qapla.ports import PROVISIONAL
 from qapla.settings import flat
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from pyramid.config import Configurator
 
     from qapla.application import Application
@@ -56,6 +55,8 @@ class LoggingPlugin(Plugin):
             raise SettingsError(f"setting {f'logging:{unknown[0]}'!r} is not known", hint=nearest(unknown[0], NAMES) or ", ".join(NAMES))
         self._quiet = frozenset(app.settings.names("logging:quiet") if "quiet" in given else QUIET)
         level = _read_level(app, "logging:level", "info" if app.start_point in SERVING else "warning")
+        if not isinstance(given.get("levels") or {}, Mapping):
+            raise app.settings.wrong("logging:levels", "levels by logger: {'sqlalchemy.engine': 'info'}")
         levels = {name: _read_level(app, f"logging:levels:{name}", "info") for name, _ in flat(given.get("levels") or {})}
         as_json = app.settings.read("logging:json", bool, None if app.start_point in SERVING else False, "true or false")
         if given.get("config"):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import secrets
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from qapla.errors import ConfigurationError, PluginError
 from qapla.plugin import Plugin
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from qapla.application import Application
 
 WEB = ("uwsgi", "tests")
+COOKIE = re.compile(r"[A-Za-z0-9_.-]+")
 
 
 class SessionPlugin(Plugin):
@@ -40,8 +42,14 @@ class SessionPlugin(Plugin):
         return read_secrets(app.settings)
 
     def find_cookie(self, app: Application) -> str:
-        """Return the name of the cookie."""
-        name: str = app.settings.get("session:cookie", "session")
+        """Return the name of the cookie.
+
+        Raises:
+            SettingsError: no cookie can be called so.
+        """
+        name: Any = app.settings.get("session:cookie", "session")
+        if not isinstance(name, str) or not COOKIE.fullmatch(name):
+            raise app.settings.wrong("session:cookie", "a name of letters, digits, _, - and .")
         return name
 
     def includeme(self, config: Configurator) -> None:

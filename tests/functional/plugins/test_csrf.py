@@ -130,6 +130,12 @@ class TestSettings:
         web.post("/write", {"csrf_token": token}, status=403)
         web.post("/write", headers={"X-CSRF-Token": token})
 
+    @pytest.mark.parametrize("origins", ["foo", "https://app.example.org/", "https://app.example.org https://App.example.org"])
+    def test_wrong_origins(self, make_web, origins):
+        """What no browser sends as an origin is told at the start."""
+        with pytest.raises(SettingsError, match="'csrf:origins'"):
+            make_web(CSRF, csrf__origins=origins, **SECRET)
+
     def test_wrong_path(self, make_web):
         """It is told by its key."""
         with pytest.raises(SettingsError, match="'csrf:forms_below'"):

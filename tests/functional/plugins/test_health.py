@@ -66,7 +66,8 @@ def test_plugins_add_checks(make_web):
     assert not web.application["health"].run().is_ready
 
 
-def test_wrong_deadline(make_web):
+@pytest.mark.parametrize("deadline", ["soon", "-1", "0", "nan"])
+def test_wrong_deadline(make_web, deadline):
     """It is told by its key."""
     with pytest.raises(SettingsError, match="'health:deadline_s'"):
-        make_web(HEALTH, health__deadline_s="soon")
+        make_web(HEALTH, health__deadline_s=deadline)

@@ -175,6 +175,7 @@ class TestSettings:
         [
             ("logging__level", "loud", "'logging:level'.*debug, info"),
             ("logging__levels__shop", "loud", "'logging:levels:shop'"),
+            ("logging__levels", "debug", "'logging:levels'.*levels by logger"),
             ("logging__json", "perhaps", "'logging:json'"),
             ("logging__levle", "info", "did you mean 'level'"),
             ("logging__config", {"handlers": {"x": {"class": "no.such.Handler"}}}, "'logging:config'.*dictConfig"),

@@ -222,6 +222,7 @@ class TestSettings:
             ({"session__secret": NEW, "session__samesite": "none"}, "set 'session:secure' to true"),
             ({"session__secret": NEW, "session__secure": "perhaps"}, "'session:secure'"),
             ({"session__secret": NEW, "session__timeout_s": "0"}, "'session:timeout_s'"),
+            ({"session__secret": NEW, "session__cookie": "a b;c"}, "'session:cookie' .*a name of letters"),
         ],
     )
     def test_wrong_ones_are_told_at_the_start(self, make_web, settings, told):

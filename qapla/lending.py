@@ -31,7 +31,7 @@ class Lent:
         signature: that of the function, less the argument.
 
     Raises:
-        ConfigurationError: *function* has no such parameter.
+        ConfigurationError: *function* has no such parameter, or *app* is no application.
     """
 
     kind: str
@@ -39,6 +39,8 @@ class Lent:
     decorator: str
 
     def __init__(self, app: Application, name: str, argument: str, function: Callable[..., Any]) -> None:
+        if app is None or isinstance(app, str):
+            raise ConfigurationError(f"{app!r} is no application", hint=f"{self.decorator}(main, …), the application itself")
         self.name = name
         self.argument = argument
         self._app = app

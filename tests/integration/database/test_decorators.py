@@ -208,6 +208,11 @@ class TestFunction:
 
         assert words(app) == 1
 
+    def test_no_application(self):
+        """The name of one is refused where the function is defined."""
+        with pytest.raises(ConfigurationError, match="'shop' is no application"):
+            WithDatabase("shop", "main")(lambda main: None)
+
     def test_unknown_database(self, app):
         """The nearest name is in the hint."""
         with pytest.raises(PluginError, match=r"no database is declared as 'mian' \(did you mean 'main'\?\)"):

@@ -70,6 +70,13 @@ def test_files(database):
             compile(content, path, "exec")
 
 
+def test_what_stays_on_one_machine():
+    """A database on SQLite is not committed, nor what lies beside its file: its log, and the lock of a migration."""
+    ignored = render("blog", ENGINES["sqlite"])[Path(".gitignore")].splitlines()
+
+    assert {"*.sqlite", "*.sqlite-*", "*.sqlite.migrating"} <= set(ignored)
+
+
 def test_templates_get_into_a_wheel():
     """No template has a name that setuptools leaves out: a wheel has none of the files that begin with a dot."""
     assert [path for path in TEMPLATES.rglob("*") if path.name.startswith(".")] == []

@@ -39,6 +39,10 @@ POSTGRESQL_TEXTS = tuple((re.compile(pattern), case.code) for case in CASES for 
 SQLITE_TEXTS = tuple((re.compile(pattern, re.IGNORECASE), case.code) for case in CASES for pattern in case.texts)
 
 
+NO_MOMENT = re.compile(r"(date|timestamp) too (small|large) ")  # psycopg's words for what Python has no value for
+MOMENTS = (1082, 1114, 1184)  # date, timestamp, timestamptz
+
+
 def translate(engine: str, error: BaseException, database: str) -> QaplaError:
     """Return *error*, raised by the driver of *engine*, as one of ours.
 
@@ -121,9 +125,27 @@ def _refused_value(error: BaseException) -> QaplaError | None:
     return None
 
 
+def note_column(error: BaseException, cursor: Any) -> None:
+    """Have psycopg's *error* for a moment that Python has no value for know which column it is of, as ``column``."""
+    result = getattr(cursor, "pgresult", None)
+    if result is None or not NO_MOMENT.match(str(error)):
+        return
+    value = str(error).partition(": ")[2]
+    for place in range(result.nfields):
+        found = {result.get_value(row, place) for row in range(result.ntuples)} if result.ftype(place) in MOMENTS else set()
+        if value in {repr(each.decode()) for each in found if each is not None}:
+            error.column = result.fname(place).decode()  # type: ignore[attr-defined]
+            return
+
+
 def _read_postgresql(error: Any) -> tuple[str, dict[str, Any]]:
     code = getattr(error, "sqlstate", None)
     if code is None:
+        if NO_MOMENT.match(str(error)):
+            column = getattr(error, "column", None)
+            where = f"column {column!r} has" if column else "there is"
+            said = f"{where} a day before year 1 or after 9999, or infinity, which Python has not"
+            return "22008", {"message": said, "column": column, "hint": "as_df(as_text=[…]) reads it as text"}
         if type(error).__name__ not in ("OperationalError", "ConnectionTimeout"):
             return "XX000", {}
         return next((code for pattern, code in POSTGRESQL_TEXTS if pattern.search(str(error))), "08006"), {}

@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 
 from qapla.database import dialects
-from qapla.database.faults import RETRY_AFTER, translate
+from qapla.database.faults import RETRY_AFTER, note_column, translate
 from qapla.errors import Unavailable
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ def name_errors(engine: Engine, name: str) -> None:
     def note(context: ExceptionContext) -> None:
         if context.sqlalchemy_exception is not None:
             setattr(context.sqlalchemy_exception, WHOSE, (backend, name))
+        note_column(context.original_exception, getattr(context.execution_context, "cursor", None))
 
     event.listen(engine, "handle_error", note)
 

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from sqlalchemy import MetaData, select
+from sqlalchemy import MetaData, select, text
 
 from qapla.database import models
 from qapla.database.drivers import Sqlite, open_url
@@ -82,6 +82,14 @@ class Large(Base):
     amount = models.Decimal(38, 10)
 
 
+class Dated(Base):
+    """Days and moments."""
+
+    day = models.Date(null=True)
+    on_the_wall = models.DateTime(null=True)
+    moment = models.Timestamp(null=True)
+
+
 class Every(Base):
     """A value of each field."""
 
@@ -138,7 +146,7 @@ def databases() -> Iterator[dict[str, URL]]:
         def __missing__(self, engine: str) -> URL:
             self[engine] = stack.enter_context(make_database(engine))
             with open_url(self[engine]) as db:
-                db.create_tables(Question, Choice, Tag, Profile, Membership, Large, Every)
+                db.create_tables(Question, Choice, Tag, Profile, Membership, Large, Dated, Every)
             return self[engine]
 
     with ExitStack() as stack:
@@ -199,6 +207,18 @@ class TestValues:
         row.refresh()
 
         assert row.data["a"][-1] == 5
+
+    @pytest.mark.parametrize("engine_name", ["postgresql"])
+    @pytest.mark.parametrize("value", ["0044-03-15 BC", "20000-01-01", "infinity", "-infinity"])
+    @pytest.mark.parametrize("column", ["day", "on_the_wall", "moment"])
+    def test_days_that_python_has_not(self, db: Bound, column: str, value: str) -> None:
+        """A day that PostgreSQL has and Python has not is an error that names the column, however it is read."""
+        db.session.execute(text(f"INSERT INTO dated ({column}) VALUES ('{value}')"))
+
+        for read in (Dated.select().all, Dated.select().first, Dated.select().values(column).all, lambda: list(Dated.select())):
+            with pytest.raises(DatabaseError, match=f"column '{column}' has a day before year 1 or after 9999, or infinity") as caught:
+                read()
+            assert (caught.value.code, caught.value.column) == ("22008", column)
 
     def test_digits_of_sqlite(self) -> None:
         """SQLite keeps 15 digits of a number; one with more is refused there instead of rounded."""

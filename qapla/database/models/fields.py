@@ -148,12 +148,21 @@ class JSON(Field):
     def read(self, value: Any) -> Any:
         """Return *value* itself, once JSON can be made of it."""
         try:
-            text = json.dumps(value, allow_nan=False)
+            text = json.dumps(value, allow_nan=False, ensure_ascii=False)
+            text.encode()  # lone surrogates
         except (TypeError, ValueError, RecursionError) as error:
             raise Refused(str(error)) from error
         if "\\u0000" in text:
             raise Refused("PostgreSQL keeps no NUL characters")
+        if _has_other_keys(value):
+            raise Refused("keys are text: others would be read as text")
         return value
+
+
+def _has_other_keys(value: Any) -> bool:
+    if isinstance(value, dict):
+        return not all(isinstance(key, str) for key in value) or any(map(_has_other_keys, value.values()))
+    return isinstance(value, list | tuple) and any(map(_has_other_keys, value))
 
 
 class Binary(Field):

@@ -100,6 +100,8 @@ def test_takes(field: Field, value: Any, kept: Any) -> None:
         (models.UUID(), "1234", "is not a UUID"),
         (models.JSON(), {1, 2}, "is not a value of JSON"),
         (models.JSON(), [math.inf], "is not a value of JSON"),
+        (models.JSON(), [{"a": ({1: 2},)}], "is not a value of JSON"),
+        (models.JSON(), {"a": "\ud800"}, "is not a value of JSON"),
         (models.Binary(), "text", "value.encode()"),
         (models.Binary(2), b"abc", "max_length is 2"),
         (models.IP(), 5, "'192.0.2.1'"),

@@ -257,19 +257,23 @@ def describe(item: Any) -> Iterator[str]:
 
 def signature(function: Any, name: str = "") -> str:
     """Return how *function* is called, in a fence."""
-    parts, positional = [], True
+    parts, positional, before = [], True, ""
     for parameter in function.parameters:
         if parameter.name in {"self", "cls"}:
             continue
         kind = parameter.kind.value
         stars = {"variadic positional": "*", "variadic keyword": "**"}.get(kind, "")
+        if before == "positional-only" != kind:
+            parts.append("/")
         if kind == "keyword-only" and positional:
             parts.append("*")
+        before = kind
         positional = positional and kind not in {"keyword-only", "variadic positional"}
         text = stars + parameter.name + (f": {parameter.annotation}" if parameter.annotation else "")
         if parameter.default is not None and not stars:
             text += f" = {parameter.default}" if parameter.annotation else f"={parameter.default}"
         parts.append(text)
+    parts += ["/"] * (before == "positional-only")
     returns = f" -> {function.returns}" if function.returns and not name else ""
     is_block = any("contextmanager" in str(decorator.value) for decorator in function.decorators)
     if is_block:

@@ -33,3 +33,8 @@ def test_no_markup_of_docstrings_is_left(pages):
     texts = {name: re.sub(r"^```.*?^```", "", text, flags=re.MULTILINE | re.DOTALL) for name, text in pages.items()}
 
     assert [name for name, text in texts.items() if "``" in text or "::\n" in text] == []
+
+
+def test_by_position(pages):
+    """What can only be given by position is told from what has a name."""
+    assert "upsert(by: Sequence[str] | str | None = None, /, **values: Any) -> Model" in pages["drivers.md"]

@@ -7,13 +7,16 @@ import re
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from qapla.errors import ConfigurationError, nearest
+from qapla.errors import ConfigurationError, closest, nearest
 from qapla.plugins.controllers.controller import Controller
 from qapla.plugins.controllers.overlap import is_shadowed
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT")
+WEBDAV = ("PROPFIND", "PROPPATCH", "MKCOL", "COPY", "MOVE", "LOCK", "UNLOCK", "REPORT", "SEARCH")
+_PLACEHOLDER = re.compile(r"\{[a-zA-Z_][^{}]*(?:\{[^{}]*\}[^{}]*)*\}")  # as Pyramid reads them
 Place = tuple[str, int | None, str, str]  # file, line, function, source: what Pyramid shows of a conflict
 
 
@@ -45,7 +48,7 @@ def declare(controller: Any, options: Mapping[str, Any], place: Place | None = N
     """Return what *options* and the attributes of *controller* say; the options win.
 
     Raises:
-        ConfigurationError: *controller* is none, or there is nothing that says where it is reached.
+        ConfigurationError: *controller* is none, there is nothing that says where it is reached, or a method or pattern is misspelt.
     """
     if not (isinstance(controller, type) and issubclass(controller, Controller)):
         raise ConfigurationError(f"{controller!r} is no controller", hint="a subclass of qapla.plugins.controllers.Controller")
@@ -61,8 +64,21 @@ def declare(controller: Any, options: Mapping[str, Any], place: Place | None = N
         hint = "set 'route', too"
         raise ConfigurationError(f"controller {controller.__qualname__!r} has options for a route that it does not declare", hint=hint)
     methods = tuple(method.upper() for method in given.pop("methods", ())) or controller.allowed_methods()
+    _check_spelling(controller, route, methods)
     view = {**controller.make_view_options(), **given.pop("view_options", {}), **given}
     return Declared(controller, route, name or make_name(controller), methods, route_options, view, place)
+
+
+def _check_spelling(controller: type[Controller], route: str | None, methods: tuple[str, ...]) -> None:
+    """Refuse what Pyramid takes as it is and nobody can ever ask for. A method of one's own is called differently."""
+    for method in methods:
+        meant = closest(method, METHODS)
+        if meant is not None and method not in METHODS + WEBDAV:
+            problem = f"controller {controller.__qualname__!r} answers the HTTP method {method!r}, which is not known"
+            raise ConfigurationError(problem, hint=f"did you mean {meant!r}?")
+    if route is not None and re.search(r"[{}]", _PLACEHOLDER.sub("", route)):
+        problem = f"route {route!r} of controller {controller.__qualname__!r} has a brace that belongs to no placeholder"
+        raise ConfigurationError(problem, hint="/choices/{id}")
 
 
 def make_name(controller: type[Controller]) -> str:

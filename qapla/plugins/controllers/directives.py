@@ -47,8 +47,17 @@ def add_controllers(config: Configurator, package: str | ModuleType) -> None:
     """Answer the addresses of all controllers in *package* and the modules below it that have ``route`` or ``route_name``.
 
     The order of modules and lines does not matter: ``/choices/new`` is asked before ``/choices/{id}``.
+
+    Raises:
+        ConfigurationError: there is no such package, or a controller is declared wrongly.
     """
-    found = [declare(controller, {}, place_of(controller)) for controller in scan(config.maybe_dotted(package))]
+    try:
+        root = config.maybe_dotted(package)
+    except ModuleNotFoundError as error:
+        if not f"{package}.".startswith(f"{error.name}."):
+            raise  # the package is there, and imports something that is not
+        raise ConfigurationError(f"controllers are looked for in {package!r}, and there is no such package") from None
+    found = [declare(controller, {}, place_of(controller)) for controller in scan(root)]
     for one in in_order(found):
         config.add_declared_controller(one, _info=one.place)
 

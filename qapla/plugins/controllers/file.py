@@ -118,7 +118,9 @@ def _read_entry(file: _File, prefix: str, node: yaml.Node) -> Declared:
     options = {name: _read_option(file, name, value) for name, (_, value) in pairs.items()}
     name = options.pop("controller", "")
     if bool(name) == (bool(prefix) and not prefix.endswith(".")):
-        raise file.wrong(node, "the entry has no key 'controller'" if not name else "the class is named twice")
+        if not name:
+            raise file.wrong(node, "the entry has no key 'controller'")
+        raise file.wrong(node, "the class is named twice", hint=f"below a package comes a list: '- controller: {name}'")
     if "url" in options:  # the other spelling: url is the address, route its name
         options["route_name"] = options.pop("route", options.get("route_name"))
         options["route"] = options.pop("url")

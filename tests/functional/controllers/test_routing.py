@@ -10,7 +10,7 @@ from pyramid.exceptions import ConfigurationConflictError
 from webtest import TestApp
 
 from qapla.database.application import DatabaseApplication
-from qapla.errors import SettingsError
+from qapla.errors import ConfigurationError, SettingsError
 from qapla.plugins.controllers import ControllersPlugin
 
 
@@ -69,6 +69,14 @@ class TestRouting:
 
         with pytest.raises(SettingsError, match="controllers:files"):
             Application().run_tests({"controllers:files": 5})
+
+    def test_no_such_package(self, package):
+        """It is told by its name."""
+        config = Configurator()
+        config.include("qapla.plugins.controllers")
+
+        with pytest.raises(ConfigurationError, match=r"looked for in 'rotarran\.nope', and there is no such package"):
+            config.add_controllers("rotarran.nope")
 
     def test_conflict_shows_class_and_file(self, package):
         """A clash between a class and a file shows the line of each."""

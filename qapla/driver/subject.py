@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Column, Table, UniqueConstraint, and_, inspect, true
+from sqlalchemy import Column, Enum, String, Table, UniqueConstraint, and_, inspect, true
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.hybrid import HybridExtensionType
 from sqlalchemy.orm import Mapper
@@ -108,7 +108,7 @@ class Subject:
             raise QueryError(f"a condition on {self.name} is none", hint=hint) from error
 
     def key_of(self, key: Any) -> tuple[Any, ...]:
-        """Return *key*, a single value, a tuple or a mapping, as a tuple in the order of the primary key.
+        """Return *key*, a single value, a tuple or a mapping, as a tuple in the order of the primary key; numbers of texts as texts.
 
         Raises:
             QueryError: it has other parts than the primary key, or there is no primary key.
@@ -117,10 +117,17 @@ class Subject:
             raise QueryError(f"{self.name} has no primary key", hint="mark the columns that identify a row with primary_key=True")
         if isinstance(key, Mapping):
             self._check_key(set(key) == set(self.key_names), f"({', '.join(map(str, key))})")
-            return tuple(key[name] for name in self.key_names)
-        values = tuple(key) if isinstance(key, tuple | list) else (key,)
-        self._check_key(len(values) == len(self.key_names), f"{len(values)} value{'s' * (len(values) != 1)}")
-        return values
+            values = tuple(key[name] for name in self.key_names)
+        else:
+            values = tuple(key) if isinstance(key, tuple | list) else (key,)
+            self._check_key(len(values) == len(self.key_names), f"{len(values)} value{'s' * (len(values) != 1)}")
+        named = zip(self.key_names, values, strict=True)
+        return tuple(self._as_text(name, value) if type(value) is int else value for name, value in named)
+
+    def _as_text(self, name: str, value: int) -> Any:
+        """Return a number as a text where the column has texts: engines differ in whether they compare the two."""
+        kind = self.columns[name].type
+        return str(value) if isinstance(kind, String) and not isinstance(kind, Enum) else value
 
     def key_of_row(self, row: Any) -> tuple[Any, ...]:
         """Return the key of a row that was read.

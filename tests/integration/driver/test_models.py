@@ -104,6 +104,14 @@ def test_read_refusals(session):
         read.exists(vote=1)
 
 
+def test_a_number_is_a_text_where_the_key_is_one(session):
+    """A key of text is found by what is written like it, on every engine."""
+    VoteWriteDriver(session).create(poll=77, choice="5", votes=1)
+
+    assert VoteReadDriver(session).get_by_id((77, 5)).votes == 1
+    assert VoteWriteDriver(session).delete_by_id((77, 5))
+
+
 def test_page_after_nothing(session):
     """A place that no row can have is refused, and the session goes on."""
     read = VoteReadDriver(session)

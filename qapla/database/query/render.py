@@ -256,6 +256,12 @@ class PostgresqlRenderer(Renderer):
         """Take jsonb, too."""
         return self.compared_json(value)
 
+    def aggregate(self, function: str, value: Sql, type: ColumnType) -> tuple[Sql, ColumnType]:
+        """Return an aggregate; the largest of booleans has another name, and so has the smallest."""
+        if type.kind == "boolean" and function in ("max", "min"):
+            return sql("bool_or({})" if function == "max" else "bool_and({})", value), type
+        return super().aggregate(function, value, type)
+
     def contains(self, value: Sql, slot: int) -> Sql:
         """Use ILIKE; an enum has to become text first."""
         return sql("CAST({} AS text) ILIKE {}", value, Slot(slot))

@@ -17,6 +17,7 @@ from qapla.database.query.description import Aggregate, Embed, Field, Order, Pat
 from qapla.database.query.keyset import find_place, read_place
 from qapla.database.query.lookups import INCOMPARABLE, UNORDERED
 from qapla.database.query.relations import get_relation
+from qapla.database.query.render import ref_type
 from qapla.database.query.shape import (
     AggregateCell,
     All,
@@ -248,10 +249,10 @@ class Resolver:
         if item.path is None:
             return AggregateCell(key, "count", None, self._get_cast(item.cast))
         ref, column = self.get_ref(table, item.path, item.path_cast)
-        if item.function in ("sum", "avg") and not item.path_cast and not item.path.steps and column.type.kind not in SUMMABLE:
-            raise QueryError(
-                f"function {item.function}() is not for column {column.name!r} of type {column.type.name!r}", code="42883"
-            )
+        type = ref_type(ref, column.type)
+        if (item.function in ("sum", "avg") and type.kind not in SUMMABLE) or (item.function in ("max", "min") and type.kind == "json"):
+            message = f"function {item.function}() is not for column {column.name!r} of type {type.name!r}"
+            raise QueryError(message, code="42883", hint=f"cast it: {column.name}::numeric.{item.function}()")
         return AggregateCell(key, item.function, ref, self._get_cast(item.cast))
 
     def _resolve_embed(self, table: Table, embed: Embed, depth: int) -> tuple[Relation, Read]:

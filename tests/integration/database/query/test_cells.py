@@ -207,6 +207,24 @@ def test_an_average_of_exact_numbers_is_exact(engine):
 
 
 @pytest.mark.parametrize("engine", CELLS)
+def test_the_largest_boolean_is_true_if_one_is(engine):
+    """The smallest is true if all are; of none both are NULL."""
+    script = (
+        "CREATE TABLE answer (id integer primary key, mixed boolean, yes boolean, no boolean, empty boolean);\n"
+        "INSERT INTO answer VALUES (1, true, true, false, NULL), (2, false, true, false, NULL), (3, NULL, NULL, NULL, NULL);\n"
+    )
+    functions, columns = ("max", "min", "count"), ("mixed", "yes", "no", "empty")
+    items = [Aggregate(function, Path(column), alias=f"{column} {function}") for column in columns for function in functions]
+
+    with make_database(engine) as url, serve(url, script) as served:
+        [found] = TableReadDriver(served, READ_RIGHTS).page(Query(table_name(served, "answer"), Selection(tuple(items)))).rows()
+
+    assert [[found[f"{column} {function}"] for function in functions] for column in columns] == [
+        [True, False, 2], [True, True, 2], [False, False, 2], [None, None, 0],
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("engine", CELLS)
 def test_a_wide_table_is_read(engine):
     """300 columns are no obstacle, though functions of SQLite take 127 arguments and PostgreSQL's 100."""
     columns = ", ".join(f"c{index} integer" for index in range(300))

@@ -9,6 +9,7 @@ import sys
 import pytest
 
 from lazydb.application import LazydbApplication
+from qapla.application import Application
 from qapla.routes import list_routes, print_routes
 from qapla.shell import run_shell
 
@@ -143,3 +144,18 @@ def test_routes_without_views(tmp_path, monkeypatch):
         ["*", "/empty", "empty", "(no", "view)"],
         ["POST", "/*traverse/edit", "lone.app.show"],
     ]
+
+
+def test_routes_with_metrics(monkeypatch):
+    """What a command does not count, since it is gone before anybody asks, is answered when the application serves."""
+
+    class Counting(Application):
+        class MetaConfig:
+            settings_module = "lazydb.settings"
+
+        def append_app_plugins(self):
+            self.add_app_plugin("metrics")
+
+    monkeypatch.setenv("QAPLA__METRICS__BACKEND", "prometheus")
+
+    assert ["GET", "/metrics", "metrics"] in [line.split()[:3] for line in print_routes(list_routes(Counting()))]

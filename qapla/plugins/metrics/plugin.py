@@ -42,10 +42,13 @@ class MetricsPlugin(Plugin):
 
     def includeme(self, config: Configurator) -> None:
         """Count requests, and show the numbers; nothing of that where nothing is counted."""
-        backend = config.registry["qapla.app"][self.key]
+        app = config.registry["qapla.app"]
+        backend = app[self.key]
         if isinstance(backend, NullMetrics):
+            if app.start_point not in COUNTING and app.settings.get("metrics:backend") == "prometheus":
+                self._add_route(config)  # for ``qapla routes``: it is there when the application serves
             return
-        config.action(None, lambda: self._watch(config.registry["qapla.app"], backend))  # databases that were declared meanwhile
+        config.action(None, lambda: self._watch(app, backend))  # databases that were declared meanwhile
         from pyramid.tweens import INGRESS
 
         from qapla.plugins.metrics.tween import Timing
@@ -53,8 +56,11 @@ class MetricsPlugin(Plugin):
         config.registry["qapla.metrics.timing"] = Timing(backend, **self._details)
         config.add_tween("qapla.plugins.metrics.tween.timing", under=INGRESS)
         if hasattr(backend, "render"):
-            config.add_route("metrics", "/metrics")
-            config.add_view(self.show, route_name="metrics", request_method="GET")
+            self._add_route(config)
+
+    def _add_route(self, config: Configurator) -> None:
+        config.add_route("metrics", "/metrics")
+        config.add_view(self.show, route_name="metrics", request_method="GET")
 
     def show(self, request: Any) -> Any:
         """Show the numbers to programs on this machine, or to who has the token."""

@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qapla.database.schema.relations import constraint_name, is_unique
-from qapla.errors import QueryError, nearest
+from qapla.errors import NotOffered, QueryError, nearest
 
 if TYPE_CHECKING:
-    from qapla.database.schema.description import DatabaseSchema, Relation, Table
+    from qapla.database.schema.description import DatabaseSchema, Relation, Table, TableKind
 
 CARDINALITIES = {"to_one": "many-to-one", "to_many": "one-to-many", "many_to_many": "many-to-many"}
+
+VIEWS: frozenset[TableKind] = frozenset({"view", "materialized_view"})
 
 
 def get_relation(schema: DatabaseSchema, table: Table, target: str, hint: str | None = None) -> Relation:
@@ -22,6 +24,7 @@ def get_relation(schema: DatabaseSchema, table: Table, target: str, hint: str | 
 
     Raises:
         QueryError: there is none (PGRST200), or several (PGRST201, status 300, with the candidates in ``details``).
+        NotOffered: there is none because one of the two is a view.
     """
     known = schema.relations_of.get(table.name, ())
     found = [relation for relation in known if _is_meant(relation, target) and (hint is None or _has_hint(relation, hint))]
@@ -29,6 +32,11 @@ def get_relation(schema: DatabaseSchema, table: Table, target: str, hint: str | 
         return found[0]
     if found:
         raise _ambiguous(schema, table, target, found)
+    other = schema.find_table(target, table.name.schema)
+    for end in (table, other) if other is not None else ():
+        if end.kind in VIEWS:  # or what a function gives
+            message = f"{end.name.name!r} is no table: it has no foreign keys, and so no related rows"
+            raise NotOffered(message, hint="embed the tables that it is made of, or join them in it")
     names = sorted({relation.name for relation in known})
     raise QueryError(
         f"Could not find a relationship between {table.name.name!r} and {target[:100]!r} in the schema cache",

@@ -30,6 +30,7 @@ CREATE TABLE passport (person_id integer PRIMARY KEY, number varchar(9),
 CREATE TABLE club (id integer PRIMARY KEY, name varchar(20));
 CREATE TABLE membership (person_id integer NOT NULL, club_id integer NOT NULL, fee numeric(6,2), PRIMARY KEY (person_id, club_id),
   CONSTRAINT member FOREIGN KEY (person_id) REFERENCES person (id), CONSTRAINT joined FOREIGN KEY (club_id) REFERENCES club (id));
+CREATE VIEW sent AS SELECT id, body, from_id FROM letter;
 INSERT INTO person VALUES (1, 'Ada', NULL), (2, 'Bo', 1), (3, 'Cy', 1), (4, 'Di', 2);
 INSERT INTO letter VALUES (1, 'hello', 1, 2), (2, 'bye', 2, NULL);
 INSERT INTO follows VALUES (2, 1, '2020'), (3, 1, '2021'), (1, 4, NULL);
@@ -121,3 +122,13 @@ def test_a_wrong_hint_is_told(club: Client) -> None:
 
     assert answer.json["code"] == "PGRST200"
     assert "using the hint 'nobody'" in answer.json["details"]
+
+
+@pytest.mark.parametrize("question", ["sent?select=id,person(name)", "person?select=name,sent(body)", "sent?select=id&order=person(name)"])
+def test_views_have_no_relations(club: Client, question: str) -> None:
+    """QAPLA100 that names the view, from it and to it; what is not there at all is PGRST200."""
+    answer = club.get(f"/api/clubs/{question}", status=400)
+
+    assert answer.json["code"] == "QAPLA100"
+    assert "'sent' is no table" in answer.json["message"]
+    assert club.get("/api/clubs/person?select=name,gone(body)", status=400).json["code"] == "PGRST200"

@@ -222,10 +222,9 @@ class TestTables:
 
             assert db.discover().tables == ()
 
-    def test_schemas(self, engine_name: str, fresh_database: URL) -> None:
+    @pytest.mark.parametrize("engine_name", ["postgresql"])
+    def test_schemas(self, fresh_database: URL) -> None:
         """PostgreSQL's schemas that are missing are made for the tables in them."""
-        if engine_name != "postgresql":
-            pytest.skip("a schema is a database elsewhere")
 
         class Sold(Base):
             __table_args__: ClassVar = {"schema": "sales"}

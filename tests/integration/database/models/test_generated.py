@@ -347,10 +347,9 @@ def test_chosen_tables(shop: URL) -> None:
     assert "# ['order_id'] lead to" in text
 
 
+@pytest.mark.parametrize("engine_name", ["postgresql"])
 def test_left_out(engine_name: str, fresh_database: URL) -> None:
     """What constraints of PostgreSQL no model can say stands in a remark, on one line whatever it says."""
-    if engine_name != "postgresql":
-        pytest.skip("no other engine has these")
     run_script(
         fresh_database,
         """

@@ -95,12 +95,14 @@ class Subject:
             if name not in known:
                 raise QueryError(f"{self.name} has no {self.noun} {str(name)[:100]!r}", code="42703", hint=nearest(str(name), known))
 
-    def check_conditions(self, conditions: Iterable[Any]) -> None:
+    def check_conditions(self, conditions: Sequence[Any]) -> None:
         """Refuse a condition that is none.
 
         Raises:
             QueryError: it is text, for instance.
         """
+        if not conditions:
+            return
         try:
             and_(true(), *conditions)
         except ArgumentError as error:

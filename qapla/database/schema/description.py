@@ -96,7 +96,11 @@ class Identity:
 
 @dataclass(frozen=True)
 class Table:
-    """A table or a view. ``row_estimate`` is the engine's guess, None when it has none."""
+    """A table or a view. ``row_estimate`` is the engine's guess, None when it has none.
+
+    Views show keys of the tables that they are made of. ``seen_keys`` are foreign keys of which this end, or the other, is such a view;
+    ``seen_unique`` are the unique sets of those tables, primary keys among them, that a view shows whole. No engine keeps either.
+    """
 
     name: TableName
     kind: TableKind
@@ -110,6 +114,13 @@ class Table:
     insertable: bool = True
     updatable: bool = True
     deletable: bool = True
+    seen_keys: tuple[ForeignKey, ...] = ()
+    seen_unique: tuple[Key, ...] = ()
+
+    @property
+    def is_view(self) -> bool:
+        """Tell whether it is a view, materialized or not."""
+        return self.kind in ("view", "materialized_view")
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

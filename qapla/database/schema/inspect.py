@@ -14,6 +14,7 @@ from qapla.database.schema import report
 from qapla.database.schema.description import DatabaseSchema, Identity, Table
 from qapla.database.schema.patterns import Patterns
 from qapla.database.schema.relations import derive
+from qapla.database.schema.seen import find_seen
 from qapla.database.schema.storage import fingerprint
 from qapla.errors import NotOffered
 
@@ -71,7 +72,9 @@ def find_reader(dialect: str) -> type[Reader]:
 
 def build(reading: Reading) -> DatabaseSchema:
     """Make the frozen value of what a reader found."""
-    tables = tuple(build_table(reading, listed) for _, listed in sorted(reading.tables.items(), key=lambda item: sort_key(item[0])))
+    listed = sorted(reading.tables.items(), key=lambda item: sort_key(item[0]))
+    seen_keys, seen_unique = find_seen(reading)
+    tables = tuple(build_table(reading, each, seen_keys.get(name, ()), seen_unique.get(name, ())) for name, each in listed)
     findings = [*reading.findings, *(finding for table in tables for finding in report.on_table(table))]
     schema = DatabaseSchema(
         engine=reading.engine,
@@ -97,7 +100,7 @@ def function_order(function: Function) -> tuple[str, str, list[str]]:
     return function.schema or "", function.name, [parameter.type.name for parameter in function.parameters]
 
 
-def build_table(reading: Reading, listed: Listed) -> Table:
+def build_table(reading: Reading, listed: Listed, seen_keys: Sequence[ForeignKey] = (), seen_unique: Sequence[Key] = ()) -> Table:
     """Put one table together; keys with a column that is not shown are left out."""
     columns = tuple(reading.columns.get(listed.name, ()))
     shown = {column.name for column in columns}
@@ -121,12 +124,14 @@ def build_table(reading: Reading, listed: Listed) -> Table:
         insertable=listed.insertable and readable,
         updatable=listed.updatable and readable,
         deletable=listed.deletable and readable,
+        seen_keys=tuple(sorted(seen_keys, key=foreign_key_order)),
+        seen_unique=tuple(sorted(set(seen_unique), key=lambda key: key.columns)),
     )
 
 
-def foreign_key_order(key: ForeignKey) -> tuple[tuple[str, ...], str, tuple[str, str]]:
+def foreign_key_order(key: ForeignKey) -> tuple[object, ...]:
     """Return what foreign keys are sorted by."""
-    return key.columns, key.name or "", sort_key(key.target)
+    return key.columns, key.name or "", sort_key(key.target), key.target_columns
 
 
 def choose_identity(columns: tuple[Column, ...], primary_key: Key | None, unique: tuple[Key, ...]) -> Identity:

@@ -16,7 +16,7 @@ from qapla.database.schema.kinds import mysql_type
 from qapla.database.schema.reading import Listed, Reader, Reading, shortened
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
 KINDS: dict[str, TableKind] = {"BASE TABLE": "table", "SYSTEM VERSIONED": "table", "VIEW": "view"}
 MODES: dict[str, Literal["in", "out", "inout"]] = {"IN": "in", "OUT": "out", "INOUT": "inout"}
@@ -76,15 +76,17 @@ class MysqlReader(Reader):
         """Return all that the catalog says."""
         self.ignores_case = False
         self.json_columns: set[tuple[TableName, str]] = set()
+        self.spellings: dict[tuple[str, str], TableName] = {}
+        self.behind: set[TableName] = set()
 
         self.need("the server's version", self.read_server)
         self.need("the list of tables", self.read_tables)
         if self.reading.engine == "mariadb":
             self.attempt("JSON columns", self.read_json_checks)
         self.attempt("columns", self.read_columns)
+        self.attempt("what views can be written", self.read_views)
         self.attempt("keys", self.read_indexes)
         self.attempt("foreign keys", self.read_foreign_keys)
-        self.attempt("what views can be written", self.read_views)
         self.attempt("privileges", self.read_privileges)
         self.attempt("functions", self.read_functions)
         views = [name for name, listed in self.reading.tables.items() if listed.kind == "view"]
@@ -107,10 +109,12 @@ class MysqlReader(Reader):
         reading.findings += [report.unread_schema(name) for name in wanted if name not in readable]
 
     def part(self, sql: str) -> list[Sequence[Any]]:
-        """Return the rows about listed tables: their schema and name come first in every statement."""
+        """Return the rows about listed tables, and about those behind views: their schema and name come first in every statement."""
         if not self.reading.schemas:
             return []
-        return [row for row in self.rows(sql, (self.reading.schemas,)) if (row[0], row[1]) in self.reading.tables]
+        known = self.reading.tables.keys() | self.behind
+        schemas = (*self.reading.schemas, *sorted({str(name.schema) for name in self.behind}.difference(self.reading.schemas)))
+        return [row for row in self.rows(sql, (schemas,)) if (row[0], row[1]) in known]
 
     def all_of(self, sql: str) -> list[Sequence[Any]]:
         """Return the rows of the chosen schemas; the server compares their names without case, which is too lax."""
@@ -192,16 +196,14 @@ class MysqlReader(Reader):
                 self.reading.unique[name].append(Key(index, columns))
 
     def read_foreign_keys(self) -> None:
-        """Read the foreign keys and their rules; on some systems the target's name comes in another case."""
-        spelled = {(str(name.schema).lower(), name.name.lower()): name for name in self.reading.tables} if self.ignores_case else {}
+        """Read the foreign keys and their rules."""
         rules = {tuple(row[:3]): (row[3], row[4]) for row in self.part(RULES)}
         for (schema, table, constraint), rows in grouped(self.part(FOREIGN_KEYS), parts=3, order=3):
-            target = TableName(rows[0][5], rows[0][6])
             on_update, on_delete = rules.get((schema, table, constraint), ("NO ACTION", "NO ACTION"))
             key = ForeignKey(
                 name=constraint,
                 columns=tuple(row[4] for row in rows),
-                target=spelled.get((str(target.schema).lower(), target.name.lower()), target),
+                target=self.spelled(TableName(rows[0][5], rows[0][6])),
                 target_columns=tuple(row[7] for row in rows),
                 on_delete=on_delete,
                 on_update=on_update,
@@ -210,11 +212,42 @@ class MysqlReader(Reader):
 
     def read_views(self) -> None:
         """See which views take writes."""
-        for schema, table, updatable, definition in self.part(VIEWS):
+        texts: dict[TableName, str | None] = {}
+        for schema, table, updatable, definition in self.all_of(VIEWS):
+            name = TableName(schema, table)
+            texts[name] = definition
             if updatable != "YES":
-                self.reading.change_table(TableName(schema, table), insertable=False, updatable=False, deletable=False)
+                self.reading.change_table(name, insertable=False, updatable=False, deletable=False)
             elif joins(definition or ""):
-                self.reading.change_table(TableName(schema, table), deletable=False)
+                self.reading.change_table(name, deletable=False)
+        if texts:
+            self.read_origins(texts)
+
+    def read_origins(self, texts: Mapping[TableName, str | None]) -> None:
+        """See which columns of views are columns of tables, listed or not; the server has named all of them in full."""
+        from qapla.database.schema.lineage import find_sources  # imports sqlglot, which is for those who have views
+
+        waiting = [name for name in self.reading.tables if name in texts]
+        while waiting:
+            view = waiting.pop()
+            try:
+                sources = find_sources(texts[view] or "SELECT NULL", "mysql")
+            except ValueError as error:
+                sources = []
+                if view in self.reading.tables:
+                    self.reading.findings.append(report.untraced_view(view, str(error)))
+            self.reading.origins[view] = {
+                name: (self.spelled(TableName(source.schema, source.table)), source.column) for name, source in sources if source
+            }
+            behind = {table for table, _ in self.reading.origins[view].values()}
+            waiting += [name for name in behind if name in texts and name not in self.reading.origins and name not in waiting]
+        self.behind = {table for found in self.reading.origins.values() for table, _ in found.values()} - self.reading.tables.keys()
+
+    def spelled(self, name: TableName) -> TableName:
+        """Return a table's name as the list of tables has it; on some systems the catalog writes it in another case elsewhere."""
+        if self.ignores_case and not self.spellings:
+            self.spellings = {(str(each.schema).lower(), each.name.lower()): each for each in self.reading.tables}
+        return self.spellings.get((str(name.schema).lower(), name.name.lower()), name) if self.ignores_case else name
 
     def read_privileges(self) -> None:
         """See where the account may delete; with roles in play that is not written down in one place, and the server decides."""
@@ -251,6 +284,7 @@ class MysqlReader(Reader):
     def report_broken(self, name: TableName, why: str) -> None:
         """Keep a view that cannot be read in the list, with a line in the report."""
         self.reading.findings.append(report.unread_view(name, why))
+        self.reading.origins.pop(name, None)
         self.reading.change_table(name, insertable=False, updatable=False, deletable=False)
 
 

@@ -6,6 +6,7 @@ import re
 from itertools import repeat
 from typing import TYPE_CHECKING, Any, Literal
 
+from qapla.database.schema import lineage_postgresql as lineage
 from qapla.database.schema import report
 from qapla.database.schema.description import Column, ForeignKey, Function, Key, Parameter, TableKind, TableName
 from qapla.database.schema.reading import Listed, Reader, Reading, shortened
@@ -102,6 +103,15 @@ JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
 WHERE k.conrelid = ANY(%s::oid[]) AND k.contype = 'f' AND k.conparentid = 0
 """
 
+# tables that nobody listed, but views are made of
+BEHIND = """
+SELECT c.oid::bigint, n.nspname, c.relname, a.attnum, a.attname
+FROM pg_catalog.pg_class c
+JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+JOIN pg_catalog.pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0
+WHERE c.oid = ANY(%s::oid[])
+"""
+
 FUNCTIONS = """
 SELECT n.nspname, p.proname, p.prokind::text, p.proretset, p.prorettype::bigint, p.provolatile::text, p.pronargdefaults, p.proargnames,
     p.proargmodes::text[], coalesce(p.proallargtypes, p.proargtypes::oid[])::bigint[], pg_catalog.left(d.description, 4001), p.proconfig
@@ -162,6 +172,9 @@ class PostgresqlReader(Reader):
         self.file_functions()
         if self.half_open:
             self.attempt("privileges on columns", self.read_closed_columns)
+        if any(listed.kind in ("view", "materialized_view") for listed in self.reading.tables.values()):
+            self.attempt("what views are made of", self.read_origins)
+            ids = list(self.names)
         self.attempt("keys", lambda: self.read_keys(ids))
         self.attempt("foreign keys", lambda: self.read_foreign_keys(ids))
         return self.reading
@@ -275,6 +288,28 @@ class PostgresqlReader(Reader):
         for name, columns in closed.items():
             self.reading.columns[name] = [column for column in self.reading.columns[name] if column.name not in columns]
             self.reading.findings.append(report.unread_columns(name, columns))
+
+    def read_origins(self) -> None:
+        """See which columns of views are columns of tables, also of tables that are not listed: then their names are read, too."""
+        sources: dict[int, dict[int, tuple[int, int]]] = {}
+        waiting = [oid for oid, name in self.names.items() if self.reading.tables[name].kind in ("view", "materialized_view")]
+        known = set(self.names) - set(waiting)
+        while waiting:
+            for start in range(0, len(waiting), lineage.RULES_AT_ONCE):
+                for oid, tree in self.rows(lineage.RULES, (waiting[start : start + lineage.RULES_AT_ONCE],)):
+                    sources[oid] = lineage.find_sources(tree)
+            known.update(waiting)  # tables and views: none is asked for again
+            waiting = sorted({oid for found in sources.values() for oid, _ in found.values()} - known)
+        behind = known - set(self.names)
+        for oid, schema, table, number, column in self.rows(BEHIND, (sorted(behind),)) if behind else ():
+            self.names[oid] = TableName(schema, table)
+            self.numbers.setdefault(oid, {})[number] = column
+        for view in sources.keys() & self.names.keys():
+            self.reading.origins[self.names[view]] = {
+                self.numbers[view][place]: (self.names[oid], self.numbers[oid][number])
+                for place, (oid, number) in sources[view].items()
+                if place in self.numbers.get(view, ()) and number in self.numbers.get(oid, ())
+            }
 
     def read_keys(self, ids: list[int]) -> None:
         """Read primary keys and unique sets; an index on part of the rows or on expressions is neither."""

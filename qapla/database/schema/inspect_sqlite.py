@@ -70,19 +70,25 @@ class SqliteReader(Reader):
     def read_all(self) -> Reading:
         """Read one kind of thing after the other."""
         self.sources: dict[TableName, str] = {}
+        self.kinds: dict[TableName, TableKind] = {}  # of those that are left out, too
         self.rowid_keys: dict[TableName, str] = {}
 
         self.need("SQLite's version", self.read_version)
         self.need("the list of tables", self.read_tables)
         tables = [name for name, listed in self.reading.tables.items() if listed.kind == "table"]
         others = [name for name, listed in self.reading.tables.items() if listed.kind != "table"]
+        behind = self.find_behind()
         self.attempt("row estimates", self.read_estimates)
         self.read_some("columns", tables, self.read_columns)
         self.read_some("columns", others, self.read_columns)
         self.read_some("keys", tables, self.read_indexes)
+        for read in (self.read_columns, self.read_indexes):
+            self.in_parts("tables behind views", behind, read, lambda name, why: None)
         self.read_some("foreign keys", tables, self.read_foreign_keys)
+        self.in_parts("tables behind views", behind, self.read_foreign_keys, lambda name, why: None)
         if any(self.reading.tables[name].kind == "view" for name in others):
             self.attempt("triggers", self.read_triggers)
+            self.read_origins()
         return self.reading
 
     def read_version(self) -> None:
@@ -97,12 +103,24 @@ class SqliteReader(Reader):
         """List tables, views and virtual tables; shadow tables are their module's own business."""
         for table, kind, sql in self.rows(TABLES):
             name = TableName(None, table)
+            self.sources[name], self.kinds[name] = sql or "", KINDS[kind]
             if not self.patterns.take(name):
                 continue
             writable = kind == "table"
             self.reading.tables[name] = Listed(name, KINDS[kind], insertable=writable, updatable=writable, deletable=writable)
-            self.sources[name] = sql or ""
         self.reading.findings += [report.unused_pattern(pattern) for pattern in self.patterns.unused]
+
+    def find_behind(self) -> list[TableName]:
+        """Return what is left out and yet mentioned by views that are not: its keys may be seen through them."""
+        left_out = [name for name in self.sources if name not in self.reading.tables]
+        waiting = [name for name in self.reading.tables if self.kinds[name] == "view"] if left_out else []
+        found: dict[TableName, None] = {}
+        while waiting:
+            text = folded(self.sources[waiting.pop()])
+            new = [name for name in left_out if name not in found and folded(name.name) in text]
+            found |= dict.fromkeys(new)
+            waiting += [name for name in new if self.kinds[name] == "view"]
+        return list(found)
 
     def read_some(self, what: str, names: Sequence[TableName], read: Callable[[Sequence[TableName]], None]) -> None:
         """Read something of many tables; of those that it cannot be read of the report tells."""
@@ -156,7 +174,7 @@ class SqliteReader(Reader):
 
     def read_foreign_keys(self, names: Sequence[TableName]) -> None:
         """Read the foreign keys; SQLite compares names without case, and takes the primary key where no column is named."""
-        known = {folded(name.name): name for name in self.reading.tables}
+        known = {folded(name.name): name for name in self.sources}
         for table, rows in groupby(self.rows(FOREIGN_KEYS, (as_json(names),)), key=lambda row: row[0]):
             name = TableName(None, table)
             keys = [list(parts) for _, parts in groupby(rows, key=lambda row: row[1])]
@@ -174,10 +192,33 @@ class SqliteReader(Reader):
         else:
             there = self.spelled(target, [row[4] for row in parts])
         if target in self.reading.tables and len(there) != len(here):
-            self.reading.findings.append(report.lost_target(name, here, target))
+            if name in self.reading.tables:
+                self.reading.findings.append(report.lost_target(name, here, target))
             return
         key = ForeignKey(constraint, here, target, there, on_update=parts[0][5], on_delete=parts[0][6])
         self.reading.foreign_keys[name].append(key)
+
+    def read_origins(self) -> None:
+        """See which columns of views are columns of tables; sqlglot reads their text, and is imported for files with views only."""
+        from qapla.database.schema.lineage import find_sources, make_columns
+
+        columns = {name: [column.name for column in found] for name, found in self.reading.columns.items()}
+        known = make_columns({name.name: names for name, names in columns.items()}, self.engine)
+        spelled = {name.name.lower(): (name, {each.lower(): each for each in names}) for name, names in columns.items()}
+        for view, names in columns.items():
+            if self.kinds[view] != "view":
+                continue
+            try:
+                sources = find_sources(self.sources[view], self.engine, known)
+            except ValueError as error:
+                if view in self.reading.tables:
+                    self.reading.findings.append(report.untraced_view(view, str(error)))
+                continue
+            if len(sources) == len(names):  # a list of names may follow the view's own: the place tells
+                for name, (_, source) in zip(names, sources, strict=True):
+                    if source is not None and source.schema in (None, "main") and source.table in spelled:
+                        table, own = spelled[source.table]
+                        self.reading.origins.setdefault(view, {})[name] = table, own.get(source.column, source.column)
 
     def spelled(self, table: TableName, names: Sequence[str]) -> tuple[str, ...]:
         """Return columns as their own table spells them."""

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from qapla.database.schema.patterns import Patterns
 
 
+Origin = tuple["TableName", str]
+
+
 @dataclass(frozen=True, slots=True)
 class Listed:
     """A table in the list of tables, before its details are known."""
@@ -39,7 +42,11 @@ class Listed:
 
 @dataclass
 class Reading:
-    """Everything a reader found, by table. Filled step by step; ``inspect.build`` makes the frozen value of it."""
+    """Everything a reader found, by table. Filled step by step; ``inspect.build`` makes the frozen value of it.
+
+    ``origins`` are of views: which column of which table, or of which other view, each of their columns shows as it is. Tables behind
+    views need not be listed: then only their keys are here.
+    """
 
     engine: str
     version: str = ""
@@ -52,6 +59,7 @@ class Reading:
     functions: list[Function] = field(default_factory=list)
     capabilities: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    origins: dict[TableName, dict[str, Origin]] = field(default_factory=dict)
 
     def change_table(self, name: TableName, **changes: Any) -> None:
         """Replace parts of what the list says about a table; a table that is not listed is passed over."""

@@ -2,6 +2,7 @@
 
 The rules are PostgREST's: a foreign key is ``to_one`` from its own table and ``to_many`` from the other (``to_one`` again when its
 columns are unique); a table whose primary key, or another unique set, covers two foreign keys joins their targets ``many_to_many``.
+A view has the relations of the tables whose keys it shows (``seen.py``).
 
 Source: https://docs.postgrest.org/en/stable/references/api/resource_embedding.html
 """
@@ -24,7 +25,7 @@ def derive(tables: Sequence[Table]) -> tuple[Relation, ...]:
     known = {table.name for table in tables}
     found: list[Relation] = []
     for table in tables:
-        keys = [key for key in table.foreign_keys if key.target in known]
+        keys = [key for key in (*table.foreign_keys, *table.seen_keys) if key.target in known]
         for key in keys:
             found.append(to_one(table, key))
             found.append(to_source(table, key))
@@ -58,7 +59,7 @@ def to_one(table: Table, key: ForeignKey) -> Relation:
         columns=key.columns,
         target_columns=key.target_columns,
         constraint=name,
-        hints=hints(name, key.columns),
+        hints=hints(table, key),
     )
 
 
@@ -74,7 +75,7 @@ def to_source(table: Table, key: ForeignKey) -> Relation:
         columns=key.target_columns,
         target_columns=key.columns,
         constraint=name,
-        hints=hints(name, key.columns),
+        hints=hints(table, key),
         one_to_one=unique,
     )
 
@@ -82,7 +83,8 @@ def to_source(table: Table, key: ForeignKey) -> Relation:
 def through(junction: Table, keys: Sequence[ForeignKey]) -> Iterator[Relation]:
     """Yield the many-to-many relations that a table in the middle makes, both ways."""
     for near, far in permutations(keys, 2):
-        if near.columns == far.columns or not covers(junction, {*near.columns, *far.columns}):
+        is_same = near.columns == far.columns or constraint_name(junction, near) == constraint_name(junction, far)
+        if is_same or not covers(junction, {*near.columns, *far.columns}):
             continue
         yield Relation(
             name=far.target.name,
@@ -97,15 +99,19 @@ def through(junction: Table, keys: Sequence[ForeignKey]) -> Iterator[Relation]:
         )
 
 
-def hints(constraint: str, columns: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the words that tell a relation from its sisters: the constraint, and the column where it is only one."""
-    return (constraint, *columns) if len(columns) == 1 else (constraint,)
+def hints(table: Table, key: ForeignKey) -> tuple[str, ...]:
+    """Return the words that tell a relation from its sisters: the constraint, and the column where it is only one.
+
+    A key that is seen through a view has the column that it points at as well: one view may show the same key several times.
+    """
+    columns = (*key.columns, *key.target_columns) if key in table.seen_keys else key.columns
+    return tuple(dict.fromkeys((constraint_name(table, key), *columns) if len(key.columns) == 1 else (constraint_name(table, key),)))
 
 
 def unique_sets(table: Table) -> list[set[str]]:
     """Return the sets of columns whose values occur once."""
     keys = [table.primary_key] if table.primary_key else []
-    return [set(key.columns) for key in (*keys, *table.unique)]
+    return [set(key.columns) for key in (*keys, *table.unique, *table.seen_unique)]
 
 
 def is_unique(table: Table, columns: tuple[str, ...]) -> bool:

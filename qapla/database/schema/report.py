@@ -43,6 +43,11 @@ def unread_view(name: TableName, why: str) -> Finding:
     return Finding(str(name), "degraded", f"view {name} cannot be read", why, "repair or drop the view")
 
 
+def untraced_view(name: TableName, why: str) -> Finding:
+    """Say that nobody knows which tables a view's columns are of."""
+    return Finding(str(name), "note", f"view {name} has no related rows", f"its text cannot be read: {why}")
+
+
 def unread_details(what: str, name: TableName, why: str) -> Finding:
     """Say that the columns, keys, … of one table could not be read."""
     return Finding(str(name), "degraded", f"{what} of table {name} could not be read", why)

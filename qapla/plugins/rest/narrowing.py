@@ -122,6 +122,8 @@ def _narrow_table(found: Table, wanted: sa.Table, without: frozenset[str]) -> Ta
         unique=unique,
         identity=choose_identity(columns, primary_key, unique),
         foreign_keys=tuple(key for key in found.foreign_keys if shown.issuperset(key.columns)),
+        seen_keys=tuple(key for key in found.seen_keys if shown.issuperset(key.columns)),
+        seen_unique=tuple(key for key in found.seen_unique if shown.issuperset(key.columns)),
         insertable=found.insertable and "POST" not in without,
         updatable=found.updatable and "PATCH" not in without,
         deletable=found.deletable and "DELETE" not in without,

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 from qapla.database.dialects import get_engine
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from qapla.database.dialects import Engine
-    from qapla.database.schema.description import Column, ColumnType, DatabaseSchema, Kind, Table
+    from qapla.database.schema.description import Column, ColumnType, DatabaseSchema, Kind, Relation, Table
 
 ERROR: dict[str, Any] = {
     "type": "object",
@@ -54,19 +56,19 @@ _NUMBER = re.compile(r"-?\d{1,15}(\.\d{1,10})?")
 _TEXT = re.compile(r"'((?:[^']|'')*)'(::[\w ]+)?")
 
 
-def describe_row(table: Table, schema: DatabaseSchema) -> dict[str, Any]:
-    """Return the JSON Schema of a row as it is answered; with ``select`` any of it may be missing."""
+def describe_row(table: Table, schema: DatabaseSchema, relations: Iterable[Relation] = ()) -> dict[str, Any]:
+    """Return the JSON Schema of a row as it is answered; with ``select`` any of it may be missing. *relations* are those to tell of."""
     engine = get_engine(schema.engine)
     properties = {column.name: describe_column(column, table, answered_by=engine) for column in table.columns}
     found: dict[str, Any] = {"type": "object", "properties": properties}
     if table.comment:
         found["description"] = table.comment
-    relations = [
+    told = [
         {"name": relation.name, "kind": relation.kind, "table": relation.target.name, "hints": list(relation.hints)}
-        for relation in schema.relations_of.get(table.name, ())
+        for relation in relations
     ]
-    if relations:
-        found["x-relations"] = relations
+    if told:
+        found["x-relations"] = told
     return found
 
 

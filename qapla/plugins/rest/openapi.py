@@ -22,7 +22,7 @@ from qapla.plugins.rest.operations import Described, collection_operations, refs
 from qapla.plugins.rest.slugs import fold, make_slug, make_slugs
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from qapla.database.catalog import Served
     from qapla.database.schema.description import Column, Function, Relation, Table, TableName
@@ -190,7 +190,7 @@ class _Writer:
         """Add the schemas of rows; return the names of those that are sent."""
         slug = self.slugs[each.read.name.name]
         schemas = self.document["components"]["schemas"]
-        schemas[slug] = jsonschema.describe_row(each.read, self.schema)
+        schemas[slug] = jsonschema.describe_row(each.read, self.schema, self._relations(each.read))
         fresh, change = f"{slug}.new", f"{slug}.change"
         new_row, changes = jsonschema.describe_new_row(each.insert), jsonschema.describe_changes(each.update)
         if "insert" in each.allowed:
@@ -225,12 +225,18 @@ class _Writer:
     def _links(self, table: Table) -> dict[str, Any]:
         """Return where a row leads: to the row that a key of it points at, and to the lists of the rows that point at it."""
         found: dict[str, Any] = {}
-        for relation in self.schema.relations_of.get(table.name, ()):
-            other = self.visible.get(relation.target)
-            if other is not None and "select" in other.allowed and (link := self._link(relation, other.read)) is not None:
+        for relation in self._relations(table):
+            if (link := self._link(relation, self.visible[relation.target].read)) is not None:
                 name = make_slug(relation.name)
                 found[name if name not in found else f"{name}.{make_slug(relation.constraint or relation.hints[0])}"] = link
         return found
+
+    def _relations(self, table: Table) -> Iterator[Relation]:
+        """Yield the relations of a table to what the caller may read, through what he may read."""
+        for relation in self.schema.relations_of.get(table.name, ()):
+            others = (relation.target, relation.via.table) if relation.via is not None else (relation.target,)
+            if all(name in self.visible and "select" in self.visible[name].allowed for name in others):
+                yield relation
 
     def _link(self, relation: Relation, target: Table) -> dict[str, Any] | None:
         columns, others = relation.columns, relation.target_columns

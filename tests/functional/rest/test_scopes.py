@@ -52,6 +52,15 @@ class TestTables:
         assert [table["name"] for table in web.get("/api/shop/-/schema", headers=TOKEN).json["tables"]] == ["order"]
         assert not [path for path in web.get("/api/shop/", headers=TOKEN).json["paths"] if path.startswith(("/customer", "/line"))]
 
+    def test_tells_of_no_way_to_the_others(self, scoped: Any) -> None:
+        """The document names the relations to what may be read, no other."""
+        web, give = scoped
+        give(order="read", line="read")
+
+        rows = web.get("/api/shop/", headers=TOKEN).json["components"]["schemas"]
+
+        assert [relation["table"] for relation in rows["order"]["x-relations"]] == ["line"]
+
     def test_opens_operations(self, scoped: Any) -> None:
         """Each by itself."""
         web, give = scoped

@@ -6,6 +6,7 @@ from dataclasses import replace
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, cast
 
+from qapla.database.query.call import check_volatile
 from qapla.database.query.compile import Compiler, compile, compile_separate
 from qapla.database.query.description import Or, Query
 from qapla.database.query.printing import TOO_LARGE, clean, print_array, print_row
@@ -50,6 +51,7 @@ class ReadBack:
         self.select = select
         self._query = Query(table.name, select, order=order)
         resolved = resolve(self._query, served.schema, rights, served.options, is_list=False)
+        check_volatile(resolved.volatile, served, rights)
         self.body = _body(resolved, served.schema, table) if not order else None
 
     def require_key(self) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qapla.database.dialects import get_engine
 from qapla.database.local import require_role
+from qapla.database.query.call import check_volatile
 from qapla.database.query.compile import Compiler
 from qapla.database.query.description import Or
 from qapla.database.query.resolve import Resolver
@@ -106,6 +107,7 @@ class Writer:
             return Sql(()), []
         resolver = Resolver(self._schema, self._rights, self._served.options)
         test = resolver.resolve_where(resolver.get_table(table.name), where)
+        check_volatile(tuple(resolver.volatile), self._served, self._rights)
         compiler = Compiler(self._schema)
         compiler.guards = resolver.guards
         tests = [compiler.test(each, table, table.name.name) for each in (test, resolver.guards.get(table.name)) if each is not None]

@@ -10,7 +10,8 @@ from functools import cached_property
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Literal
 
-from qapla.database.local import require_role
+from qapla.database.local import Local, require_role
+from qapla.database.query.call import check_volatile
 from qapla.database.query.compile import compile, compile_count, compile_separate, get_template
 from qapla.database.query.description import ALL_COLUMNS, And, Compare, Cursor, Path, Query, Window
 from qapla.database.query.estimate import estimate_rows
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from qapla.database.catalog import Served
-    from qapla.database.local import Local
     from qapla.database.query.description import Selection
     from qapla.database.query.printing import Body
     from qapla.database.query.shape import Form, Resolved
@@ -162,7 +162,7 @@ class TableReadDriver:
         """Return exactly how many rows *query* finds, whatever its window."""
         resolved = resolve(replace(query, window=Window(), order=(), count="none"), self.served.schema, self.rights, is_list=False)
         statement = compile_count(resolved, self.served.schema, self.served.statements)
-        return int(self.served.bulkhead.fetch(statement, self.local)[0][0])
+        return int(self.served.bulkhead.fetch(statement, self._local_of(resolved))[0][0])
 
     def stream(self, query: Query, format: Format, size_rows: int = SIZE_ROWS) -> Iterator[bytes]:
         """Yield the answer from a server-side cursor, in constant memory.
@@ -208,7 +208,7 @@ class TableReadDriver:
     def _fetch(self, plan: Plan) -> tuple[list[tuple[Any, ...]], int | None]:
         """Return the rows of a page as ``(body,)`` or ``(body, places)``, and the total if it was counted beside them."""
         try:
-            rows = self.served.bulkhead.fetch(plan.statement, self.local)
+            rows = self.served.bulkhead.fetch(plan.statement, self._local_of(plan.resolved))
         except QaplaError as error:
             resolved = plan.full
             separate = compile_separate(resolved, self.served.schema) if error.code == TOO_LARGE else None
@@ -216,7 +216,7 @@ class TableReadDriver:
                 raise
             statement, names, forms = separate
             count = len(names)
-            found = self.served.bulkhead.fetch(statement, self.local)
+            found = self.served.bulkhead.fetch(statement, self._local_of(resolved))
             rows = [(print_row(names, forms, row[:count]), *row[count:]) for row in found]
             return rows, self.count(plan.query) if resolved.shape.total else None
         return rows, _take_total(rows) if plan.resolved.shape.total else None
@@ -225,6 +225,14 @@ class TableReadDriver:
         if query.count == "exact" and query.window == Window() and self.served.options.db_max_rows is None:
             query = replace(query, count="none")  # all rows come anyway
         return resolve(query, self.served.schema, self.rights, self.served.options)
+
+    def _local_of(self, resolved: Resolved) -> Local | None:
+        """Return as whom rows are read: where that calls what may write, in a transaction, since autocommit lets it."""
+        if not resolved.volatile:
+            return self.local
+        if self.served.bulkhead.is_joint:
+            check_volatile(resolved.volatile, self.served, self.rights)
+        return self.local or Local()
 
     def _compile(self, resolved: Resolved) -> Any:
         return compile(resolved, self.served.schema, self.served.statements)

@@ -100,6 +100,7 @@ class Reference:
 
     def follow(self, relation: Relation, row: Row) -> list[Row]:
         """Return the related rows."""
+        assert relation.function is None, "what a function gives only the database knows"
         here = [row[name] for name in relation.columns]
         if None in here:
             return []

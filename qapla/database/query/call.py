@@ -27,6 +27,7 @@ from qapla.ports import WRITES
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable, MutableMapping
 
+    from qapla.database.catalog import Served
     from qapla.database.query.compile import Template
     from qapla.database.query.description import Call, Condition
     from qapla.database.query.shape import Read, Resolved
@@ -94,6 +95,15 @@ def check_call(function: Function, rights: Rights, options: Options, database: s
     if function.volatility == "volatile" and not options.writable:
         message = f"function {function.name!r} is volatile, and database {database!r} is read only"
         raise ReadOnly(message, hint="declare what it does (STABLE, READS SQL DATA), or switch writing on for the connection")
+
+
+def check_volatile(functions: tuple[Function, ...], served: Served, rights: Rights) -> None:
+    """Refuse functions of a row in a transaction that may write, where the caller could not call them by themselves.
+
+    Raises: as ``check_call`` does.
+    """
+    for function in functions:
+        check_call(function, rights, served.options, served.name)
 
 
 def resolve_call(

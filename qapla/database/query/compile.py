@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from qapla.database.dialects import get_engine
 from qapla.database.query.casts import TYPES
-from qapla.database.query.computed import get_column, read_field
+from qapla.database.query.computed import call_with_row, get_column, read_field
 from qapla.database.query.grouping import count_groups, embed_groups, is_derived, make_groups
 from qapla.database.query.lookups import KEYWORDS, OPERATORS
 from qapla.database.query.places import columns_of, find_after, has_nulls_behind, union_parts
@@ -172,13 +172,17 @@ class Compiler:
 
     def source(self, table: TableName, alias: str) -> Sql:
         """Return a table under its alias; of one with a guard only the rows that there are for the caller."""
+        return self.guarded(table, name(*table), alias)
+
+    def guarded(self, table: TableName, rows: Sql, alias: str) -> Sql:
+        """Return *rows* of a table under an alias; of one with a guard only those that there are for the caller."""
         guard = self.guards.get(table)
         if guard is None:
-            return sql("{} AS {}", name(*table), name(alias))
+            return sql("{} AS {}", rows, name(alias))
         found = self.schema.by_name[table]
         columns = join(", ", [name(alias, column.name) for column in found.columns])
         test = self.test(guard, found, alias)
-        return sql("(SELECT {} FROM {} AS {} WHERE {}) AS {}", columns, name(*table), name(alias), test, name(alias))
+        return sql("(SELECT {} FROM {} AS {} WHERE {}) AS {}", columns, rows, name(alias), test, name(alias))
 
     def tail(self, read: Read, table: Table, alias: str) -> Sql:
         """Return ORDER BY, LIMIT and OFFSET."""
@@ -311,6 +315,8 @@ class Compiler:
 
     def relate(self, relation: Relation, outer: str, alias: str) -> tuple[Sql, list[tuple[Sql, Sql]]]:
         """Return the source of related rows under *alias*, and which values of it equal which of the row called *outer*."""
+        if relation.function is not None:
+            return self.called(relation.function, relation, outer, alias), []
         if relation.via is None:
             return self.source(relation.target, alias), _pairs(alias, relation.target_columns, outer, relation.columns)
         junction = self.alias()
@@ -319,6 +325,14 @@ class Compiler:
             "{} JOIN {} ON {}", self.source(relation.via.table, junction), self.source(relation.target, alias), join(" AND ", on)
         )
         return source, _pairs(junction, relation.via.source_columns, outer, relation.columns)
+
+    def called(self, function: TableName, relation: Relation, outer: str, alias: str) -> Sql:
+        """Return the rows that the function of a computed relationship gives for the row called *outer*."""
+        rows = call_with_row(function, relation.source, outer)
+        if relation.kind == "to_one":
+            one = name(self.alias())  # where a function that returns no set gives NULL, it is a row of NULLs here
+            rows = sql("(SELECT {}.* FROM {} AS {} WHERE NOT ROW({}.*) IS NULL)", one, rows, one, one)
+        return self.guarded(relation.target, rows, alias)
 
     def separate(self, read: Read) -> tuple[Sql, tuple[str, ...], tuple[CellForm, ...]]:
         """Return the SELECT of the rows of *read* with a column per cell."""

@@ -10,7 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qapla.database.query.sql import name, sql
-from qapla.database.schema.description import Column
+from qapla.database.schema.computed import row_types
+from qapla.database.schema.description import Column, TableName
 
 if TYPE_CHECKING:
     from qapla.database.query.sql import Sql
@@ -19,11 +20,11 @@ if TYPE_CHECKING:
 
 def find_computed(schema: DatabaseSchema, table: Table, field: str) -> Function | None:
     """Return the function called *field* that takes a row of *table* and nothing else."""
-    row_types = _row_types(table)
+    written = row_types(table)
     for function in schema.functions:
         if function.name == field and function.kind == "function" and not function.returns_set and function.returns is not None:
             parameters = function.parameters
-            if len(parameters) == 1 and parameters[0].mode == "in" and parameters[0].cast in row_types:
+            if len(parameters) == 1 and parameters[0].mode == "in" and parameters[0].cast in written:
                 return function
     return None
 
@@ -54,12 +55,10 @@ def read_field(schema: DatabaseSchema, table: Table, alias: str, field: str) -> 
     function = find_computed(schema, table, field) if field not in table.by_name else None
     if function is None:
         return name(alias, field)
+    return call_with_row(TableName(function.schema, function.name), table.name, alias)
+
+
+def call_with_row(function: TableName, table: TableName, alias: str) -> Sql:
+    """Return the call of a function with the row of *table* that is called *alias*."""
     # A row of a derived table has no type of its own: it gets the table's.
-    return sql("{}(CAST(ROW({}.*) AS {}))", name(function.schema, function.name), name(alias), name(*table.name))
-
-
-def _row_types(table: Table) -> set[str]:
-    """Return the ways in which a catalog may write the type of a table's rows."""
-    own, schema = table.name.name, table.name.schema or ""
-    quoted, quoted_schema = (f'"{each.replace(chr(34), chr(34) * 2)}"' for each in (own, schema))
-    return {f"{first}.{second}" for first in (schema, quoted_schema) for second in (own, quoted)}
+    return sql("{}(CAST(ROW({}.*) AS {}))", name(*function), name(alias), name(*table))

@@ -2,6 +2,8 @@
 
 An embed is named by the table at its other end, by the foreign key's constraint, or by its column; a hint behind ``!`` chooses among
 several. In a relation of a table with itself its own name means the many, the constraint or the column means the one.
+
+A function that is a relation is meant by its name without a hint, and before all others.
 """
 
 from __future__ import annotations
@@ -23,6 +25,9 @@ def get_relation(schema: DatabaseSchema, table: Table, target: str, hint: str | 
     Raises:
         QueryError: there is none (PGRST200), or several (PGRST201, status 300, with the candidates in ``details``).
     """
+    for relation in schema.relations_of.get(table.name, ()):
+        if relation.function is not None and relation.name == target and hint is None:
+            return relation
     known = schema.relations_of.get(table.name, ())
     found = [relation for relation in known if _is_meant(schema, relation, target) and (hint is None or _has_hint(relation, hint))]
     found = _preferred(schema, table, target, hint, found)

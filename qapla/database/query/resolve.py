@@ -32,13 +32,14 @@ from qapla.database.query.shape import (
     Term,
     is_grouped,
 )
+from qapla.database.schema.description import TableName
 from qapla.errors import AccessError, NotAuthenticated, NotFound, NotOffered, QueryError, TooLarge, nearest
 from qapla.ports import READ_RIGHTS
 
 if TYPE_CHECKING:
     from qapla.database.query.description import Condition, Query, Selection
     from qapla.database.query.shape import AnyCell, AnyTest
-    from qapla.database.schema.description import Column, DatabaseSchema, Relation, Table, TableName
+    from qapla.database.schema.description import Column, DatabaseSchema, Function, Relation, Table
     from qapla.ports import Rights
 
 SUMMABLE = frozenset({"integer", "decimal", "float", "interval", "unknown"})
@@ -84,6 +85,7 @@ class Resolver:
         self.engine = get_engine(schema.engine)
         self.operands: list[object] = []
         self.guards: dict[TableName, AnyTest] = {}
+        self.volatile: dict[Function, None] = {}
         self._rows = getattr(rights, "rows", None)
 
     def resolve(self, query: Query, *, is_list: bool) -> Resolved:
@@ -128,6 +130,7 @@ class Resolver:
             count=query.count,
             order=query.order if is_keyed else (),
             place=place,
+            volatile=tuple(self.volatile),
         )
 
     # ------------------------------------------------------------------------------------------------ names and rights
@@ -173,13 +176,27 @@ class Resolver:
         return column
 
     def _get_computed(self, table: Table, field: str) -> Column:
-        """Return a computed field; its function sees the whole row, so that the caller may have to, too."""
+        """Return a computed field."""
         function = find_computed(self.schema, table, field)
+        assert function is not None
+        self._check_function(table, TableName(function.schema, function.name))
+        return get_column(self.schema, table, field)
+
+    def _check_function(self, table: Table, function: TableName) -> None:
+        """Refuse a function of a row that the caller may not call; it sees the whole row, so that the caller has to be able to, too."""
         allows = self.rights.allows
         may_see = all(allows("select", *table.name, column.name) for column in table.columns)
-        if function is None or not may_see or not allows("execute", function.schema, function.name):
-            raise self._denied(f"permission denied for function {field}")
-        return get_column(self.schema, table, field)
+        if not may_see or not allows("execute", *function):
+            raise self._denied(f"permission denied for function {function.name}")
+        known = self.schema.functions_by_name.get(function, ())
+        self.volatile |= dict.fromkeys(each for each in known if each.volatility == "volatile")
+
+    def _get_relation(self, table: Table, target: str, hint: str | None) -> Relation:
+        """Return the relation that an embed means, whose function the caller may call."""
+        relation = get_relation(self.schema, table, target, hint)
+        if relation.function is not None:
+            self._check_function(table, relation.function)
+        return relation
 
     def get_ref(self, table: Table, path: Path, cast: str | None = None) -> tuple[Ref, Column]:
         """Return a value of a row, and its column."""
@@ -258,7 +275,7 @@ class Resolver:
     def _resolve_embed(self, table: Table, embed: Embed, depth: int) -> tuple[Relation, Read]:
         if depth >= self.options.max_embed_depth:
             raise TooLarge(f"embeds are nested deeper than {self.options.max_embed_depth}")
-        relation = get_relation(self.schema, table, embed.relation, embed.hint)
+        relation = self._get_relation(table, embed.relation, embed.hint)
         target = self.get_table(relation.target)
         if relation.via is not None:
             self.get_table(relation.via.table)
@@ -328,7 +345,7 @@ class Resolver:
         for embed in select.embeds if select is not None else ():
             if name in (embed.alias, embed.relation):
                 target, hint = embed.relation, embed.hint
-        relation = get_relation(self.schema, table, target, hint)
+        relation = self._get_relation(table, target, hint)
         if relation.kind != "to_one":
             raise QueryError(
                 f"A related order on {name[:100]!r} is not possible",

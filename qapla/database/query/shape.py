@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from qapla.database.query.description import CountMode, Order
-    from qapla.database.schema.description import Relation, TableName
+    from qapla.database.schema.description import Function, Relation, TableName
 
 
 Form = Literal["row", "stripped", "feature"]  # of a body: the row, the row without its nulls, a Feature of GeoJSON
@@ -213,3 +213,4 @@ class Resolved:
     count: CountMode = "none"
     order: tuple[Order, ...] = ()
     place: tuple[str, ...] | None = None
+    volatile: tuple[Function, ...] = ()  # functions of a row that it calls and that may write

@@ -2,7 +2,7 @@
 
 Everything that reads a database's structure (REST, admin, OpenAPI, models, frames) reads this and nothing else. It holds no
 SQLAlchemy object and no connection, compares by value, and has a JSON form that round-trips exactly (``to_json``, ``from_json``).
-Relations are derived once, from the foreign keys, by ``relations.derive``.
+Relations are derived once: from the foreign keys by ``relations.derive``, from functions by ``computed.derive_computed``.
 """
 
 from __future__ import annotations
@@ -143,10 +143,11 @@ class Junction:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A way from one table to another, derived from foreign keys. One list, used by every reader under the same names.
+    """A way from one table to another, derived from foreign keys and functions. One list, used by every reader under the same names.
 
     ``name`` is what an embed is called by default: the target table's name. ``hints`` are the words that tell it from its
-    sisters: the constraint's name, the column of a single-column key, the junction's name.
+    sisters: the constraint's name, the column of a single-column key, the junction's name. One that is a ``function`` of the
+    source's row has its name, and neither columns nor hints.
     """
 
     name: str
@@ -159,6 +160,7 @@ class Relation:
     hints: tuple[str, ...] = ()
     via: Junction | None = None
     one_to_one: bool = False  # a to_one from the referenced side: the other side's columns are unique
+    function: TableName | None = None  # schema and name of what gives the rows of the target for a row of the source
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +191,8 @@ class Parameter:
 class Function:
     """A stored function or procedure. ``returns_table`` names the table whose rows it gives, if it is one.
 
-    ``columns`` are those of a composite type that it returns; ``settings`` what it sets while it runs, by name.
+    ``columns`` are those of a composite type that it returns; ``settings`` what it sets while it runs, by name; ``returns_one`` says
+    that its set is declared to have one row.
     """
 
     schema: str | None
@@ -203,6 +206,7 @@ class Function:
     comment: str | None = None
     columns: tuple[Column, ...] = ()
     settings: tuple[tuple[str, str], ...] = ()
+    returns_one: bool = False
 
     @property
     def inputs(self) -> tuple[Parameter, ...]:

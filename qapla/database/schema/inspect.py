@@ -11,6 +11,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from qapla.database.schema import report
+from qapla.database.schema.computed import derive_computed
 from qapla.database.schema.description import DatabaseSchema, Identity, Table
 from qapla.database.schema.patterns import Patterns
 from qapla.database.schema.relations import derive
@@ -87,6 +88,7 @@ def build(reading: Reading) -> DatabaseSchema:
         capabilities=tuple(sorted(reading.capabilities)),
         report=tuple(sorted(findings, key=lambda finding: (finding.subject, finding.what))),  # catalogs have no order of their own
     )
+    schema = replace(schema, relations=(*schema.relations, *derive_computed(tables, schema.functions)))
     return replace(schema, fingerprint=fingerprint(schema))
 
 

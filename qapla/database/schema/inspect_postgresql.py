@@ -114,7 +114,8 @@ WHERE c.oid = ANY(%s::oid[])
 
 FUNCTIONS = """
 SELECT n.nspname, p.proname, p.prokind::text, p.proretset, p.prorettype::bigint, p.provolatile::text, p.pronargdefaults, p.proargnames,
-    p.proargmodes::text[], coalesce(p.proallargtypes, p.proargtypes::oid[])::bigint[], pg_catalog.left(d.description, 4001), p.proconfig
+    p.proargmodes::text[], coalesce(p.proallargtypes, p.proargtypes::oid[])::bigint[], pg_catalog.left(d.description, 4001), p.proconfig,
+    p.prorows = 1
 FROM pg_catalog.pg_proc p
 JOIN pg_catalog.pg_namespace n ON n.oid = p.pronamespace
 LEFT JOIN pg_catalog.pg_description d ON d.objoid = p.oid AND d.classoid = 'pg_catalog.pg_proc'::regclass AND d.objsubid = 0
@@ -344,7 +345,8 @@ class PostgresqlReader(Reader):
         for oid, name, type_id, modifier, printed, comment in self.row_type_rows:
             column = Column(name, self.types.get_type(type_id, modifier, printed), comment=shortened(comment))
             columns.setdefault(oid, []).append(column)
-        for schema, name, kind, returns_set, returns, volatility, defaults, names, modes, type_ids, comment, settings in self.function_rows:
+        for row in self.function_rows:
+            schema, name, kind, returns_set, returns, volatility, defaults, names, modes, type_ids, comment, settings, returns_one = row
             found = self.types.by_id.get(returns)
             is_void = found is not None and found.name == "void"
             relation = self.types.find_relation(returns)
@@ -360,6 +362,7 @@ class PostgresqlReader(Reader):
                 comment=shortened(comment),
                 columns=tuple(columns.get(returns, ())),
                 settings=tuple((key, value) for key, _, value in (each.partition("=") for each in settings or ())),
+                returns_one=returns_one,
             )
             self.reading.functions.append(function)
 

@@ -120,6 +120,8 @@ def describe_related(context: TableContext, row: Mapping[str, Any], *, with_coun
 
 
 def _points_here(relation: Relation) -> bool:
+    if relation.function is not None:
+        return False  # a list cannot be filtered by it
     return relation.kind == "to_many" or (relation.kind == "to_one" and relation.one_to_one)
 
 

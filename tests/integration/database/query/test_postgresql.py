@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from qapla.database.query.description import Aggregate, Compare, Field, Order, Path, Query, Selection, Window
+from qapla.database.query.description import Aggregate, Compare, Embed, Exists, Field, Order, Path, Query, Selection, Window
+from qapla.database.statement import Statement
 from qapla.driver.table_read import TableReadDriver
 from qapla.errors import NotOffered, QaplaError, QueryError
 from qapla.ports import READ_RIGHTS
@@ -109,6 +112,71 @@ class TestComputedFields:
         """One that takes something else is no field."""
         with pytest.raises(QueryError, match="does not exist"):
             people.page(Query(table_name(people.served, "Odd people"), Selection((Field(Path("other")),))))
+
+
+RELATED = """
+CREATE TABLE town (id integer PRIMARY KEY, name text);
+CREATE TABLE house (id integer PRIMARY KEY, town_id integer);
+CREATE INDEX ON house (town_id);
+CREATE TABLE log (line text);
+INSERT INTO town VALUES (1, 'Rome'), (2, 'Oslo'), (3, 'Bern');
+INSERT INTO house SELECT n, n % 2 + 1 FROM generate_series(1, 5) AS n;
+CREATE FUNCTION houses(town) RETURNS SETOF house LANGUAGE sql STABLE AS 'SELECT * FROM house WHERE town_id = $1.id';
+CREATE FUNCTION town(house) RETURNS SETOF town ROWS 1 LANGUAGE sql STABLE AS 'SELECT * FROM town WHERE id = $1.town_id';
+CREATE FUNCTION logged(house) RETURNS text LANGUAGE sql AS 'INSERT INTO log VALUES (''seen'') RETURNING line';
+CREATE FUNCTION logged_towns(house) RETURNS SETOF town LANGUAGE sql AS 'INSERT INTO log VALUES (''seen''); SELECT * FROM town';
+"""
+
+
+@pytest.fixture(scope="module")
+def towns():
+    """Two tables without a foreign key, related by functions, over a connection that takes writes."""
+    with make_database("postgresql") as url, serve(url, RELATED, writable=True) as served:
+        yield TableReadDriver(served, READ_RIGHTS)
+
+
+class TestComputedRelationships:
+    """A function that takes a row and gives rows of a table is a relation."""
+
+    def test_has_a_cursor_a_count_and_a_stream(self, towns):
+        """As any related row."""
+        house, town = table_name(towns.served, "house"), table_name(towns.served, "town")
+        inner = Embed("town", select=Selection((Field(Path("name")),)), where=Compare(Path("name"), "eq", "Oslo"), join="inner")
+        query = Query(house, Selection((Field(Path("id")), inner)), order=(Order(Path("name"), embed="town"),), window=Window(2))
+
+        page = towns.page(query)
+        after = towns.page(replace(query, window=Window(2, after=page.last)))
+        many = Query(town, Selection((Field(Path("id")), Embed("houses", select=Selection((Aggregate("count"),))))))
+
+        assert [row["id"] for row in (*page.rows(), *after.rows())] == [1, 3, 5]
+        assert after.rows()[0]["town"] == {"name": "Oslo"}
+        assert towns.count(query) == 3
+        assert b"".join(towns.stream(many, "ndjson")).splitlines() == [
+            b'{"id":%d,"houses":[{"count":%d}]}' % pair for pair in ((1, 2), (2, 3), (3, 0))
+        ]
+
+    @pytest.mark.parametrize(("table", "name", "condition"), [("town", "houses", "town_id = t0.id"), ("house", "town", "id = t0.town_id")])
+    def test_is_as_fast_as_its_query(self, towns, table, name, condition):
+        """What the function asks becomes part of the statement, which uses indexes: it is never called by itself."""
+        statement = towns.plan(Query(table_name(towns.served, table), Selection((Embed(name),)))).statement
+        with towns.served.bulkhead.transaction() as transaction:
+            transaction.execute(Statement("SET LOCAL enable_seqscan = off"))
+            plan = "\n".join(row[0] for row in transaction.execute(Statement(f"EXPLAIN {statement.sql}", statement.values)).rows)
+
+        assert "Function Scan" not in plan
+        assert f"Index Cond: ({condition})" in plan
+
+    @pytest.mark.parametrize("item", [Field(Path("logged")), Embed("logged_towns")])
+    def test_writes_nothing_when_it_is_read(self, towns, item):
+        """A function of a row that may write, a computed field as well, runs where it cannot: in pages, counts and streams."""
+        house = table_name(towns.served, "house")
+        where = Compare(Path("logged"), "eq", "seen") if isinstance(item, Field) else Exists("logged_towns")
+        for ask in (towns.page, towns.count, lambda query: list(towns.stream(query, "json"))):
+            with pytest.raises(QaplaError) as raised:
+                ask(Query(house, Selection((item,)), where))
+            assert raised.value.code == "25006"
+
+        assert towns.page(Query(table_name(towns.served, "log"))).rows() == []
 
 
 def test_casts(reader):

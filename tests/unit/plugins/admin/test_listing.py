@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qapla.database.query.description import And, Compare, Order, Path
-from qapla.database.schema.description import Column, ColumnType, Identity, Table, TableName
+from qapla.database.schema.description import Column, ColumnType, Identity, Relation, Table, TableName
 from qapla.errors import QueryError
 from qapla.plugins.admin.listing import Filter, Listing, Sort, make_query, parse
+from qapla.plugins.admin.views.records import related_listing
 
 TABLE = Table(
     TableName(None, "orders"),
@@ -90,3 +91,12 @@ def test_names_the_nearest_column() -> None:
     """An unknown column is refused with the one that was probably meant."""
     with pytest.raises(QueryError, match="did you mean 'id'"):
         make_query(parse([("sort", "idd")]), TABLE)
+
+
+def test_lists_what_points_at_a_row_by_columns() -> None:
+    """A function of the row is no filter of a list."""
+    key = Relation("line", "to_many", TABLE.name, TableName(None, "line"), ("id",), ("order_id",))
+    function = Relation("lines", "to_many", TABLE.name, TableName(None, "line"), (), (), function=TableName(None, "lines"))
+
+    assert related_listing(key, {"id": 7}) == Listing(filters=(Filter("order_id", "is", "7"),))
+    assert related_listing(function, {"id": 7}) is None

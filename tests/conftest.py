@@ -1,4 +1,4 @@
-"""The real ``lazydb`` command, for every test that wants it: as a child process that serves, and as one that ends."""
+"""What tests of every kind want: the real ``lazydb`` command, as a child that serves and as one that ends, and a look at what is left."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import traceback
-from contextlib import contextmanager
+from collections import Counter
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -19,11 +21,12 @@ import pytest
 from qapla.testing.processes import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator
+    from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
 
 COMMAND = [sys.executable, "-c", "from lazydb.commands import main; main()"]
 START_S = 180
+GONE_WITHIN_S = 10
 
 
 class Lazydb:
@@ -128,6 +131,42 @@ def pytest_collection_finish() -> None:
 def make_lazydb() -> type[Lazydb]:
     """Return what makes an installation of lazydb in a folder: ``make_lazydb(folder).serving(url)``."""
     return Lazydb
+
+
+@pytest.fixture(scope="session")
+def leaves_nothing() -> Callable[..., None]:
+    """Return what does work many times and fails where each time leaves something: ``leaves_nothing(work, 20, Session)``.
+
+    Looked at are threads, open files and the objects of the classes that are named. Others come and go meanwhile, as the idle threads of
+    earlier tests do: what is new counts, not how much there is, and what is left by each round is at least as much as there were rounds.
+    """
+
+    def run(work: Callable[[], Any], rounds: int, *kinds: type) -> None:
+        work()  # what is made once stays
+        before, deadline = look(kinds), None
+        for _ in range(rounds):
+            work()
+        while True:
+            new = Counter(kind for kind, _ in look(kinds).keys() - before.keys())
+            left = {kind: count for kind, count in new.items() if count >= rounds}
+            if not left:
+                return
+            deadline = deadline or time.monotonic() + GONE_WITHIN_S
+            assert time.monotonic() < deadline, f"{rounds} rounds have left {left}"
+            time.sleep(0.02)
+
+    return run
+
+
+def look(kinds: tuple[type, ...]) -> dict[tuple[str, object], Any]:
+    """Return what is there, by its kind and by what nothing else has. The things themselves are held: their ids are given to no others."""
+    gc.collect()
+    objects = [*threading.enumerate(), *(each for each in gc.get_objects() if issubclass(type(each), kinds))]
+    found: dict[tuple[str, object], Any] = {(type(each).__name__, id(each)): each for each in objects}
+    for name in os.listdir("/proc/self/fd"):
+        with suppress(FileNotFoundError):  # that of the list itself
+            found["file", (name, os.readlink(f"/proc/self/fd/{name}"))] = None
+    return found
 
 
 @pytest.fixture(scope="session", autouse=True)

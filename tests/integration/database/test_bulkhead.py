@@ -6,9 +6,8 @@ import contextlib
 import gc
 import os
 import sqlite3
-import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -384,9 +383,8 @@ class TestLife:
         os.close(read_end)
         os.close(write_end)
 
-    def test_leaves_nothing_behind(self, database: tuple[str, URL]) -> None:
-        """Many rounds of open, use, close: no thread and no file more than before."""
-        rounds = 5
+    def test_leaves_nothing_behind(self, database: tuple[str, URL], leaves_nothing: Callable[..., None]) -> None:
+        """Many rounds of open, use, close leave no thread and no file open."""
 
         def use() -> None:
             bulkhead = make_bulkhead_from_url(database[1], "shop", OPTIONS)
@@ -395,12 +393,7 @@ class TestLife:
                 list(lists)
             bulkhead.close()
 
-        use()
-        before = (len(os.listdir("/proc/self/fd")), threading.active_count())
-        for _ in range(rounds):
-            use()
-
-        assert (len(os.listdir("/proc/self/fd")), threading.active_count()) <= before
+        leaves_nothing(use, 10)
 
     def test_connections_make_no_classes(self, database: tuple[str, URL]) -> None:
         """However many connections come and go, no class is made for one: drivers keep their readers' classes for ever."""

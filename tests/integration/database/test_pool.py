@@ -15,7 +15,7 @@ from sqlalchemy.exc import IntegrityError, OperationalError
 from qapla.database.engines import open_async_engine
 from qapla.database.models import BaseModel
 from qapla.database.named import Named
-from qapla.database.pool import get_pool, init_pool, metadatas
+from qapla.database.pool import get_pool, init_pool
 from qapla.database.spec import ConnectionSpec
 from qapla.errors import ConfigurationError, Conflict, DatabaseError, NotBound, NothingPending, UnknownConnection
 from qapla.testing.servers import ENGINE_NAMES, make_database
@@ -173,7 +173,7 @@ def test_password(mariadb_url):
             owner.dispose()
 
 
-def test_many_rounds(tmp_path):
+def test_many_rounds(tmp_path, leaves_nothing):
     """Many rounds of ``init_pool`` leave no file open, no thread and no metadata behind."""
     config = {"DATABASES": {"SQLITE": sqlite_urls(tmp_path)}}
 
@@ -185,13 +185,7 @@ def test_many_rounds(tmp_path):
             Tune.objects.get(name="one").delete()
             pool.commit()
 
-    work()
-    before = (len(os.listdir("/proc/self/fd")), threading.active_count(), len(metadatas))
-    for _ in range(30):
-        work()
-    gc.collect()
-
-    assert (len(os.listdir("/proc/self/fd")), threading.active_count(), len(metadatas)) <= before
+    leaves_nothing(work, 30, MetaData)
 
 
 # -- commit and rollback

@@ -231,21 +231,18 @@ def test_a_file_that_became_a_link_is_not_opened(app: LazydbApplication, make_fi
     assert not app["connections"].test(spec).ok
 
 
-def test_using_and_removing_leaves_nothing_behind(app: LazydbApplication, make_file: MakeFile) -> None:
+def test_using_and_removing_leaves_nothing_behind(
+    app: LazydbApplication, make_file: MakeFile, leaves_nothing: Callable[..., None]
+) -> None:
     """Rounds of register, use, remove leave no thread and no open file."""
-    spec, files = make_file(), Path("/proc/self/fd")
+    spec = make_file()
 
     def round_trip() -> None:
         app["connections"].add(spec)
         app["catalog"].get("shop").bulkhead.ping()
         app["connections"].remove("shop")
 
-    round_trip()
-    before = len(list(files.iterdir())), threading.active_count()
-    for _ in range(20):
-        round_trip()
-
-    assert (len(list(files.iterdir())), threading.active_count()) <= before
+    leaves_nothing(round_trip, 20)
 
 
 def test_settings_of_another_release_stop_only_their_database(app: LazydbApplication, make_file: MakeFile, start: Start) -> None:

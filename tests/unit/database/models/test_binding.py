@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
-import weakref
 from contextlib import ExitStack
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from qapla.database.drivers import Sqlite
 from qapla.database.models.binding import bound, innermost, require_bound
+from qapla.database.models.bound import Bound
 from qapla.errors import NotBound, NotOffered
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 def names() -> list[str]:
@@ -136,16 +138,11 @@ def test_closed_database_is_closed() -> None:
         db.session  # noqa: B018
 
 
-def test_nothing_stays() -> None:
+def test_nothing_stays(leaves_nothing: Callable[..., None]) -> None:
     """Many blocks leave nothing behind: no thread, and none of the databases."""
-    found = []
-    threads = threading.active_count()
-    for _ in range(200):
-        with Sqlite(":memory:") as db:
-            pass
-        found.append(weakref.ref(db))
-        del db
-    gc.collect()
 
-    assert threading.active_count() == threads
-    assert [each for each in found if each() is not None] == []
+    def work() -> None:
+        with Sqlite(":memory:"):
+            pass
+
+    leaves_nothing(work, 200, Bound)

@@ -93,11 +93,18 @@ def test_services_wait():
 
 def test_any_thread_may_call(people):
     """Threads share one loop."""
+
+    class Looking(PersonRepository):
+        async def loop(self):
+            return asyncio.get_running_loop()
+
+    looking = Looking.sync(DictMemoryDataSource(), DictFallbackDataSource())
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: people.add(Person(str(number), "x")), range(50)))
+        loops = set(pool.map(lambda _: looking.loop(), range(50)))
 
     assert len(people.query(many=range(50)).entities) == 50
-    assert sum(thread.name == "qapla-repositories" for thread in threading.enumerate()) == 1
+    assert len(loops) == 1
 
 
 def test_coroutines_are_refused(people):

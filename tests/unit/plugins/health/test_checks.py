@@ -64,15 +64,15 @@ def test_not_required():
 
 
 def test_deadline_is_for_all_together(hanging):
-    """Ten that hang cost no more time than one."""
+    """Many that hang cost no more time than one."""
     health = Health(deadline_s=0.2)
-    for number in range(10):
+    for number in range(50):
         health.add(f"slow {number}", hanging[0])
     begun = time.monotonic()
 
     report = health.run()
 
-    assert time.monotonic() - begun < 1.5
+    assert time.monotonic() - begun < 5  # of ten, one after the other
     assert {outcome.word for outcome in report.outcomes} == {"late"}
     assert not report.is_ready
 
@@ -82,10 +82,12 @@ def test_who_hangs_is_asked_once(hanging):
     health = Health(deadline_s=0.05)
     health.add("slow", hanging[0])
 
+    threads = set(threading.enumerate())
     for _ in range(5):
         health.run()
 
-    assert len(hanging[1]) == 1
+    new = set(threading.enumerate()) - threads
+    assert [thread.name for thread in new if thread.name.startswith("health")] == ["health-slow"]
 
 
 def test_adding_again_replaces():
@@ -135,6 +137,7 @@ def test_forked_while_a_check_hangs(hanging):
 
     child = os.fork()
     if child == 0:
+        health._deadline_s = 30
         os._exit(0 if health.run().is_ready else 1)
     _, status = os.waitpid(child, 0)
 

@@ -154,10 +154,12 @@ class TestPool:
         app["tasks"].submit(blocking)
         assert blocking.started.wait(10)
         waiting = app["tasks"].submit(blocking)
-        threading.Timer(0.2, blocking.go.set).start()
-        jobs = app["jobs"]
+        jobs, stopping = app["jobs"], threading.Thread(target=app.stop)
 
-        app.stop()
+        stopping.start()
+        assert jobs.ended.acquire(timeout=10)  # what waits has failed
+        blocking.go.set()
+        stopping.join()
 
         assert jobs.find(waiting).message == "the application stopped before it began"
         assert sorted(job.state for job in jobs.kept.values()) == ["done", "failed"]
@@ -174,11 +176,13 @@ class TestPool:
 
         blocking.go.set()
         assert all(jobs.ended.acquire(timeout=10) for _ in range(2))
-        time.sleep(0.05)
-        jobs.beats.clear()
-        time.sleep(0.05)
+        blocking.go.clear()
+        third = app["tasks"].submit(blocking)
+        until = time.monotonic() + 10
+        while jobs.beats.count([third]) < 3 and time.monotonic() < until:  # the first one is that of the queue
+            time.sleep(0.01)
 
-        assert jobs.beats == []
+        assert jobs.beats[-2:] == [[third]] * 2
 
     def test_goes_on_when_jobs_cannot_be_kept(self, app, monkeypatch, caplog):
         """A store that is away costs the progress of a task, neither the task nor the thread that does the next one."""
@@ -228,12 +232,12 @@ class TestPool:
         threads, stopping = app["tasks"]._threads, threading.Thread(target=app.stop, daemon=True)
 
         stopping.start()
-        stopping.join(5)
+        stopping.join(10)  # they are asked to end in 0.1 s
 
         assert not stopping.is_alive()
         blocking.go.set()
         for thread in threads:
-            thread.join(5)
+            thread.join(10)
         assert not [thread for thread in threads if thread.is_alive()]
 
     def test_no_task(self, app):

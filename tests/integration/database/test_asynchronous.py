@@ -284,7 +284,9 @@ class TestEngines:
                 await session.execute(text("SELECT 1"))
             engine = app["database"]["main"].async_engine
             app["database"]["main"].dispose()
-            await asyncio.sleep(0.1)
+            async with asyncio.timeout(30):
+                while engine.sync_engine.pool.checkedin():
+                    await asyncio.sleep(0.01)
             return engine.sync_engine.pool.checkedin()
 
         assert asyncio.run(work()) == 0

@@ -72,7 +72,7 @@ def count(bulkhead: Bulkhead) -> int:
     return int(bulkhead.fetch(Statement("SELECT count(*) FROM thing"))[0][0])
 
 
-def wait_for(condition: object, seconds: float = 3.0) -> None:
+def wait_for(condition: object, seconds: float = 30.0) -> None:
     """Wait until *condition* holds."""
     until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:  # type: ignore[operator]
@@ -142,7 +142,7 @@ class TestLimits:
             bulkhead.fetch(Statement(COUNT_LONG[bulkhead.engine]))
 
         assert (caught.value.code, caught.value.status) == ("57014", 504)
-        assert time.monotonic() - started < 4.5
+        assert time.monotonic() - started < 10
         assert count(bulkhead) == 0
 
     def test_a_full_pool_is_504(self, bulkhead: Bulkhead) -> None:
@@ -174,7 +174,7 @@ class TestLimits:
         one = Statement("SELECT 1")
         with Line(server.host or "", server.port or 0) as line:
             spec = replace(spec_of(server.set(host="127.0.0.1", port=line.port)), connect_timeout=2)
-            bulkhead = make_bulkhead(spec, "shop", Options(statement_timeout_s=0.4))
+            bulkhead = make_bulkhead(spec, "shop", Options(statement_timeout_s=1.0))
             bulkhead.fetch(one)
             line.silence()
             errors = []
@@ -183,7 +183,7 @@ class TestLimits:
                 with pytest.raises(Unavailable) as caught:
                     bulkhead.fetch(one)
                 errors.append(type(caught.value))
-                assert time.monotonic() - started < 4
+                assert time.monotonic() - started < 10
 
             with pytest.raises(Unavailable) as caught:
                 bulkhead.fetch(one)

@@ -136,7 +136,7 @@ def test_a_silent_listener_is_given_up(engine: str, sslmode: str) -> None:
         if thread.name == "check":
             thread.join(30)
     gc.collect()
-    assert took_s < 3
+    assert took_s < 9  # the steps by themselves would take longer, or for ever
     assert failure(checked)[0] in ("tls", "login")
 
 

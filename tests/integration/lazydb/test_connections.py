@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from lazydb import connections as module
+from lazydb import flights
 from lazydb.connections import CheckFailed
 from qapla.database.spec import ConnectionSpec, from_fields
 from qapla.errors import Conflict, NameTaken, NotFound, SecretLost, TargetRefused, Unavailable
@@ -207,17 +209,23 @@ def test_of_many_refreshes_at_once_one_reads(app: LazydbApplication, make_file: 
 
     def slow(*arguments: object) -> object:
         counted.append(1)
-        ready.wait(5)
+        ready.wait(60)
         return read(*arguments)  # type: ignore[arg-type]
 
+    def wait(flight: Any) -> object:
+        waiting.append(flight)
+        return real(flight)
+
+    real, waiting = flights._Flight.wait, []  # type: ignore[var-annotated]
+    monkeypatch.setattr(flights._Flight, "wait", wait)
     monkeypatch.setattr(module, "read_schema", slow)
     results: list[object] = []
     threads = [threading.Thread(target=lambda: results.append(app["connections"].refresh("shop"))) for _ in range(5)]
     for thread in threads:
         thread.start()
-    while not counted:
-        threading.Event().wait(0.01)
-    threading.Event().wait(0.2)
+    until = time.monotonic() + 30
+    while len(waiting) < 4 and time.monotonic() < until:
+        time.sleep(0.01)
     ready.set()
     for thread in threads:
         thread.join()

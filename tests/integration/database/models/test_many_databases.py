@@ -241,15 +241,17 @@ def test_asked_side_by_side(three):
     servers = Votes.select().using("postgresql", "mariadb")
     pause = {"postgresql": sa.func.pg_sleep, "mariadb": sa.func.sleep}
 
-    def wait(bound):
-        bound.session.execute(sa.select(pause[bound.name](0.8))).all()
+    together = threading.Barrier(2)
+
+    def meet(bound):
+        together.wait(30)
         return threading.current_thread().name
 
-    started = time.monotonic()
-    found = servers.where(slow).ask(wait)
-    took = time.monotonic() - started
+    def wait(bound):
+        bound.session.execute(sa.select(pause[bound.name](20))).all()
 
-    assert took < 1.55
+    found = servers.where(slow).ask(meet)
+
     assert len({name for _, name in found}) == 2
     assert threading.current_thread().name not in {name for _, name in found}
     with pytest.raises(DatabasesFailed) as raised:

@@ -24,7 +24,7 @@ from qapla.testing import processes
 from qapla.testing.contracts.memory import MemorySourceContract
 from qapla.testing.redis_cluster import find_port, start_redis_cluster
 
-BACK_WITHIN_S = 10
+BACK_WITHIN_S = 30  # of which the nodes need most, to agree
 LONG_S = 60  # what is waited for comes much sooner
 SLOTS = 16384
 
@@ -205,7 +205,7 @@ def test_node_that_hangs_holds_up_its_own_keys_only(cluster, source):
 
 def test_silence_is_told_as_such(cluster):
     """An answer that does not come in time is an error of its own."""
-    source = ClusterMemoryDataSource.from_urls(*cluster.urls, socket_timeout=0.2)
+    source = ClusterMemoryDataSource.from_urls(*cluster.urls, socket_timeout=1)
     pid = cluster.pid(2)
 
     async def live():

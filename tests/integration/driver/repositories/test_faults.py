@@ -28,6 +28,7 @@ from qapla.settings import Settings
 from qapla.testing import processes
 
 DEADLINE_S = 0.25
+LIMIT_S = 3  # for a call within that deadline, however busy the machine is; without one it would be five seconds
 BACK_WITHIN_S = 10
 
 
@@ -132,7 +133,7 @@ def test_killed(stand):
     asyncio.run(live())
 
     print(f"slowest {stand.slowest_s:.3f} s")
-    assert stand.slowest_s < 4 * DEADLINE_S
+    assert stand.slowest_s < LIMIT_S
 
 
 def test_hanging(stand, redis_pid):
@@ -155,7 +156,7 @@ def test_hanging(stand, redis_pid):
     asyncio.run(live())
 
     print(f"slowest {stand.slowest_s:.3f} s")
-    assert stand.slowest_s < 4 * DEADLINE_S
+    assert stand.slowest_s < LIMIT_S
 
 
 def test_full(stand):
@@ -233,7 +234,7 @@ def test_both_down(stand):
 
     asyncio.run(live())
 
-    assert stand.slowest_s < 4 * DEADLINE_S
+    assert stand.slowest_s < LIMIT_S
 
 
 class Away(DictFallbackDataSource):

@@ -19,7 +19,7 @@ from qapla.errors import ConfigurationError
 from qapla.testing.packages import get_program
 from qapla.testing.processes import free_port
 
-BACK_WITHIN_S = 10
+BACK_WITHIN_S = 30  # of which Sentinel needs most; an attempt that it gives up is made again after six seconds
 
 
 @dataclass

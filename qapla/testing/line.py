@@ -14,6 +14,8 @@ import threading
 import time
 from contextlib import suppress
 
+from qapla.testing.processes import free_port
+
 LOOK_S = 0.02
 
 
@@ -29,7 +31,7 @@ class Line:
         self._target = (host, port)
         self._pairs: list[_Pair] = []
         self._is_silent = False
-        self.port = 0
+        self.port = free_port()
         self._open()
 
     def __enter__(self) -> Line:
@@ -67,7 +69,6 @@ class Line:
 
     def _open(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", self.port))  # the same port each time
-        self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
     def _accept(self, listener: socket.socket) -> None:

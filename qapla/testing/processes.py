@@ -10,9 +10,11 @@ What faults look like: ``kill(folder)`` takes a server away as ``kill -9`` does,
 from __future__ import annotations
 
 import atexit
+import fcntl
 import json
 import os
 import pwd
+import random
 import shutil
 import signal
 import socket
@@ -32,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 START_TIMEOUT_S = 60
+PORTS = range(31_000, 32_768)  # below those at which connections begin, and which those get who listen on port 0
 KEPT = "server.json"  # how a server was started, for starting it again
 POSTGRESQL_SETTINGS = {
     "listen_addresses": "127.0.0.1",
@@ -220,10 +223,22 @@ def _descendants(pid: int) -> Iterator[int]:
 
 
 def free_port() -> int:
-    """Return a port of the loopback address that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of the loopback address that nobody listens on now, and that is given to no other process for a long while.
+
+    One that the system chooses may be somebody else's by the time a server listens on it, or comes back to it.
+    """
+    with (Path(tempfile.gettempdir()) / f"qapla-port-{os.geteuid()}").open("a+") as kept:
+        fcntl.flock(kept, fcntl.LOCK_EX)
+        kept.seek(0)
+        last = int(kept.read() or random.choice(PORTS))
+        for step in range(1, len(PORTS) + 1):
+            port = PORTS[(last - PORTS.start + step) % len(PORTS)]
+            with suppress(OSError), socket.socket() as probe:
+                probe.bind(("127.0.0.1", port))
+                kept.truncate(0)
+                kept.write(str(port))
+                return port
+    raise ServerFailed(f"no port is free between {PORTS.start} and {PORTS.stop - 1}")
 
 
 def _prepare(folder: Path, name: str) -> str:

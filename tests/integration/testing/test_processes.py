@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -53,6 +55,16 @@ def test_what_was_committed_survives_a_kill(folder: Path, ask, engine_name: str)
         ask(url, "SELECT 1")
     processes.start_again(folder / "server")
     assert ask(url, "SELECT count(*) FROM thing") == 1
+
+
+def test_ports_are_given_once() -> None:
+    """Whoever asks for a port, in whatever process, gets another one; none of them is one that a connection begins at."""
+    command = [sys.executable, "-c", "from qapla.testing.processes import free_port; print(*(free_port() for _ in range(50)))"]
+    asking = [subprocess.Popen(command, stdout=subprocess.PIPE) for _ in range(3)]
+    ports = [int(port) for each in asking for port in each.communicate()[0].split()]
+
+    assert len(set(ports)) == 150
+    assert set(ports) <= set(processes.PORTS)
 
 
 def test_replica_follows_and_takes_no_writes(folder: Path, ask) -> None:

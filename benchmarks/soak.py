@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -100,6 +100,14 @@ def measure(pid: int, database: Any) -> Figures:
     return Figures(count_connections(database), threads, len(os.listdir(f"/proc/{pid}/fd")), resident_kib(pid))
 
 
+def measure_at_rest(pid: int, database: Any) -> Figures:
+    """Return the figures when what was removed is closed, or should be by far."""
+    time.sleep(CLOSED_WITHIN_S)
+    with suppress(TimeoutError):
+        wait_for(lambda: count_connections(database) == 0, WAIT_S)
+    return measure(pid, database)
+
+
 def count_connections(url: Any) -> int:
     """Return how many connections the server of a database has to it, but for the one that asks."""
     from sqlalchemy import NullPool, create_engine
@@ -137,11 +145,9 @@ def soak(engine: str, rounds: int, seconds: float) -> Soaked:
                 use(app, client, url, [f"soak-{done + number}" for number in range(AT_ONCE)])
                 done += AT_ONCE
                 if done == WARM_UP:
-                    time.sleep(CLOSED_WITHIN_S)
-                    before = measure(pid, url)
-            time.sleep(CLOSED_WITHIN_S)
+                    before = measure_at_rest(pid, url)
             assert before is not None
-            return Soaked(done - WARM_UP, time.monotonic() - begin, before, measure(pid, url))
+            return Soaked(done - WARM_UP, time.monotonic() - begin, before, measure_at_rest(pid, url))
 
 
 @contextmanager

@@ -70,7 +70,7 @@ def test_a_database_added_in_the_browser_is_edited_and_served_in_the_same_minute
     page.get_by_text("answers").nth(1).wait_for()
     shot(page, "overview")
     for engine in shops:
-        rows = httpx.get(f"{server.url}/api/{engine}/customer?select=name,vip,since&order=id", trust_env=False).json()
+        rows = httpx.get(f"{server.url}/api/{engine}/customer?select=name,vip,since&order=id", trust_env=False, timeout=30).json()
         assert rows == [
             {"name": f"Ada of {engine}", "vip": True, "since": "2026-01-31"},
             {"name": "Grace", "vip": None, "since": None},

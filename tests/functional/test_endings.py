@@ -121,7 +121,10 @@ def open_transactions(database):
     """Return how many transactions are open in the database, but for the one that asks."""
     engine = create_engine(database, poolclass=NullPool)
     with engine.connect() as connection:
-        sql = "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
+        sql = (
+            "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
+            " AND backend_type = 'client backend'"
+        )
         return connection.execute(text(sql)).scalar()
 
 
@@ -131,7 +134,7 @@ def assert_all_is_over(database, port):
     while open_transactions(database):
         assert time.monotonic() < deadline, "a session is open"
         time.sleep(0.05)
-    assert httpx.get(f"http://127.0.0.1:{port}/ready", trust_env=False).text == "0"
+    assert httpx.get(f"http://127.0.0.1:{port}/ready", trust_env=False, timeout=30).text == "0"
 
 
 def test_client_goes_away(database, port):
@@ -147,7 +150,7 @@ def test_client_goes_away(database, port):
 def test_streamed_answer_breaks(database, port):
     """An error in the body ends the session, too."""
     with suppress(httpx.HTTPError):  # whether the client is told is the server's affair
-        httpx.get(f"http://127.0.0.1:{port}/breaks", trust_env=False)
+        httpx.get(f"http://127.0.0.1:{port}/breaks", trust_env=False, timeout=30)
 
     assert_all_is_over(database, port)
 

@@ -397,17 +397,19 @@ class TestGuest:
             from pyramid.config import Configurator
             from qapla.plugin import Plugin
             from qapla.web import include_plugin
-            begun = threading.Event()
+            begun, ending = threading.Event(), threading.Event()
             class Told(Plugin):
                 key = "told"
                 def stop(self, app):
                     begun.set()
+                    ending.wait(30)
                     threading.Event().wait(0.3)  # the process is ending by then
                     print("stopped")
             include_plugin(Configurator(), Told())
             gc.collect()
             begun.wait()
-            print("ending")
+            print("ending", flush=True)
+            ending.set()
         """
 
         done = subprocess.run([sys.executable, "-W", "ignore", "-c", textwrap.dedent(code)], capture_output=True, text=True, check=True)

@@ -68,7 +68,7 @@ class TestPostgresql:
 
     def test_keeps_up_with_copy(self, large: Any, serving: Any) -> None:
         """A list of 100,000 rows takes the server no more CPU than passing on COPY does, by far."""
-        speed = large.measure_speed(serving[1], serving[2], 2)
+        speed = large.measure_speed(serving[1], serving[2], 5)
 
         assert speed.ours_cpu_s < 1.5 * speed.copy_cpu_s
         assert speed.ratio > 0.4  # of a noisy moment; the benchmark asks for 0.7
@@ -82,7 +82,8 @@ class TestPostgresql:
 
 
 SESSIONS = {
-    "postgresql": "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL",
+    "postgresql": "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database() AND xact_start IS NOT NULL"
+    " AND backend_type = 'client backend'",
     "mariadb": "SELECT count(*) FROM information_schema.processlist WHERE db = database() AND command = 'Query' AND id <> connection_id()",
 }
 MANY = {

@@ -30,7 +30,7 @@ def test_lines_of_the_tour_answer(demo, line):
     headers = dict(words[i + 1].split(": ", 1) for i, word in enumerate(words) if word == "-H")
     method = "HEAD" if "-I" in words else "GET"
 
-    answer = httpx.request(method, words[-1].replace("http://127.0.0.1:6543", demo.url), headers=headers, trust_env=False)
+    answer = httpx.request(method, words[-1].replace("http://127.0.0.1:6543", demo.url), headers=headers, trust_env=False, timeout=30)
 
     if "colour" in line:
         assert answer.status_code == 400
@@ -45,11 +45,12 @@ def test_the_demo_prints_what_to_try(demo):
     browser, curl, python = re.findall(r"^  (http\S+)|^  (curl .*)|^  (python3 .*)", demo.output, re.MULTILINE)[:3]
     link = re.search(r"http\S+/login\?token=\S+", demo.output)[0]
 
-    assert httpx.get(browser[0], headers={"Accept": "text/html"}, trust_env=False).headers["content-type"].startswith("text/html")
-    assert httpx.get(shlex.split(curl[1])[-1], trust_env=False).json()
+    page = httpx.get(browser[0], headers={"Accept": "text/html"}, trust_env=False, timeout=30)
+    assert page.headers["content-type"].startswith("text/html")
+    assert httpx.get(shlex.split(curl[1])[-1], trust_env=False, timeout=30).json()
     source = shlex.split(python[2])[2]
     exec(compile(source, "the line for Python", "exec"), {})
-    with httpx.Client(trust_env=False) as client:
+    with httpx.Client(trust_env=False, timeout=30) as client:
         assert client.get(link).status_code == 303
         assert client.get(f"{demo.url}/admin/flights").status_code == 200
 

@@ -161,7 +161,7 @@ def asking(request: pytest.FixtureRequest, loop: asyncio.Runner) -> Iterator[Cal
     """Return ``asking(url, question, **options)``: both clients of the Python package are asked the same."""
     with ExitStack() as stack:
         if request.param == "sync":
-            http: Any = stack.enter_context(httpx.Client(trust_env=False))
+            http: Any = stack.enter_context(httpx.Client(trust_env=False, timeout=30))
             yield lambda url, question, **options: question(SyncPostgrestClient(url, http_client=http, **options)).execute()
             return
         http = httpx.AsyncClient(trust_env=False)

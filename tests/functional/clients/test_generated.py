@@ -22,7 +22,7 @@ TABLES = ("/teams", "/countries", "/cities", "/users")
 @pytest.fixture
 def generated(fresh: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Give the test a client that was generated just now; ``generated("api.teams.list_teams")`` is a module of it."""
-    document = httpx.get(f"{fresh.url}/", headers={"Accept": "application/openapi+json"}, trust_env=False).json()
+    document = httpx.get(f"{fresh.url}/", headers={"Accept": "application/openapi+json"}, trust_env=False, timeout=30).json()
     document["paths"] = {path: item for path, item in document["paths"].items() if path.startswith(TABLES)}
     (tmp_path / "document.json").write_text(json.dumps(document))
     (tmp_path / "configuration.json").write_text(json.dumps(CONFIGURATION))

@@ -205,10 +205,10 @@ def test_a_file_of_every_setting_is_served_and_forgotten(lazydb: Any, database: 
     lines = Path(first).read_text().partition(OTHERS)[0].splitlines()
     second.write_text("\n".join(line for line in lines if "jwt-secret" not in line and "anon-role" not in line))
     with lazydb.serving("--postgrest-config", first, MOVED_SECRET=SECRET) as server:
-        before = httpx.get(f"{server.url}/todo", headers=bearer(roles=[USER], aud="https://example.org"), trust_env=False)
+        before = httpx.get(f"{server.url}/todo", headers=bearer(roles=[USER], aud="https://example.org"), trust_env=False, timeout=30)
 
     with lazydb.serving("--postgrest-config", str(second)) as server:
-        token, nobody = (httpx.get(f"{server.url}/todo", headers=given, trust_env=False) for given in (bearer(role=USER), {}))
+        token, nobody = (httpx.get(f"{server.url}/todo", headers=given, trust_env=False, timeout=30) for given in (bearer(role=USER), {}))
 
     assert keys >= {*SETTINGS, *NOTES, *OWN}
     assert (before.status_code, before.headers["X-Checked"]) == (200, "yes")

@@ -64,9 +64,9 @@ def test_killed_server_comes_back(lazydb: Any, chinook: Path) -> None:
             with socket.socket() as probe:
                 return probe.connect_ex(("127.0.0.1", server.port)) != 0
 
-        seconds_until(is_free, 5)
+        seconds_until(is_free, 20)
     with lazydb.serving() as again:
-        answer = httpx.get(f"{again.url}/api/shop/Genre", trust_env=False)
+        answer = httpx.get(f"{again.url}/api/shop/Genre", trust_env=False, timeout=30)
 
     assert answer.status_code == 200
 
@@ -77,8 +77,8 @@ def test_database_that_is_down_stops_nobody(lazydb: Any, chinook: Path) -> None:
         added = lazydb.run("add", url.set(drivername="postgresql").render_as_string(False), "--name", "gone", "--anonymous", "read")
         assert added.returncode == 0, added.stderr
     with lazydb.serving(f"sqlite:///{chinook}", "--name", "shop", "--anonymous", "read") as server:
-        shop = httpx.get(f"{server.url}/api/shop/Genre", trust_env=False)
-        ready = httpx.get(f"{server.url}/readyz", trust_env=False)
+        shop = httpx.get(f"{server.url}/api/shop/Genre", trust_env=False, timeout=30)
+        ready = httpx.get(f"{server.url}/readyz", trust_env=False, timeout=30)
         health = httpx.get(f"{server.url}/api/gone/-/health", trust_env=False, timeout=15)
 
     assert (shop.status_code, ready.status_code, health.status_code) == (200, 200, 503)
@@ -86,12 +86,13 @@ def test_database_that_is_down_stops_nobody(lazydb: Any, chinook: Path) -> None:
 
 def test_request_under_way_is_finished(lazydb: Any, tmp_path: Path) -> None:
     """SIGTERM lets a long answer end in whole, and then the process is gone."""
-    rows = 300_000
+    rows = 100_000  # more than the buffers below hold, and sent within the grace on a busy machine, too
+    few = httpx.HTTPTransport(socket_options=[(socket.SOL_SOCKET, socket.SO_RCVBUF, 2**16)])
     path = tmp_path / "long.sqlite"
     with closing(sqlite3.connect(path)) as connection, connection:
         connection.execute("CREATE TABLE line (id INTEGER PRIMARY KEY, text TEXT)")
         connection.executemany("INSERT INTO line VALUES (?, ?)", ((number, f"line {number}") for number in range(rows)))
-    with lazydb.serving(f"sqlite:///{path}", "--anonymous", "read") as server, server.client() as client:
+    with lazydb.serving(f"sqlite:///{path}", "--anonymous", "read") as server, server.client(transport=few) as client:
         with client.stream("GET", "/api/long/line", headers={"Accept": "text/csv"}) as answer:
             parts = answer.iter_bytes()
             body = next(parts)
@@ -107,8 +108,8 @@ def test_request_under_way_is_finished(lazydb: Any, tmp_path: Path) -> None:
 def test_log_is_json_with_the_request(lazydb: Any) -> None:
     """Where nobody watches, each line of the log is an object, and one about a request has the id that the answer had."""
     with lazydb.serving() as server:
-        answer = httpx.get(f"{server.url}/api/", trust_env=False)
-        seconds_until(lambda: "/api/" in server.log, 5)
+        answer = httpx.get(f"{server.url}/api/", trust_env=False, timeout=30)
+        seconds_until(lambda: "/api/" in server.log, 20)
         entries = [json.loads(line) for line in server.log.splitlines()]
 
     found = next(entry for entry in entries if entry.get("path") == "/api/")
@@ -119,7 +120,7 @@ def test_log_is_json_with_the_request(lazydb: Any) -> None:
 def test_links_are_below_the_root_path(lazydb: Any, chinook: Path) -> None:
     """Behind a proxy that puts lazydb elsewhere, links lead there."""
     with lazydb.serving(f"sqlite:///{chinook}", "--anonymous", "read", "--root-path", "/db") as server:
-        answer = httpx.get(f"{server.url}/db/api/chinook/Genre?limit=1", trust_env=False)
+        answer = httpx.get(f"{server.url}/db/api/chinook/Genre?limit=1", trust_env=False, timeout=30)
 
     assert answer.links["next"]["url"].startswith("/db/api/chinook/Genre?")
 
@@ -163,12 +164,12 @@ def test_demo_does_what_it_prints(lazydb: Any) -> None:
     with lazydb.serving(command="demo") as server:
         lines = [line.strip() for line in server.output.splitlines()]
         browser = next(line for line in lines if line.endswith("in a browser")).split()[0]
-        page = httpx.get(browser, headers={"Accept": "text/html"}, trust_env=False)
+        page = httpx.get(browser, headers={"Accept": "text/html"}, trust_env=False, timeout=30)
         curl, python = (next(line for line in lines if line.startswith(word)) for word in ("curl", "python3"))
         environment = {**lazydb.environment, "no_proxy": "127.0.0.1"}
         outputs = [subprocess.run(line, shell=True, capture_output=True, text=True, env=environment).stdout for line in (curl, python)]
-        count = httpx.get(f"{server.url}/api/flights/flights?select=count()", trust_env=False).json()
-        one = httpx.get(f"{server.url}/api/flights/flights/2013-01-01T10:00:00,UA,1545?select=dest", trust_env=False)
+        count = httpx.get(f"{server.url}/api/flights/flights?select=count()", trust_env=False, timeout=30).json()
+        one = httpx.get(f"{server.url}/api/flights/flights/2013-01-01T10:00:00,UA,1545?select=dest", trust_env=False, timeout=30)
     [path] = lazydb.home.rglob("flights.sqlite")
     before = path.stat().st_ino
     with lazydb.serving(command="demo"):

@@ -88,7 +88,7 @@ def test_a_database_in_trouble_stays_alone_in_it(engine: str, make_home: Any, tm
     assert {status for status, _ in troubled} <= {503, 504}
     assert max(seconds for _, seconds in troubled) < LIMIT_S
     assert {status for status, _ in during} == {200}
-    assert statistics.median(seconds for _, seconds in during) < before * 3 + 0.05
+    assert statistics.median(seconds for _, seconds in during) < before * 3 + 0.5  # who waited for the other one would wait for seconds
     assert gone[0] == 503
     assert gone[1] < LIMIT_S
 

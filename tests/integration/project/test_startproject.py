@@ -64,7 +64,7 @@ class Project:
     def served(self, **variables: str):
         """Have it served; yields a client that keeps cookies."""
         port = free_port()
-        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", follow_redirects=True)
+        client = httpx.Client(base_url=f"http://127.0.0.1:{port}", follow_redirects=True, timeout=30)
         with self.running("serve", "--port", str(port), **variables) as log, client:
             wait_for(lambda: answers(client), log)
             yield client

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import hypothesis
 import pytest
 
 from qapla.testing.processes import free_port
@@ -23,6 +24,13 @@ from qapla.testing.processes import free_port
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator
     from pathlib import Path
+
+# The same examples each time, without a limit of milliseconds for one: a busy machine and a lucky find fail no change that is innocent.
+# With QAPLA_TEST_EXAMPLES others are looked for.
+hypothesis.settings.register_profile(
+    "qapla", hypothesis.settings.get_profile("ci"), derandomize="QAPLA_TEST_EXAMPLES" not in os.environ
+)
+hypothesis.settings.load_profile("qapla")
 
 COMMAND = [sys.executable, "-c", "from lazydb.commands import main; main()"]
 START_S = 180

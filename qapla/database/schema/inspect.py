@@ -15,7 +15,7 @@ from qapla.database.schema.computed import derive_computed
 from qapla.database.schema.description import DatabaseSchema, Identity, Table
 from qapla.database.schema.patterns import Patterns
 from qapla.database.schema.relations import derive
-from qapla.database.schema.seen import find_seen
+from qapla.database.schema.seen import find_primary_key, find_seen
 from qapla.database.schema.storage import fingerprint
 from qapla.errors import NotOffered
 
@@ -106,7 +106,7 @@ def build_table(reading: Reading, listed: Listed, seen_keys: Sequence[ForeignKey
     """Put one table together; keys with a column that is not shown are left out."""
     columns = tuple(reading.columns.get(listed.name, ()))
     shown = {column.name for column in columns}
-    primary_key = reading.primary_keys.get(listed.name)
+    primary_key = reading.primary_keys.get(listed.name) or find_primary_key(reading, listed.name)
     if primary_key and not shown.issuperset(primary_key.columns):
         primary_key = None
     unique = tuple(key for key in reading.unique.get(listed.name, ()) if shown.issuperset(key.columns))

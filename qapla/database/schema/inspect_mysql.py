@@ -220,6 +220,8 @@ class MysqlReader(Reader):
                 self.reading.change_table(name, insertable=False, updatable=False, deletable=False)
             elif joins(definition or ""):
                 self.reading.change_table(name, deletable=False)
+            elif definition:
+                self.reading.single.add(name)
         if texts:
             self.read_origins(texts)
 
@@ -241,7 +243,13 @@ class MysqlReader(Reader):
             }
             behind = {table for table, _ in self.reading.origins[view].values()}
             waiting += [name for name in behind if name in texts and name not in self.reading.origins and name not in waiting]
+        self.reading.single = {name for name in self.reading.single if self.is_single(name)}
         self.behind = {table for found in self.reading.origins.values() for table, _ in found.values()} - self.reading.tables.keys()
+
+    def is_single(self, view: TableName) -> bool:
+        """Tell whether a view is of one table, through views that are; ``single`` has what each view is by itself."""
+        behind = {table for table, _ in self.reading.origins.get(view, {}).values()}
+        return view in self.reading.single and all(name not in self.reading.origins or self.is_single(name) for name in behind)
 
     def spelled(self, name: TableName) -> TableName:
         """Return a table's name as the list of tables has it; on some systems the catalog writes it in another case elsewhere."""

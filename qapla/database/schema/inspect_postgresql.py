@@ -57,7 +57,8 @@ WHERE n.nspname = ANY(%s) AND c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.r
 # of a wrapper without handler nothing may be asked, and nothing can be read
 UPDATABLE = """
 SELECT c.oid::bigint, w.fdwhandler IS DISTINCT FROM 0,
-    CASE WHEN w.fdwhandler = 0 THEN 0 ELSE pg_catalog.pg_relation_is_updatable(c.oid, true) END
+    CASE WHEN w.fdwhandler = 0 THEN 0 ELSE pg_catalog.pg_relation_is_updatable(c.oid, true) END,
+    c.relkind = 'v' AND pg_catalog.pg_relation_is_updatable(c.oid, false) <> 0
 FROM pg_catalog.pg_class c
 LEFT JOIN pg_catalog.pg_foreign_table f ON f.ftrelid = c.oid
 LEFT JOIN pg_catalog.pg_foreign_server s ON s.oid = f.ftserver
@@ -230,8 +231,10 @@ class PostgresqlReader(Reader):
 
     def read_updatable(self, ids: list[int]) -> None:
         """Read which views and foreign tables take writes, by themselves or by triggers."""
-        for oid, readable, bits in self.rows(UPDATABLE, (ids,)):
+        for oid, readable, bits, by_itself in self.rows(UPDATABLE, (ids,)):
             listed = self.reading.tables[self.names[oid]]
+            if by_itself:  # which only views of one table are
+                self.reading.single.add(listed.name)
             if not readable:
                 self.reading.findings.append(report.without_handler(listed.name))
             self.reading.change_table(

@@ -45,7 +45,7 @@ class Reading:
     """Everything a reader found, by table. Filled step by step; ``inspect.build`` makes the frozen value of it.
 
     ``origins`` are of views: which column of which table, or of which other view, each of their columns shows as it is. Tables behind
-    views need not be listed: then only their keys are here.
+    views need not be listed: then only their keys are here. ``single`` are the views of which every row is one row of one table.
     """
 
     engine: str
@@ -60,6 +60,7 @@ class Reading:
     capabilities: list[str] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     origins: dict[TableName, dict[str, Origin]] = field(default_factory=dict)
+    single: set[TableName] = field(default_factory=set)
 
     def change_table(self, name: TableName, **changes: Any) -> None:
         """Replace parts of what the list says about a table; a table that is not listed is passed over."""

@@ -47,6 +47,21 @@ def find_seen(reading: Reading) -> tuple[dict[TableName, list[ForeignKey]], dict
     return keys, unique
 
 
+def find_primary_key(reading: Reading, view: TableName) -> Key | None:
+    """Return the primary key of the table of which a view shows rows, where it shows all of it; None where a row may be there twice."""
+    if view not in reading.single:
+        return None
+    shown: dict[Origin, str] = {}
+    for column in reading.columns.get(view, ()):
+        if column.name in (origins := reading.origins.get(view, {})):
+            shown.setdefault(_follow(reading.origins, origins[column.name]), column.name)
+    for table in dict.fromkeys(table for table, _ in shown):
+        key = reading.primary_keys.get(table)
+        if key is not None and all((table, name) in shown for name in key.columns):
+            return Key(None, tuple(shown[table, name] for name in key.columns))
+    return None
+
+
 def _shown(reading: Reading) -> Shown:
     """Return for each column of a table the listed views that show it, and as which of their columns."""
     found: Shown = {}

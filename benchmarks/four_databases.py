@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 NAMES = ("first", "second", "third", "fourth")
 ENGINES = ("postgresql", "postgresql", "mariadb", "sqlite")
 PROCESSES, THREADS = 2, 4
+REST_WITHIN_S = 10
 ENDINGS = ("reads", "commits", "fails", "streams", "subrequest")
 CONNECTIONS = {
     "postgresql": "SELECT count(*) - 1 FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'",
@@ -137,6 +138,14 @@ def count_connections(urls: dict[str, URL]) -> dict[str, int]:
     return found
 
 
+def count_at_rest(urls: dict[str, URL], expected: int) -> dict[str, int]:
+    """Return the same when each is *expected*, or after a while: servers notice by themselves that a connection was closed."""
+    deadline = time.monotonic() + REST_WITHIN_S
+    while (found := count_connections(urls)) != dict.fromkeys(urls, expected) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return found
+
+
 def read_link(handle: str) -> str | None:
     """Return what it is a handle of; None for that of the listing itself, which is gone."""
     with suppress(FileNotFoundError):
@@ -188,14 +197,14 @@ def soak(requests: int) -> Soaking:
         app = Soaked()
         wsgi = app.run_uwsgi({f"db:{name}:url": url.render_as_string(hide_password=False) for name, url in urls.items()})
         get(wsgi, "/reads")
-        before, begin = count_connections(urls), time.monotonic()
+        before, begin = count_at_rest(urls, 1), time.monotonic()
         children = [fork(app, wsgi, rounds) for _ in range(PROCESSES)]
         failed = sum(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) != 0 for pid in children)
         seconds = time.monotonic() - begin
         get(wsgi, "/reads")  # the connections of the parent still work
-        after = count_connections(urls)
+        after = count_at_rest(urls, 1)
         app.stop()
-        return Soaking(rounds * PROCESSES * THREADS * len(ENDINGS), round(seconds, 1), failed, before, after, count_connections(urls))
+        return Soaking(rounds * PROCESSES * THREADS * len(ENDINGS), round(seconds, 1), failed, before, after, count_at_rest(urls, 0))
 
 
 def fork(app: Soaked, wsgi: Any, rounds: int) -> int:

@@ -74,10 +74,11 @@ def changes_of(old: Table, new: Table) -> Iterator[Change]:
     if old.kind != new.kind:
         yield say("maybe", "table_kind", f"is a {NAMES[new.kind]} now")
     yield from column_changes(old, new, say)
+    severity: ChangeSeverity = "breaking" if old.identity.columns else "additive"  # where no row had an address, none is wrong now
     if columns_of(old.primary_key) != columns_of(new.primary_key):
-        yield say("breaking", "primary_key", f"primary key changed from {listed(old.primary_key)} to {listed(new.primary_key)}")
+        yield say(severity, "primary_key", f"primary key changed from {listed(old.primary_key)} to {listed(new.primary_key)}")
     elif old.identity != new.identity:
-        yield say("breaking", "identity", "single rows are addressed another way now")
+        yield say(severity, "identity", "single rows are addressed another way now")
     yield from unique_changes(old, new, say)
     yield from foreign_key_changes(old, new, say)
     for flag, word in (("insertable", "inserted into"), ("updatable", "updated"), ("deletable", "deleted from")):

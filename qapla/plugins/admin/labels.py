@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qapla.database.query.description import Embed, Field, Path, Selection
+from qapla.database.query.relations import get_relation
+from qapla.errors import QueryError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -71,8 +73,7 @@ class Reference:
     def embed(self) -> Embed:
         """Return the embed that brings the label's columns along."""
         fields = tuple(Field(Path(name)) for name in label_columns(self.target))
-        hint = self.relation.constraint or (self.relation.hints[0] if self.relation.hints else None)
-        return Embed(self.relation.name, hint=hint, alias=self.alias, select=Selection(fields))
+        return Embed(self.relation.name, hint=_hint(self.relation), alias=self.alias, select=Selection(fields))
 
     def target_values(self, row: Mapping[str, object]) -> dict[str, object] | None:
         """Return the values of the referenced columns, or None where the key points nowhere."""
@@ -86,22 +87,34 @@ class Reference:
 
 
 def find_references(schema: DatabaseSchema, table: Table) -> dict[str, Reference]:
-    """Return the foreign keys of *table* by the column that shows them; of two on one column the first."""
+    """Return the foreign keys of *table*, or those seen through a view, by the column that shows them; of two on one column the first."""
     relations = {
         (relation.columns, relation.target, relation.target_columns): relation
         for relation in schema.relations_of.get(table.name, ())
         if relation.kind == "to_one" and not relation.one_to_one
     }
     found: dict[str, Reference] = {}
-    for key in table.foreign_keys:
+    for key in table.seen_keys if table.is_view else table.foreign_keys:
         target, relation = schema.by_name.get(key.target), relations.get((key.columns, key.target, key.target_columns))
         column = key.columns[-1]  # of several, the last is the most telling one
-        if target is None or relation is None or column in found:
+        if target is None or relation is None or column in found or (table.is_view and not _is_meant(schema, relation)):
             continue
         has_label = set(label_columns(target)) - set(key.target_columns)
         alias = _free_name(f"{column}@label", table) if has_label else None
         found[column] = Reference(column, key, target, relation, alias)
     return found
+
+
+def _hint(relation: Relation) -> str | None:
+    return relation.constraint or (relation.hints[0] if relation.hints else None)
+
+
+def _is_meant(schema: DatabaseSchema, relation: Relation) -> bool:
+    """Tell whether an embed finds this relation; a view that shows a key twice has several of one name."""
+    try:
+        return get_relation(schema, schema.by_name[relation.source], relation.name, _hint(relation)) == relation
+    except QueryError:
+        return False
 
 
 def _free_name(wanted: str, table: Table) -> str:

@@ -103,8 +103,10 @@ def describe_related(context: TableContext, row: Mapping[str, Any], *, with_coun
     for relation in schema.relations_of.get(context.table.name, ()):
         target = schema.by_name.get(relation.target)
         listing = related_listing(relation, row)
-        if target is None or target.is_view or listing is None or not context.rights.allows("select", target.name.schema, target.name.name):
+        if target is None or listing is None or not context.rights.allows("select", target.name.schema, target.name.name):
             continue
+        if target.is_view and not context.table.is_view:
+            continue  # it shows what the lists of tables show
         is_twin = sum(each.target == relation.target and _points_here(each) for each in schema.relations_of[context.table.name]) > 1
         count = print_rows(context.reader.count(make_query(listing, target))) if with_counts else None
         found.append(

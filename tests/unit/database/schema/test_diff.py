@@ -76,6 +76,11 @@ def with_column(place: int, **changes: object) -> Table:
             "breaking",
             "table public.orders: primary key changed from (id) to (id, total)",
         ),
+        (
+            replace(TABLE, primary_key=None, identity=Identity("none")),
+            "breaking",
+            "table public.orders: primary key changed from (id) to none",
+        ),
         (replace(TABLE, unique=()), "maybe", "table public.orders: unique (total) was removed"),
         (replace(TABLE, foreign_keys=()), "breaking", "table public.orders: foreign key (total) to public.sums was removed"),
         (

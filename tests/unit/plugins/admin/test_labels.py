@@ -2,10 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from qapla.database.schema.description import Column, ColumnType, ForeignKey, Identity, Key, Kind, Table, TableName
-from qapla.plugins.admin.labels import label_columns, make_label
+from qapla.database.schema.description import (
+    Column,
+    ColumnType,
+    DatabaseSchema,
+    ForeignKey,
+    Identity,
+    Key,
+    Kind,
+    Table,
+    TableName,
+)
+from qapla.database.schema.relations import derive
+from qapla.plugins.admin.labels import find_references, label_columns, make_label
 
 
 def table(*columns: tuple[str, Kind], key: tuple[str, ...] = ("id",), pointer: str | None = None) -> Table:
@@ -38,3 +51,28 @@ def test_falls_back_to_the_key() -> None:
 
     assert make_label(named, {"id": 7, "name": None}) == "7"
     assert len(make_label(named, {"id": 7, "name": "x" * 500})) == 80
+
+
+def view(name: str, *seen: ForeignKey) -> Table:
+    """Return a view of people, with the foreign keys that are seen through it."""
+    return replace(table(("id", "integer"), ("boss", "integer"), ("name", "text")), name=TableName(None, name), kind="view", seen_keys=seen)
+
+
+def references(*tables: Table) -> dict[str, str]:
+    """Return where the columns of the first of *tables* lead."""
+    schema = DatabaseSchema("sqlite", "3", None, (), tables, derive(tables))
+    return {column: reference.target.name.name for column, reference in find_references(schema, tables[0]).items()}
+
+
+def test_a_view_refers_to_what_its_table_refers_to() -> None:
+    """A column that shows a foreign key leads where that leads."""
+    boss = ForeignKey("led", ("boss",), TableName(None, "bosses"), ("id",))
+
+    assert references(view("people", boss), view("bosses")) == {"boss": "bosses"}
+
+
+def test_a_reference_that_no_embed_can_mean_is_none() -> None:
+    """Two views of a table that refers to itself point at each other under one name: the list shows the values."""
+    there, back = (ForeignKey("led", ("boss",), TableName(None, name), ("id",)) for name in ("bosses", "people"))
+
+    assert references(view("people", there), view("bosses", back)) == {}

@@ -66,6 +66,9 @@ def read_models(
     if not any(table.columns for table in schema.tables):
         chosen = "that was asked for" if schemas or include or exclude else "that this account may read"
         raise NotFound(f"the database has no table {chosen}, so there is no model to write", hint=_why_none(schema.report))
+    if schema.schemas and connection.dialect.default_schema_name is not None:
+        # The first of those that were chosen is where a served database looks; a model without a schema is where its connection looks.
+        schema = replace(schema, default_schema=connection.dialect.default_schema_name)
     return make_source(schema, read_construction(connection, schema))
 
 

@@ -410,6 +410,17 @@ class TestFile:
             db.generate_models()
 
 
+@pytest.mark.parametrize("engine_name", ["postgresql"])
+def test_schema_that_is_not_looked_in(fresh_database: URL) -> None:
+    """Models of a chosen schema find their tables on the same URL, which looks in another one first."""
+    run_script(fresh_database, "CREATE SCHEMA depot;\nCREATE TABLE depot.box (id int PRIMARY KEY);\nINSERT INTO depot.box VALUES (7);\n")
+    with connected(fresh_database) as connection:
+        text = read_models(connection, schemas=["depot"])
+
+    with imported(text, "models_of_a_depot") as models, open_(fresh_database):
+        assert [box.id for box in models.Box.select()] == [7]
+
+
 def test_database_away() -> None:
     """A database that cannot be reached is told by its name."""
     with pytest.raises(Unavailable, match="'shop' cannot be used now"), Postgresql("postgresql://me@127.0.0.1:1/shop") as db:

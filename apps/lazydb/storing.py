@@ -43,7 +43,7 @@ def store_check(session: Session, row: Connection, checked: Checked) -> None:
 
 def store_schema(session: Session, row: Connection, schema: DatabaseSchema, body: str, seconds: float) -> None:
     """Keep what a database looks like, in place of what was kept before."""
-    views = sum(1 for table in schema.tables if table.kind in ("view", "materialized_view"))
+    views = sum(table.is_view for table in schema.tables)
     session.merge(
         Snapshot(
             connection_id=row.id,

@@ -125,7 +125,7 @@ def _refused_value(error: BaseException) -> QaplaError | None:
     return None
 
 
-def note_column(error: BaseException, cursor: Any) -> None:
+def note_column(error: Any, cursor: Any) -> None:
     """Have psycopg's *error* for a moment that Python has no value for know which column it is of, as ``column``."""
     result = getattr(cursor, "pgresult", None)
     if result is None or not NO_MOMENT.match(str(error)):
@@ -134,7 +134,7 @@ def note_column(error: BaseException, cursor: Any) -> None:
     for place in range(result.nfields):
         found = {result.get_value(row, place) for row in range(result.ntuples)} if result.ftype(place) in MOMENTS else set()
         if value in {repr(each.decode()) for each in found if each is not None}:
-            error.column = result.fname(place).decode()  # type: ignore[attr-defined]
+            error.column = result.fname(place).decode()
             return
 
 

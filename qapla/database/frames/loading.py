@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
@@ -135,8 +134,9 @@ def _print(column: pa.ChunkedArray, kind: Kind, target: Kind) -> Any:
 
 def _with_era(text: str) -> str:
     """Return a moment of ISO 8601 as PostgreSQL writes it: the year 0 is 1 BC."""
-    year, rest = re.fullmatch(r"(-?\d+)(-.*)", text, re.DOTALL).groups()  # type: ignore[union-attr]
-    return text if int(year) > 0 else f"{1 - int(year):04}{rest} BC"
+    end = text.index("-", 1)  # the first may be the year's own sign
+    year = int(text[:end])
+    return text if year > 0 else f"{1 - year:04}{text[end:]} BC"
 
 
 def _as_array(value: Any) -> str:

@@ -25,10 +25,10 @@ def get_relation(schema: DatabaseSchema, table: Table, target: str, hint: str | 
     Raises:
         QueryError: there is none (PGRST200), or several (PGRST201, status 300, with the candidates in ``details``).
     """
-    for relation in schema.relations_of.get(table.name, ()):
+    known = schema.relations_of.get(table.name, ())
+    for relation in known:
         if relation.function is not None and relation.name == target and hint is None:
             return relation
-    known = schema.relations_of.get(table.name, ())
     found = [relation for relation in known if _is_meant(schema, relation, target) and (hint is None or _has_hint(relation, hint))]
     found = _preferred(schema, table, target, hint, found)
     if len(found) == 1:
@@ -119,5 +119,5 @@ def _describe(schema: DatabaseSchema, relation: Relation) -> str:
     ends = []
     for columns in (relation.via.source_columns, relation.via.target_columns):
         key = next((key for key in (*junction.foreign_keys, *junction.seen_keys) if key.columns == columns), None)
-        ends.append(f"{constraint_name(junction, key) if key is not None else ''}({', '.join(columns)})")
+        ends.append(f"{constraint_name(junction.name, key) if key is not None else ''}({', '.join(columns)})")
     return f"{junction.name.name} using {ends[0]} and {ends[1]}"

@@ -13,7 +13,6 @@ if TYPE_CHECKING:
     from qapla.database.schema.description import Column, ColumnType, DatabaseSchema, Finding, ForeignKey, Function, Key, Parameter, Table
     from qapla.ports import Operation, Rights
 
-VIEWS = ("view", "materialized_view")
 ON_COLUMNS: tuple[Operation, ...] = ("select", "insert", "update")
 
 
@@ -36,8 +35,8 @@ def describe_database(
         "engine": schema.engine,
         "version": schema.version,
         "schemas": list(schema.schemas),
-        "tables": [describe_table(table) for table in tables if table.kind not in VIEWS],
-        "views": [describe_table(table) for table in tables if table.kind in VIEWS],
+        "tables": [describe_table(table) for table in tables if not table.is_view],
+        "views": [describe_table(table) for table in tables if table.is_view],
         "functions": [describe_function(function) for function in schema.functions if callable_(function)],
         "report": [describe_finding(finding) for finding in schema.report if finding.subject not in closed],
     }

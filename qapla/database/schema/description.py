@@ -16,6 +16,7 @@ Kind = Literal[
     "uuid", "json", "binary", "array", "range", "geometry", "network", "bits", "composite", "unknown",
 ]  # fmt: skip
 TableKind = Literal["table", "view", "materialized_view", "foreign"]
+VIEWS: frozenset[TableKind] = frozenset({"view", "materialized_view"})
 Severity = Literal["skipped", "degraded", "renamed", "note"]
 
 
@@ -120,7 +121,7 @@ class Table:
     @property
     def is_view(self) -> bool:
         """Tell whether it is a view, materialized or not."""
-        return self.kind in ("view", "materialized_view")
+        return self.kind in VIEWS
 
     @cached_property
     def by_name(self) -> dict[str, Column]:

@@ -15,7 +15,7 @@ from qapla.database.schema.computed import derive_computed
 from qapla.database.schema.description import DatabaseSchema, Identity, Table
 from qapla.database.schema.patterns import Patterns
 from qapla.database.schema.relations import derive
-from qapla.database.schema.seen import find_primary_key, find_seen
+from qapla.database.schema.seen import Seen, find_seen
 from qapla.database.schema.storage import fingerprint
 from qapla.errors import NotOffered
 
@@ -74,8 +74,9 @@ def find_reader(dialect: str) -> type[Reader]:
 def build(reading: Reading) -> DatabaseSchema:
     """Make the frozen value of what a reader found."""
     listed = sorted(reading.tables.items(), key=lambda item: sort_key(item[0]))
-    seen_keys, seen_unique = find_seen(reading)
-    tables = tuple(build_table(reading, each, seen_keys.get(name, ()), seen_unique.get(name, ())) for name, each in listed)
+    seen = find_seen(reading)
+    tables = tuple(build_table(reading, each, seen) for _, each in listed)
+    functions = tuple(sorted(reading.functions, key=function_order))
     findings = [*reading.findings, *(finding for table in tables for finding in report.on_table(table))]
     schema = DatabaseSchema(
         engine=reading.engine,
@@ -83,12 +84,11 @@ def build(reading: Reading) -> DatabaseSchema:
         default_schema=reading.schemas[0] if reading.schemas else None,
         schemas=reading.schemas,
         tables=tables,
-        relations=derive(tables),
-        functions=tuple(sorted(reading.functions, key=function_order)),
+        relations=(*derive(tables), *derive_computed(tables, functions)),
+        functions=functions,
         capabilities=tuple(sorted(reading.capabilities)),
         report=tuple(sorted(findings, key=lambda finding: (finding.subject, finding.what))),  # catalogs have no order of their own
     )
-    schema = replace(schema, relations=(*schema.relations, *derive_computed(tables, schema.functions)))
     return replace(schema, fingerprint=fingerprint(schema))
 
 
@@ -102,11 +102,11 @@ def function_order(function: Function) -> tuple[str, str, list[str]]:
     return function.schema or "", function.name, [parameter.type.name for parameter in function.parameters]
 
 
-def build_table(reading: Reading, listed: Listed, seen_keys: Sequence[ForeignKey] = (), seen_unique: Sequence[Key] = ()) -> Table:
+def build_table(reading: Reading, listed: Listed, seen: Seen) -> Table:
     """Put one table together; keys with a column that is not shown are left out."""
     columns = tuple(reading.columns.get(listed.name, ()))
     shown = {column.name for column in columns}
-    primary_key = reading.primary_keys.get(listed.name) or find_primary_key(reading, listed.name)
+    primary_key = reading.primary_keys.get(listed.name) or seen.primary_keys.get(listed.name)
     if primary_key and not shown.issuperset(primary_key.columns):
         primary_key = None
     unique = tuple(key for key in reading.unique.get(listed.name, ()) if shown.issuperset(key.columns))
@@ -126,8 +126,8 @@ def build_table(reading: Reading, listed: Listed, seen_keys: Sequence[ForeignKey
         insertable=listed.insertable and readable,
         updatable=listed.updatable and readable,
         deletable=listed.deletable and readable,
-        seen_keys=tuple(sorted(seen_keys, key=foreign_key_order)),
-        seen_unique=tuple(sorted(set(seen_unique), key=lambda key: key.columns)),
+        seen_keys=tuple(sorted(seen.foreign_keys.get(listed.name, ()), key=foreign_key_order)),
+        seen_unique=tuple(sorted(set(seen.unique.get(listed.name, ())), key=lambda key: key.columns)),
     )
 
 

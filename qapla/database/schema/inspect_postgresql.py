@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from qapla.database.schema import lineage_postgresql as lineage
 from qapla.database.schema import report
-from qapla.database.schema.description import Column, ForeignKey, Function, Key, Parameter, TableKind, TableName
+from qapla.database.schema.description import VIEWS, Column, ForeignKey, Function, Key, Parameter, TableKind, TableName
 from qapla.database.schema.reading import Listed, Reader, Reading, shortened
 from qapla.database.schema.types_postgresql import TYPES, CatalogTypes
 from qapla.errors import NotOffered
@@ -174,7 +174,7 @@ class PostgresqlReader(Reader):
         self.file_functions()
         if self.half_open:
             self.attempt("privileges on columns", self.read_closed_columns)
-        if any(listed.kind in ("view", "materialized_view") for listed in self.reading.tables.values()):
+        if any(listed.kind in VIEWS for listed in self.reading.tables.values()):
             self.attempt("what views are made of", self.read_origins)
             ids = list(self.names)
         self.attempt("keys", lambda: self.read_keys(ids))
@@ -296,7 +296,7 @@ class PostgresqlReader(Reader):
     def read_origins(self) -> None:
         """See which columns of views are columns of tables, also of tables that are not listed: then their names are read, too."""
         sources: dict[int, dict[int, tuple[int, int]]] = {}
-        waiting = [oid for oid, name in self.names.items() if self.reading.tables[name].kind in ("view", "materialized_view")]
+        waiting = [oid for oid, name in self.names.items() if self.reading.tables[name].kind in VIEWS]
         known = set(self.names) - set(waiting)
         while waiting:
             for start in range(0, len(waiting), lineage.RULES_AT_ONCE):

@@ -43,14 +43,14 @@ def sortable(name: TableName) -> tuple[str, str]:
     return name.schema or "", name.name
 
 
-def constraint_name(table: Table, key: ForeignKey) -> str:
+def constraint_name(table: TableName, key: ForeignKey) -> str:
     """Return the name of a foreign key; one without gets the name that PostgreSQL would have given it."""
-    return key.name or "_".join((table.name.name, *key.columns, "fkey"))
+    return key.name or "_".join((table.name, *key.columns, "fkey"))
 
 
 def to_one(table: Table, key: ForeignKey) -> Relation:
     """Return the way along a foreign key."""
-    name = constraint_name(table, key)
+    name = constraint_name(table.name, key)
     return Relation(
         name=key.target.name,
         kind="to_one",
@@ -65,7 +65,7 @@ def to_one(table: Table, key: ForeignKey) -> Relation:
 
 def to_source(table: Table, key: ForeignKey) -> Relation:
     """Return the way back along a foreign key: many rows, or one where its columns are unique."""
-    name = constraint_name(table, key)
+    name = constraint_name(table.name, key)
     unique = is_unique(table, key.columns)
     return Relation(
         name=table.name.name,
@@ -83,7 +83,7 @@ def to_source(table: Table, key: ForeignKey) -> Relation:
 def through(junction: Table, keys: Sequence[ForeignKey]) -> Iterator[Relation]:
     """Yield the many-to-many relations that a table in the middle makes, both ways."""
     for near, far in permutations(keys, 2):
-        is_same = near.columns == far.columns or constraint_name(junction, near) == constraint_name(junction, far)
+        is_same = near.columns == far.columns or constraint_name(junction.name, near) == constraint_name(junction.name, far)
         if is_same or not covers(junction, {*near.columns, *far.columns}):
             continue
         yield Relation(
@@ -93,7 +93,7 @@ def through(junction: Table, keys: Sequence[ForeignKey]) -> Iterator[Relation]:
             target=far.target,
             columns=near.target_columns,
             target_columns=far.target_columns,
-            constraint=constraint_name(junction, far),
+            constraint=constraint_name(junction.name, far),
             hints=(junction.name.name,),
             via=Junction(junction.name, near.columns, far.columns),
         )
@@ -105,7 +105,7 @@ def hints(table: Table, key: ForeignKey) -> tuple[str, ...]:
     A key that is seen through a view has the column that it points at as well: one view may show the same key several times.
     """
     columns = (*key.columns, *key.target_columns) if key in table.seen_keys else key.columns
-    return tuple(dict.fromkeys((constraint_name(table, key), *columns) if len(key.columns) == 1 else (constraint_name(table, key),)))
+    return tuple(dict.fromkeys((constraint_name(table.name, key), *(columns if len(key.columns) == 1 else ()))))
 
 
 def unique_sets(table: Table) -> list[set[str]]:

@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from itertools import islice, product
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from qapla.database.schema.description import ForeignKey, Key
+from qapla.database.schema.description import VIEWS, ForeignKey, Key
+from qapla.database.schema.relations import constraint_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -25,48 +26,45 @@ MOST_WAYS = 16  # in which one view may show the same key: it grows with every c
 Shown = dict["Origin", dict["TableName", list[str]]]
 
 
-def find_seen(reading: Reading) -> tuple[dict[TableName, list[ForeignKey]], dict[TableName, list[Key]]]:
-    """Return the foreign keys, and the unique sets, that are seen through views, by the table or view that has them."""
+class Seen(NamedTuple):
+    """What is seen through views, by the table or view that has it; a primary key of views of one table alone."""
+
+    foreign_keys: dict[TableName, list[ForeignKey]]
+    unique: dict[TableName, list[Key]]
+    primary_keys: dict[TableName, Key]
+
+
+def find_seen(reading: Reading) -> Seen:
+    """Return the keys of tables that are seen through views."""
+    seen = Seen(defaultdict(list), defaultdict(list), {})
     shown = _shown(reading)
-    keys: dict[TableName, list[ForeignKey]] = defaultdict(list)
-    unique: dict[TableName, list[Key]] = defaultdict(list)
     if not shown:
-        return keys, unique
-    for table, found in reading.foreign_keys.items():
-        for key in found:
+        return seen
+    for table, keys in reading.foreign_keys.items():
+        for key in keys:
             sources = list(_ends(reading, shown, table, key.columns))
             targets = list(_ends(reading, shown, key.target, key.target_columns))
-            name = key.name or "_".join((table.name, *key.columns, "fkey"))
+            name = constraint_name(table, key)
             for (source, columns), (target, target_columns) in product(sources, targets):
                 if source.schema == target.schema and (source, target) != (table, key.target):
-                    keys[source].append(ForeignKey(name, columns, target, target_columns))
-    for table, unique_set in _unique(reading):
-        for view, columns in _ends(reading, shown, table, unique_set.columns):
-            if view != table:
-                unique[view].append(Key(None, columns))
-    return keys, unique
-
-
-def find_primary_key(reading: Reading, view: TableName) -> Key | None:
-    """Return the primary key of the table of which a view shows rows, where it shows all of it; None where a row may be there twice."""
-    if view not in reading.single:
-        return None
-    shown: dict[Origin, str] = {}
-    for column in reading.columns.get(view, ()):
-        if column.name in (origins := reading.origins.get(view, {})):
-            shown.setdefault(_follow(reading.origins, origins[column.name]), column.name)
-    for table in dict.fromkeys(table for table, _ in shown):
-        key = reading.primary_keys.get(table)
-        if key is not None and all((table, name) in shown for name in key.columns):
-            return Key(None, tuple(shown[table, name] for name in key.columns))
-    return None
+                    seen.foreign_keys[source].append(ForeignKey(name, columns, target, target_columns))
+    for table, unique in reading.unique.items():
+        for each in unique:
+            for view, columns in _views(shown, table, each.columns):
+                seen.unique[view].append(Key(None, columns))
+    for table, primary_key in reading.primary_keys.items():
+        for view, columns in _views(shown, table, primary_key.columns):
+            seen.unique[view].append(Key(None, columns))
+            if view in reading.single:  # elsewhere a row may be there twice
+                seen.primary_keys.setdefault(view, Key(None, columns))
+    return seen
 
 
 def _shown(reading: Reading) -> Shown:
     """Return for each column of a table the listed views that show it, and as which of their columns."""
     found: Shown = {}
     for view, listed in reading.tables.items():
-        if listed.kind in ("view", "materialized_view"):
+        if listed.kind in VIEWS:
             origins = reading.origins.get(view, {})
             for column in reading.columns.get(view, ()):
                 if column.name in origins:
@@ -88,14 +86,11 @@ def _ends(reading: Reading, shown: Shown, table: TableName, columns: tuple[str, 
     """Yield the table itself, where it shows all of *columns*, and every view that does, with the names that they have there."""
     if table in reading.tables and {column.name for column in reading.columns.get(table, ())}.issuperset(columns):
         yield table, columns
+    yield from _views(shown, table, columns)
+
+
+def _views(shown: Shown, table: TableName, columns: tuple[str, ...]) -> Iterator[tuple[TableName, tuple[str, ...]]]:
     places = [shown.get((table, column), {}) for column in columns]
     for view in sorted(set.intersection(*map(set, places)), key=str) if places else ():
         for names in islice(product(*(place[view] for place in places)), MOST_WAYS):
             yield view, names
-
-
-def _unique(reading: Reading) -> Iterator[tuple[TableName, Key]]:
-    yield from reading.primary_keys.items()
-    for table, keys in reading.unique.items():
-        for key in keys:
-            yield table, key

@@ -39,7 +39,7 @@ def read_views(connection: Connection, schema: DatabaseSchema) -> tuple[tuple[Ta
 
     Names of the database itself, which MariaDB and MySQL write before every table, are left out: the statements run in any other one.
     """
-    wanted = {table.name for table in schema.tables if table.kind in ("view", "materialized_view") and table.columns}
+    wanted = {table.name for table in schema.tables if table.is_view and table.columns}
     if not wanted:
         return ()
     found = {}

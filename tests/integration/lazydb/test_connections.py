@@ -216,7 +216,8 @@ def test_of_many_refreshes_at_once_one_reads(app: LazydbApplication, make_file: 
         waiting.append(flight)
         return real(flight)
 
-    real, waiting = flights._Flight.wait, []  # type: ignore[var-annotated]
+    real = flights._Flight.wait
+    waiting: list[object] = []
     monkeypatch.setattr(flights._Flight, "wait", wait)
     monkeypatch.setattr(module, "read_schema", slow)
     results: list[object] = []

@@ -34,7 +34,8 @@ def test_cancels_what_is_late() -> None:
 
 def test_leaves_alone_what_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is called after the end of a watch."""
-    now, calls = [time.monotonic()], []  # type: ignore[var-annotated]
+    now = [time.monotonic()]
+    calls: list[str] = []
     monkeypatch.setattr(deadline, "time", SimpleNamespace(monotonic=lambda: now[0], sleep=time.sleep))
     number = deadline.watch(now[0] + 1, lambda: calls.append("ended"))
 
